@@ -1,0 +1,253 @@
+// Package query reads raw URL queries byte for byte, the way the backends behind
+// a gateway read them, and cuts parameters out of them without touching the rest.
+//
+// It exists because [net/url.ParseQuery] answers another question. It drops pairs
+// with a semicolon or a broken escape, gives up on long queries, and cannot say
+// where a parameter stood; PHP and servlet containers keep what it drops. A gateway
+// that judges the one reading and forwards the other is fooled (CVE-2022-2880,
+// CVE-2022-2385, CVE-2026-39825 are bugs of this kind).
+//
+// Reading is linear in the input, bounded by [MaxBytes] and [MaxPairs], and
+// allocates nothing for ordinary queries. The package imports the standard library
+// only and knows nothing of HTTP.
+package query
+
+import (
+	"errors"
+	"strings"
+)
+
+// Bounds of what is read. PHP and Tomcat cut silently after 1000 parameters
+// (max_input_vars, maxParameterCount), so a longer query would be read differently
+// on the two sides of the gateway.
+const (
+	MaxBytes = 32 << 10 // bytes of the raw query
+	MaxPairs = 1000     // segments that are not empty
+)
+
+// Errors of [Query.Parse]. The request cannot be judged and must be refused.
+var (
+	ErrTooLong = errors.New("the query is longer than 32 KiB")
+	ErrTooMany = errors.New("the query has more than 1000 parameters")
+)
+
+// Pair is one segment of a query between two ampersands. Its fields are offsets
+// into the raw query.
+type Pair struct {
+	Start, End int // the segment is raw[Start:End]
+	Eq         int // offset of the first '=', or End if there is none
+}
+
+// Query is a raw query and the places of its segments. The zero value is an empty
+// query. It must not be copied after Parse.
+type Query struct {
+	Raw   string
+	Pairs []Pair // in the order sent; empty segments ("&&") are left out
+
+	// Control tells that the raw query holds a byte that no URL may hold: one
+	// below 0x21, 0x7F, or '#'. HTTP/2 and HTTP/3 can carry them, and backends
+	// disagree about where such a query ends.
+	Control bool
+
+	few [24]Pair
+}
+
+// Parse reads raw. It fails with [ErrTooLong] or [ErrTooMany] and then leaves the
+// query without pairs.
+func (q *Query) Parse(raw string) error {
+	q.Raw, q.Pairs, q.Control = raw, q.few[:0], false
+	if len(raw) > MaxBytes {
+		return ErrTooLong
+	}
+	start, eq := 0, -1
+	for i := 0; i <= len(raw); i++ {
+		if i == len(raw) || raw[i] == '&' {
+			if i > start {
+				if len(q.Pairs) == MaxPairs {
+					q.Pairs = nil
+					return ErrTooMany
+				}
+				if eq < 0 {
+					eq = i
+				}
+				q.Pairs = append(q.Pairs, Pair{Start: start, End: i, Eq: eq})
+			}
+			start, eq = i+1, -1
+			continue
+		}
+		switch c := raw[i]; {
+		case c == '=':
+			if eq < 0 {
+				eq = i
+			}
+		case c <= ' ' || c == 0x7F || c == '#':
+			q.Control = true
+		}
+	}
+	return nil
+}
+
+// Segment is the pair as sent.
+func (q *Query) Segment(p Pair) string { return q.Raw[p.Start:p.End] }
+
+// RawName is the name as sent.
+func (q *Query) RawName(p Pair) string { return q.Raw[p.Start:p.Eq] }
+
+// RawValue is the value as sent; empty if there is no '='.
+func (q *Query) RawValue(p Pair) string {
+	if p.Eq == p.End {
+		return ""
+	}
+	return q.Raw[p.Eq+1 : p.End]
+}
+
+// Find returns the first pair whose name is spelled exactly like name, undecoded.
+// That there is no second one, in whatever spelling, is [Names]' business.
+func (q *Query) Find(name string) (Pair, bool) {
+	for _, p := range q.Pairs {
+		if p.Eq-p.Start == len(name) && q.Raw[p.Start:p.Eq] == name {
+			return p, true
+		}
+	}
+	return Pair{}, false
+}
+
+// Cut returns raw without the segments for which drop reports true, and how many
+// those were. The remaining segments keep their bytes, their order, and the
+// ampersands between them; a query of which nothing is cut is returned as it is.
+// Empty segments are never offered to drop. drop sees each segment as sent.
+func Cut(raw string, drop func(segment string) bool) (string, int) {
+	var b strings.Builder
+	n, kept, first := 0, 0, true // raw[:kept] is in b, once n > 0
+	for start := 0; start <= len(raw); {
+		end := start
+		for end < len(raw) && raw[end] != '&' {
+			end++
+		}
+		if end > start && drop(raw[start:end]) {
+			if n == 0 {
+				b.Grow(len(raw))
+			}
+			n++
+			if start > kept {
+				// what stands before it, less the ampersand that joined them
+				b.WriteString(joined(raw[kept:start-1], &first))
+			}
+			kept = end + 1
+		}
+		start = end + 1
+	}
+	switch {
+	case n == 0:
+		return raw, 0
+	case kept <= len(raw):
+		b.WriteString(joined(raw[kept:], &first))
+	}
+	return b.String(), n
+}
+
+// joined puts the ampersand back before every run of kept segments but the first.
+func joined(run string, first *bool) string {
+	if *first {
+		*first = false
+		return run
+	}
+	return "&" + run
+}
+
+// Unescape decodes a name or a value once: '+' is a blank, a valid %XX is its byte,
+// a broken escape stands for itself, as PHP reads it. It returns s itself if there
+// is nothing to decode.
+func Unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s
+	}
+	return string(AppendUnescaped(make([]byte, 0, len(s)), s))
+}
+
+// AppendUnescaped appends what [Unescape] returns.
+func AppendUnescaped(dst []byte, s string) []byte { return appendUnescaped(dst, s, true) }
+
+// AppendUnescapedPath decodes a path once: like [AppendUnescaped], but '+' stands
+// for itself.
+func AppendUnescapedPath(dst []byte, s string) []byte { return appendUnescaped(dst, s, false) }
+
+func appendUnescaped(dst []byte, s string, plus bool) []byte {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '+' && plus:
+			dst = append(dst, ' ')
+		case c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			dst = append(dst, unhex(s[i+1])<<4|unhex(s[i+2]))
+			i += 2
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// BrokenEscape reports whether s holds a '%' that two hex digits do not follow.
+// Go drops such a pair, Tomcat drops it, Jetty stops reading, PHP keeps it.
+func BrokenEscape(s string) bool {
+	for {
+		i := strings.IndexByte(s, '%')
+		if i < 0 {
+			return false
+		}
+		if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+			return true
+		}
+		s = s[i+3:]
+	}
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	default:
+		return c - 'a' + 10
+	}
+}
+
+// Repeated returns a name that stands in the query twice under the profile's
+// reading, ignoring the raw names for which skip is true; or "" if every name is
+// single. A message of {sorted_query} needs that: sorting would otherwise hide in
+// which order two values of one name were sent.
+func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string {
+	readings := [...]struct {
+		on   bool
+		fold func(dst, name []byte) []byte
+	}{
+		{true, func(dst, name []byte) []byte { return append(dst, name...) }},
+		{profile.readsLikePHP(), foldPHP},
+		{profile == Strict, foldLoose},
+	}
+	var buf, folded []byte
+	for _, reading := range readings {
+		if !reading.on {
+			continue
+		}
+		seen := make(map[string]struct{}, len(q.Pairs))
+		for _, p := range q.Pairs {
+			raw := q.RawName(p)
+			if skip != nil && skip(raw) {
+				continue
+			}
+			buf = AppendUnescaped(buf[:0], raw)
+			folded = reading.fold(folded[:0], buf)
+			if _, twice := seen[string(folded)]; twice {
+				return raw
+			}
+			seen[string(folded)] = struct{}{}
+		}
+	}
+	return ""
+}
