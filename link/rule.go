@@ -1,0 +1,124 @@
+package link
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Class is the alphabet of a `param` rule.
+type Class string
+
+// The classes.
+const (
+	Digits Class = "digits" // 0-9
+	Hex    Class = "hex"    // 0-9 a-f A-F
+	Alnum  Class = "alnum"  // 0-9 a-z A-Z
+	Token  Class = "token"  // alnum and - . _ ~, the unreserved characters of RFC 3986
+	Email  Class = "email"  // printable ASCII with exactly one @, no blank, quote, comma or semicolon
+	Text   Class = "text"   // valid UTF-8 without control characters
+	OneOf  Class = "one_of" // one of the listed values
+)
+
+// Classes lists the classes.
+var Classes = []Class{Digits, Hex, Alnum, Token, Email, Text, OneOf}
+
+// DefaultMax is the longest value, in bytes, that a rule without `max` admits.
+const DefaultMax = 256
+
+// Rule says which values a parameter may have. Lengths are in bytes of the decoded
+// value.
+type Rule struct {
+	Class    Class
+	Values   []string // of OneOf
+	Min, Max int      // defaults 1 and [DefaultMax]
+	Optional bool     // the parameter may be absent; the message then has an empty value
+}
+
+// NewRule checks the rule and fills in its defaults.
+func NewRule(r Rule) (Rule, error) {
+	if !slices.Contains(Classes, r.Class) {
+		return r, fmt.Errorf("unknown class %q; write one of %s", r.Class, joinClasses())
+	}
+	if (r.Class == OneOf) != (len(r.Values) > 0) {
+		return r, fmt.Errorf("one_of needs its values, and no other class takes any")
+	}
+	if r.Min < 0 || r.Max < 0 {
+		return r, fmt.Errorf("min and max are not negative")
+	}
+	if r.Min == 0 {
+		r.Min = 1
+	}
+	if r.Max == 0 {
+		r.Max = max(DefaultMax, r.Min)
+	}
+	if r.Min > r.Max {
+		return r, fmt.Errorf("min %d is greater than max %d", r.Min, r.Max)
+	}
+	return r, nil
+}
+
+func joinClasses() string {
+	s := make([]string, len(Classes))
+	for i, c := range Classes {
+		s[i] = string(c)
+	}
+	return strings.Join(s, ", ")
+}
+
+// Check judges a value that is there. The detail is `empty`, `too_short`,
+// `too_long` or `charset`.
+func (r Rule) Check(value string) (detail string, ok bool) {
+	switch {
+	case r.Class == OneOf:
+		if !slices.Contains(r.Values, value) {
+			return "charset", false
+		}
+		return "", true
+	case value == "":
+		return "empty", false
+	case len(value) < r.Min:
+		return "too_short", false
+	case len(value) > r.Max:
+		return "too_long", false
+	case !r.Class.holds(value):
+		return "charset", false
+	}
+	return "", true
+}
+
+func (c Class) holds(value string) bool {
+	if c == Text {
+		return utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
+	}
+	at := 0
+	for i := range len(value) {
+		b := value[i]
+		digit := '0' <= b && b <= '9'
+		alnum := digit || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
+		ok := false
+		switch c {
+		case Digits:
+			ok = digit
+		case Hex:
+			ok = digit || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F'
+		case Alnum:
+			ok = alnum
+		case Token:
+			ok = alnum || b == '-' || b == '.' || b == '_' || b == '~'
+		case Email:
+			ok = b > ' ' && b < 0x7F && !strings.ContainsRune(`"(),:;<>[\]`, rune(b))
+			if b == '@' {
+				at++
+				ok = ok && i > 0 && i < len(value)-1
+			}
+		}
+		if !ok {
+			return false
+		}
+	}
+	return c != Email || at == 1
+}
+
+func isControl(c rune) bool { return c < 0x20 || 0x7F <= c && c < 0xA0 || c == 0x2028 || c == 0x2029 }
