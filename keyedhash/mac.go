@@ -1,0 +1,178 @@
+package keyedhash
+
+import (
+	"crypto/hmac"
+	"crypto/md5"  //nolint:gosec // the links that exist are made with it
+	"crypto/sha1" //nolint:gosec // the links that exist are made with it
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"strings"
+)
+
+// Algorithm is a digest, or the HMAC (RFC 2104) with it. The secret of a digest
+// stands in the message; that of an HMAC is its key.
+type Algorithm struct {
+	name   string
+	keyed  bool
+	size   int
+	append func(dst, message []byte) []byte // of the digest
+	new    func() hash.Hash
+}
+
+var digests = []Algorithm{
+	{"md5", false, md5.Size, func(d, m []byte) []byte { s := md5.Sum(m); return append(d, s[:]...) }, md5.New},
+	{"sha1", false, sha1.Size, func(d, m []byte) []byte { s := sha1.Sum(m); return append(d, s[:]...) }, sha1.New},
+	{"sha256", false, sha256.Size, func(d, m []byte) []byte { s := sha256.Sum256(m); return append(d, s[:]...) }, sha256.New},
+	{"sha384", false, sha512.Size384, func(d, m []byte) []byte { s := sha512.Sum384(m); return append(d, s[:]...) }, sha512.New384},
+	{"sha512", false, sha512.Size, func(d, m []byte) []byte { s := sha512.Sum512(m); return append(d, s[:]...) }, sha512.New},
+}
+
+// ParseAlgorithm returns the algorithm of that name: md5, sha1, sha256, sha384,
+// sha512 (RFC 1321, FIPS 180-4), or one of them behind `hmac-`.
+func ParseAlgorithm(name string) (Algorithm, error) {
+	digest, keyed := strings.CutPrefix(name, "hmac-")
+	for _, a := range digests {
+		if a.name == digest {
+			a.name, a.keyed = name, keyed
+			return a, nil
+		}
+	}
+	return Algorithm{}, fmt.Errorf("unknown algorithm %q; write md5, sha1, sha256, sha384 or sha512, or one of them behind hmac-", name)
+}
+
+// String returns the algorithm's name.
+func (a Algorithm) String() string { return a.name }
+
+// Keyed reports whether the algorithm is an HMAC.
+func (a Algorithm) Keyed() bool { return a.keyed }
+
+// Append appends the digest of message, or its HMAC under key.
+func (a Algorithm) Append(dst, key, message []byte) []byte {
+	if !a.keyed {
+		return a.append(dst, message)
+	}
+	h := hmac.New(a.new, key)
+	h.Write(message)
+	return h.Sum(dst)
+}
+
+// Encoding is how a link writes a signature.
+type Encoding uint8
+
+// The encodings. Base64 and Base64URL (RFC 4648) are compared without padding, so
+// links with and without it verify; nothing else about them is lenient.
+const (
+	Hex Encoding = iota // lower case
+	HexAnyCase
+	Base64
+	Base64URL
+)
+
+// ParseEncoding returns the encoding of that name; the empty name is hex.
+func ParseEncoding(name string, anyCase bool) (Encoding, error) {
+	switch {
+	case name == "" || name == "hex":
+		if anyCase {
+			return HexAnyCase, nil
+		}
+		return Hex, nil
+	case anyCase:
+		return 0, fmt.Errorf("any_case goes with hex only: in %s upper and lower case are different digits", name)
+	case name == "base64":
+		return Base64, nil
+	case name == "base64url":
+		return Base64URL, nil
+	}
+	return 0, fmt.Errorf("unknown encoding %q; write hex, base64 or base64url", name)
+}
+
+func (e Encoding) append(dst, digest []byte) []byte {
+	switch e {
+	case Base64:
+		return base64.RawStdEncoding.AppendEncode(dst, digest)
+	case Base64URL:
+		return base64.RawURLEncoding.AppendEncode(dst, digest)
+	default:
+		return hex.AppendEncode(dst, digest)
+	}
+}
+
+// length is the number of characters of a whole signature of size bytes.
+func (e Encoding) length(size int) int {
+	if e == Base64 || e == Base64URL {
+		return base64.RawStdEncoding.EncodedLen(size)
+	}
+	return hex.EncodedLen(size)
+}
+
+// MAC compares the signature in a link with the one that a key makes.
+type MAC struct {
+	Algorithm Algorithm
+	Encoding  Encoding
+	Length    int // characters of the signature that a link carries
+}
+
+// MinLength is the fewest characters of a signature that may be configured.
+const MinLength = 4
+
+// NewMAC checks the combination. A truncate of 0 keeps the whole signature.
+func NewMAC(a Algorithm, e Encoding, truncate int) (MAC, error) {
+	whole := e.length(a.size)
+	switch {
+	case truncate == 0:
+		truncate = whole
+	case truncate < MinLength:
+		return MAC{}, fmt.Errorf("truncate %d: fewer than %d characters are guessed at once", truncate, MinLength)
+	case truncate > whole:
+		return MAC{}, fmt.Errorf("truncate %d: a %s in this encoding has only %d characters", truncate, a, whole)
+	}
+	return MAC{a, e, truncate}, nil
+}
+
+// maxSignature is more than the longest signature of any algorithm and encoding.
+const maxSignature = 160
+
+// Equal reports whether given is the signature of message under key.
+//
+// The texts are compared, never the bytes that they decode to: base64 decoders
+// ignore spare bits and line breaks, and six characters of an AKID would decode to
+// four bytes and lose four of their 36 bits. The comparison takes constant time; the
+// length of a signature is no secret.
+func (m MAC) Equal(given string, key, message []byte) bool {
+	var digest [64]byte
+	var text, have [maxSignature]byte
+	want := m.Encoding.append(text[:0], m.Algorithm.Append(digest[:0], key, message))[:m.Length]
+	if m.Encoding == Base64 || m.Encoding == Base64URL {
+		given = unpad(given)
+	}
+	if len(given) != len(want) {
+		return false
+	}
+	got := append(have[:0], given...)
+	if m.Encoding == HexAnyCase {
+		for i, c := range got {
+			if 'A' <= c && c <= 'F' {
+				got[i] = c + 'a' - 'A'
+			}
+		}
+	}
+	return subtle.ConstantTimeCompare(got, want) == 1
+}
+
+// AppendSignature appends the signature of message under key, as a link writes it.
+func (m MAC) AppendSignature(dst, key, message []byte) []byte {
+	var digest [64]byte
+	n := len(dst)
+	return m.Encoding.append(dst, m.Algorithm.Append(digest[:0], key, message))[:n+m.Length]
+}
+
+// unpad takes at most two '=' off the end.
+func unpad(s string) string {
+	s = strings.TrimSuffix(s, "=")
+	return strings.TrimSuffix(s, "=")
+}

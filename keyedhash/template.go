@@ -1,0 +1,395 @@
+package keyedhash
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// kind says what a segment of a template stands for.
+type kind uint8
+
+const (
+	literal kind = iota
+	queryValue
+	rawQueryValue
+	path
+	rawPath
+	pathSegment
+	rawQuery
+	sortedQuery
+	scheme
+	host
+	hostPort
+	method
+	clientIP
+	secret
+	claim
+	local
+)
+
+// segment is one piece of a template: a literal, or what is read from the request.
+type segment struct {
+	kind kind
+	text string // the literal, or the name of parameter, claim or local
+	n    int    // of pathSegment, from 0
+}
+
+// Template is a text with placeholders, compiled once. It is rendered over the
+// verified view of a request and nothing else: client bytes are values, never
+// templates, so a client that sends `{env.SECRET}` gets just that text
+// (GHSA-j8px-rmrx-76h9 was an expansion of this kind).
+type Template struct {
+	source   string
+	segments []segment
+}
+
+// simple are the placeholders without a name, in the short form and in the one to
+// which Caddy's Caddyfile parser expands it.
+var simple = map[string]kind{
+	"path": path, "http.request.uri.path": path,
+	"raw_path": rawPath,
+	"query":    rawQuery, "http.request.uri.query": rawQuery,
+	"sorted_query": sortedQuery,
+	"scheme":       scheme, "http.request.scheme": scheme,
+	"host": host, "http.request.host": host,
+	"hostport": hostPort, "http.request.hostport": hostPort,
+	"method": method, "http.request.method": method,
+	"client_ip": clientIP, "http.vars.client_ip": clientIP,
+	"secret": secret,
+}
+
+// prefixed are those with a name behind a dot; the longest prefix first.
+var prefixed = []struct {
+	prefix string
+	kind   kind
+}{
+	{"http.request.uri.query.", queryValue},
+	{"http.request.uri.path.", pathSegment},
+	{"raw_query.", rawQueryValue},
+	{"query.", queryValue},
+	{"path.", pathSegment},
+	{"claim.", claim},
+}
+
+// ParseTemplate compiles a template. `\{` and `\}` are braces; locals are further
+// placeholders that the scheme defines (`{user}`, `{action}`).
+func ParseTemplate(text string, locals ...string) (*Template, error) {
+	t := &Template{source: text}
+	var lit strings.Builder
+	flush := func() {
+		if lit.Len() > 0 {
+			t.segments = append(t.segments, segment{kind: literal, text: lit.String()})
+			lit.Reset()
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && i+1 < len(text) && (text[i+1] == '{' || text[i+1] == '}' || text[i+1] == '\\'):
+			i++
+			lit.WriteByte(text[i])
+		case c == '}':
+			return nil, fmt.Errorf("template %q: a '}' without its '{'; write \\} for a brace", text)
+		case c == '{':
+			end := strings.IndexByte(text[i:], '}')
+			if end < 0 {
+				return nil, fmt.Errorf("template %q: a '{' without its '}'; write \\{ for a brace", text)
+			}
+			s, err := parsePlaceholder(text[i+1:i+end], locals)
+			if err != nil {
+				return nil, fmt.Errorf("template %q: %w", text, err)
+			}
+			flush()
+			t.segments = append(t.segments, s)
+			i += end
+		default:
+			lit.WriteByte(c)
+		}
+	}
+	flush()
+	if len(t.segments) == 0 {
+		return nil, errors.New("the template is empty")
+	}
+	return t, nil
+}
+
+func parsePlaceholder(name string, locals []string) (segment, error) {
+	if k, ok := simple[name]; ok {
+		return segment{kind: k}, nil
+	}
+	if slices.Contains(locals, name) {
+		return segment{kind: local, text: name}, nil
+	}
+	for _, p := range prefixed {
+		rest, ok := strings.CutPrefix(name, p.prefix)
+		if !ok {
+			continue
+		}
+		if rest == "" {
+			return segment{}, fmt.Errorf("{%s} lacks a name behind the dot", name)
+		}
+		s := segment{kind: p.kind, text: rest}
+		if p.kind == pathSegment {
+			n, err := strconv.Atoi(rest)
+			if err != nil || n < 0 || n > 99 || rest != strconv.Itoa(n) {
+				return segment{}, fmt.Errorf("{%s}: %q is not the number of a path segment, counted from 0", name, rest)
+			}
+			s.n, s.text = n, ""
+		}
+		return s, nil
+	}
+	known := append([]string{
+		"{query.NAME}", "{raw_query.NAME}", "{path}", "{raw_path}", "{path.N}", "{query}",
+		"{sorted_query}", "{scheme}", "{host}", "{hostport}", "{method}", "{client_ip}", "{secret}", "{claim.NAME}",
+	}, braced(locals)...)
+	return segment{}, fmt.Errorf("{%s} is no placeholder of a signed link; there are %s", name, strings.Join(known, " "))
+}
+
+func braced(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = "{" + n + "}"
+	}
+	return out
+}
+
+// QueryParameter returns the name of the parameter if text is `{query.NAME}`, in
+// either form, and nothing else.
+func QueryParameter(text string) (string, error) {
+	t, err := ParseTemplate(text)
+	if err != nil {
+		return "", err
+	}
+	if len(t.segments) != 1 || t.segments[0].kind != queryValue {
+		return "", fmt.Errorf("%q is not one parameter of the query; write {query.NAME}", text)
+	}
+	return t.segments[0].text, nil
+}
+
+// String returns the template as it was written.
+func (t *Template) String() string { return t.source }
+
+// Parameters returns the names of the query parameters that the template reads,
+// each once, in the order of their first use.
+func (t *Template) Parameters() []string {
+	var names []string
+	for _, s := range t.segments {
+		if (s.kind == queryValue || s.kind == rawQueryValue) && !slices.Contains(names, s.text) {
+			names = append(names, s.text)
+		}
+	}
+	return names
+}
+
+// Claims returns the names of the claims that the template reads.
+func (t *Template) Claims() []string {
+	var names []string
+	for _, s := range t.segments {
+		if s.kind == claim {
+			names = append(names, s.text)
+		}
+	}
+	return names
+}
+
+// has reports whether the template has a segment of one of the kinds.
+func (t *Template) has(kinds ...kind) bool {
+	return slices.ContainsFunc(t.segments, func(s segment) bool { return slices.Contains(kinds, s.kind) })
+}
+
+// pathSegments returns the numbers of the path segments that the template reads.
+func (t *Template) pathSegments() []int {
+	var ns []int
+	for _, s := range t.segments {
+		if s.kind == pathSegment {
+			ns = append(ns, s.n)
+		}
+	}
+	return ns
+}
+
+// hasLocal reports whether the template uses the local placeholder.
+func (t *Template) hasLocal(name string) bool {
+	return slices.ContainsFunc(t.segments, func(s segment) bool { return s.kind == local && s.text == name })
+}
+
+// CoveredBy reports as an error the first placeholder of the template that the
+// scheme's signature does not cover: its value would be the client's own word.
+// It is what makes `request_header` and `user` trustworthy.
+func (t *Template) CoveredBy(d link.Description) error {
+	for _, s := range t.segments {
+		var ok bool
+		var what string
+		switch s.kind {
+		case literal, local:
+			ok = true
+		case claim:
+			what = "{claim." + s.text + "}"
+			if !slices.Contains(d.Claims, s.text) {
+				return fmt.Errorf("%s: this scheme makes no such claim; it makes %s", what, orNone(d.Claims))
+			}
+			ok = true
+		case queryValue:
+			what = "{query." + s.text + "}"
+			ok = d.Coverage != link.Named && !slices.Contains(d.Signature, s.text) || slices.Contains(d.Signed, s.text)
+		case path, rawPath:
+			what, ok = "the path", d.Path
+		case pathSegment:
+			what = fmt.Sprintf("{path.%d}", s.n)
+			ok = d.Path || slices.Contains(d.PathSegments, s.n)
+		case host:
+			what, ok = "{host}", d.Host
+		case method:
+			what, ok = "{method}", d.Method
+		case secret:
+			return errors.New("{secret} may stand in message only: it must never leave the gateway")
+		default:
+			return errors.New("only {query.NAME}, {claim.NAME}, {path}, {path.N}, {raw_path}, {host}, {method} and {user} may be used here")
+		}
+		if !ok {
+			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there; "+
+				"sign it, or leave it out", what)
+		}
+	}
+	return nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Values supplies what the request alone does not hold.
+type Values struct {
+	Secret []byte
+	Claims link.Claims
+	Local  func(name string) string
+	// Left tells which segments of the query belong to the message of {query} and
+	// {sorted_query}; nil means all.
+	Left func(segment string) bool
+}
+
+// Append renders the template over the request and appends it to dst. A parameter
+// that is absent is an empty value.
+func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
+	for i := range t.segments {
+		s := &t.segments[i]
+		switch s.kind {
+		case literal:
+			dst = append(dst, s.text...)
+		case queryValue:
+			if p, ok := r.Query.Find(s.text); ok {
+				dst = query.AppendUnescaped(dst, r.Query.RawValue(p))
+			}
+		case rawQueryValue:
+			if p, ok := r.Query.Find(s.text); ok {
+				dst = append(dst, r.Query.RawValue(p)...)
+			}
+		case path:
+			dst = query.AppendUnescapedPath(dst, r.Path)
+		case rawPath:
+			dst = append(dst, r.Path...)
+		case pathSegment:
+			dst = query.AppendUnescapedPath(dst, nthSegment(r.Path, s.n))
+		case rawQuery:
+			dst = append(dst, leftQuery(r, v.Left)...)
+		case sortedQuery:
+			dst = appendSorted(dst, leftQuery(r, v.Left))
+		case scheme:
+			dst = append(dst, r.Scheme...)
+		case host:
+			dst = append(dst, hostOnly(r.Host)...)
+		case hostPort:
+			dst = append(dst, r.Host...)
+		case method:
+			dst = append(dst, r.Method...)
+		case clientIP:
+			dst = append(dst, r.ClientIP...)
+		case secret:
+			dst = append(dst, v.Secret...)
+		case claim:
+			dst = append(dst, v.Claims.Get(s.text)...)
+		case local:
+			if v.Local != nil {
+				dst = append(dst, v.Local(s.text)...)
+			}
+		}
+	}
+	return dst
+}
+
+// leftQuery is the raw query less the segments that are not part of the message.
+func leftQuery(r *link.Request, left func(string) bool) string {
+	if left == nil {
+		return r.Query.Raw
+	}
+	q, _ := query.Cut(r.Query.Raw, func(s string) bool { return !left(s) })
+	return q
+}
+
+// appendSorted appends the segments as sent, sorted by their decoded names, joined
+// by '&'. Under {sorted_query} every name is single, so the order is total.
+func appendSorted(dst []byte, raw string) []byte {
+	segments := slices.DeleteFunc(strings.Split(raw, "&"), func(s string) bool { return s == "" })
+	slices.SortStableFunc(segments, func(a, b string) int {
+		return strings.Compare(segmentName(a), segmentName(b))
+	})
+	for i, s := range segments {
+		if i > 0 {
+			dst = append(dst, '&')
+		}
+		dst = append(dst, s...)
+	}
+	return dst
+}
+
+func segmentName(s string) string {
+	name, _, _ := strings.Cut(s, "=")
+	return query.Unescape(name)
+}
+
+// nthSegment returns the n-th segment of a raw path, counted from 0, or "".
+func nthSegment(p string, n int) string {
+	p = strings.TrimPrefix(p, "/")
+	for ; n > 0; n-- {
+		_, rest, ok := strings.Cut(p, "/")
+		if !ok {
+			return ""
+		}
+		p = rest
+	}
+	s, _, _ := strings.Cut(p, "/")
+	return s
+}
+
+func hostOnly(h string) string {
+	if name, _, err := net.SplitHostPort(h); err == nil {
+		return name
+	}
+	return h
+}
+
+// HidesDelimiter reports whether decoding the raw path once would produce a byte
+// that backends take for structure: a slash, a backslash, a percent sign, a
+// question mark, a number sign, a semicolon or a NUL. Two paths that different
+// routes answer would then have one signed form.
+func HidesDelimiter(rawPath string) bool {
+	for i := 0; i+2 < len(rawPath); i++ {
+		if rawPath[i] != '%' {
+			continue
+		}
+		switch strings.ToLower(rawPath[i+1 : i+3]) {
+		case "2f", "5c", "25", "3f", "23", "3b", "00":
+			return true
+		}
+	}
+	return false
+}
