@@ -1,0 +1,4 @@
+package inline
+
+// Provision is Source.Provision with a logger of the test's.
+var Provision = (*Source).provision
