@@ -1,0 +1,38 @@
+<?php
+// Answers with what the application sees, as JSON. Every string, names
+// included, is written as one code point (0..255) per byte, so that any bytes
+// survive; maps are lists of [name, value] pairs, so that their order does.
+// The including script sets $app, the name it answers under.
+
+$text = static fn (string $bytes): string => preg_replace_callback(
+    '/[\x80-\xff]/',
+    static fn (array $m): string => chr(0xC0 | ord($m[0]) >> 6) . chr(0x80 | ord($m[0]) & 0x3F),
+    $bytes
+);
+
+$pairs = static function (array $values) use (&$pairs, $text): array {
+    $list = [];
+    foreach ($values as $name => $value) {
+        $list[] = [$text((string) $name), is_array($value) ? $pairs($value) : $text((string) $value)];
+    }
+    return $list;
+};
+
+$server = array_filter($_SERVER, static fn ($name): bool => str_starts_with((string) $name, 'HTTP_') || in_array($name, [
+    'REQUEST_METHOD', 'REQUEST_URI', 'QUERY_STRING', 'SCRIPT_NAME', 'SCRIPT_FILENAME', 'PHP_SELF', 'PATH_INFO',
+    'DOCUMENT_URI', 'REMOTE_USER', 'REMOTE_ADDR', 'AUTH_TYPE', 'PHP_AUTH_USER', 'CONTENT_TYPE', 'CONTENT_LENGTH',
+    'SERVER_NAME', 'SERVER_PROTOCOL', 'HTTPS',
+], true), ARRAY_FILTER_USE_KEY);
+
+header('Content-Type: application/json');
+header('X-Backend-Instance: ' . getenv('BACKEND_INSTANCE'));
+echo json_encode([
+    'backend' => php_sapi_name(),
+    'app' => $text($app),
+    'get' => $pairs($_GET),
+    'post' => $pairs($_POST),
+    'request' => $pairs($_REQUEST),
+    'cookie' => $pairs($_COOKIE),
+    'server' => $pairs($server),
+    'body' => base64_encode(file_get_contents('php://input')),
+], JSON_THROW_ON_ERROR);

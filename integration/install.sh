@@ -1,0 +1,84 @@
+#!/bin/sh
+# Installs what the integration tests run, as far as it is missing, with apt-get
+# (Debian, Ubuntu). Nothing that is installed already is touched, and a service
+# that comes with a package is stopped: the tests start their own processes.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null 2>&1; then
+		sudo "$@"
+	else
+		echo "install.sh: needs root or sudo to run: $*" >&2
+		exit 1
+	fi
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+have_php_fpm() {
+	have php-fpm && return 0
+	for program in /usr/sbin/php-fpm[0-9]*; do
+		[ -x "$program" ] && return 0
+	done
+	return 1
+}
+
+have_tomcat() {
+	[ -e /usr/share/tomcat10/bin/bootstrap.jar ] && [ -e /usr/share/tomcat10/lib/servlet-api.jar ]
+}
+
+# The services that exist, one a line.
+services() {
+	for script in /etc/init.d/php*-fpm /etc/init.d/tomcat10; do
+		if [ -e "$script" ]; then
+			basename "$script"
+		fi
+	done
+	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/tomcat10.service; do
+		if [ -e "$unit" ]; then
+			basename "$unit" .service
+		fi
+	done
+}
+
+stop_service() {
+	if [ -d /run/systemd/system ]; then
+		as_root systemctl --quiet disable --now "$1" || true
+	elif have service; then
+		as_root service "$1" stop >/dev/null 2>&1 || true
+	fi
+}
+
+missing=
+have_php_fpm || missing="$missing php-fpm"
+have php || missing="$missing php-cli"
+have_tomcat || missing="$missing tomcat10"
+have javac && have java || missing="$missing default-jdk-headless"
+have curl || missing="$missing curl"
+
+if [ -z "$missing" ]; then
+	echo "everything is installed"
+	exit 0
+fi
+
+services_before=$(services)
+echo "installing:$missing"
+as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+# shellcheck disable=SC2086 # a list of packages
+as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
+
+for service in $(services | sort -u); do
+	case "
+$services_before
+" in
+	*"
+$service
+"*) ;; # was there before
+	*) stop_service "$service" ;;
+	esac
+done
