@@ -1,0 +1,196 @@
+package signedlink
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App is what all definitions of a configuration share: the union of the header
+// names that they protect, so that no route hands on a header that another one
+// would set. It is there whenever a definition is; nobody needs to configure it.
+//
+// When Caddy starts, it refuses a configuration in which a definition is nested in
+// other handlers without a guard before them: the rest of the site would hand on
+// forged identity headers.
+type App struct {
+	ctx caddy.Context
+
+	mu          sync.Mutex // while the configuration loads
+	headers     atomic.Pointer[headerNames]
+	definitions atomic.Pointer[[]*definition]
+	guarded     map[*caddyhttp.Server]bool // servers whose error routes have a guard
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "signed_link",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision sets up the app.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	a.guarded = make(map[*caddyhttp.Server]bool)
+	a.headers.Store(new(headerNames))
+	a.definitions.Store(new([]*definition))
+	return nil
+}
+
+// Start refuses definitions that leave the rest of their site unguarded.
+func (a *App) Start() error {
+	module, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil //nolint:nilerr // no HTTP, no links
+	}
+	servers, ok := module.(*caddyhttp.App)
+	if !ok {
+		return fmt.Errorf("the http app is a %T", module)
+	}
+	for name, server := range servers.Servers {
+		if err := (&walk{named: server.NamedRoutes}).server(server.Routes); err != nil {
+			return fmt.Errorf("server %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Stop does nothing: the app holds no resources.
+func (*App) Stop() error { return nil }
+
+// protect adds a definition, and the headers that it sets, to what every guard of
+// the configuration watches.
+func (a *App) protect(d *definition, names []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	headers := slices.Clone(*a.headers.Load())
+	for _, name := range names {
+		if folded := foldHeader(name); !headers.protects(folded) {
+			headers = append(headers, folded)
+		}
+	}
+	a.headers.Store(&headers)
+	definitions := append(slices.Clone(*a.definitions.Load()), d)
+	a.definitions.Store(&definitions)
+}
+
+func (a *App) protectedHeaders() headerNames { return *a.headers.Load() }
+func (a *App) allDefinitions() []*definition { return *a.definitions.Load() }
+
+// guardErrors puts a guard before the server's error routes, if it has any: Caddy
+// runs them for requests that it refuses before all routes, too. A server without
+// error routes gets none, because their mere existence changes how Caddy logs.
+func (a *App) guardErrors(server *caddyhttp.Server) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if server == nil || server.Errors == nil || len(server.Errors.Routes) == 0 || a.guarded[server] {
+		return
+	}
+	a.guarded[server] = true
+	guard := caddyhttp.Route{HandlersRaw: []json.RawMessage{json.RawMessage(`{"handler":"signed_link","guard":true}`)}}
+	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, guard)
+}
+
+// walk looks for definitions that do not see every request of their site.
+type walk struct {
+	named   map[string]*caddyhttp.Route
+	guarded bool // a guard runs on every request that comes here
+	depth   int  // of named routes that invoke each other
+}
+
+// server walks the routes of a server. A route that a host alone selects holds a
+// site; the others are the site's own, where it has no host.
+func (w *walk) server(list caddyhttp.RouteList) error {
+	for i := range list {
+		here := *w
+		if err := here.routes(caddyhttp.RouteList{list[i]}, true); err != nil {
+			return err
+		}
+		if !selectsSite(&list[i]) {
+			w.guarded = here.guarded
+		}
+	}
+	return nil
+}
+
+// selectsSite reports whether the route's matchers say which site it is, and no more.
+func selectsSite(route *caddyhttp.Route) bool {
+	for _, set := range route.MatcherSets {
+		for _, m := range set {
+			switch m.(type) {
+			case caddyhttp.MatchHost, *caddyhttp.MatchHost:
+			default:
+				return false
+			}
+		}
+	}
+	return len(route.MatcherSets) > 0
+}
+
+// routes walks a list of routes in order. whole says whether every request of the
+// site comes here.
+func (w *walk) routes(list caddyhttp.RouteList, whole bool) error {
+	for i := range list {
+		route := &list[i]
+		all := whole && route.Group == "" && (len(route.MatcherSets) == 0 || selectsSite(route))
+		for _, h := range route.Handlers {
+			if err := w.handler(h, all); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *walk) handler(h caddyhttp.MiddlewareHandler, whole bool) error {
+	switch h := h.(type) {
+	case *Handler:
+		switch {
+		case whole:
+			w.guarded = true
+		case !w.guarded && !h.Guard:
+			return h.errorf("this definition is nested in other handlers, so requests for the rest of the site would reach " +
+				"the backend with whatever X-Verified-User the client wrote; write the line `signed_link guard` at the top of " +
+				"the site, outside of handle and route, or write the definition itself there, with its matcher behind the directive")
+		}
+	case *caddyhttp.Subroute:
+		return w.routes(h.Routes, whole)
+	case *caddyhttp.Invoke:
+		if route := w.named[h.Name]; route != nil && w.depth < 16 {
+			w.depth++
+			defer func() { w.depth-- }()
+			return w.routes(caddyhttp.RouteList{*route}, whole)
+		}
+	case *reverseproxy.Handler:
+		for _, response := range h.HandleResponse {
+			if err := w.routes(response.Routes, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// serverOf returns the server that is being provisioned.
+func serverOf(ctx caddy.Context) *caddyhttp.Server {
+	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return server
+}
+
+// Interface guards
+var (
+	_ caddy.App         = (*App)(nil)
+	_ caddy.Provisioner = (*App)(nil)
+)

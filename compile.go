@@ -1,0 +1,555 @@
+package signedlink
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/keyedhash"
+	"github.com/signedlink/caddy-signed-link/keys"
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// This file turns a configuration into a definition, once, when it loads. Everything
+// that can be wrong is found here: what is wrong, where, and how to cure it.
+
+// errorf is an error that says where the definition is written.
+func (h *Handler) errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if h.Origin == "" {
+		return fmt.Errorf("signed_link: %w", err)
+	}
+	return fmt.Errorf("%s: signed_link: %w", h.Origin, err)
+}
+
+// Provision compiles the definition.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	if h.now == nil {
+		h.now = time.Now
+	}
+	app, err := ctx.App("signed_link")
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+	h.app.guardErrors(serverOf(ctx))
+	if h.Guard {
+		if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
+			return h.errorf("a guard has no schemes and no matcher: it runs on every request")
+		}
+		return nil
+	}
+	if err := h.compileOptions(); err != nil {
+		return h.errorf("%w", err)
+	}
+	matchers, err := ctx.LoadModule(h, "MatcherSetsRaw")
+	if err != nil {
+		return h.errorf("loading matchers: %w", err)
+	}
+	if err := h.matchers.FromInterface(matchers); err != nil {
+		return h.errorf("%w", err)
+	}
+	if err := h.checkRedirects(); err != nil {
+		return h.errorf("%w", err)
+	}
+	if h.def, err = h.compile(ctx); err != nil {
+		return h.errorf("%w", err)
+	}
+	names := make([]string, 0, len(h.def.schemes))
+	var headers []string
+	for _, s := range h.def.schemes {
+		names = append(names, s.name)
+		for _, o := range s.outputs {
+			headers = append(headers, o.header)
+		}
+	}
+	h.label = strings.Join(names, ",")
+	h.app.protect(h.def, headers)
+	return nil
+}
+
+// choose returns the value of the named choice; the empty name is the first one.
+func choose[T any](option, name string, choices []string, values []T) (T, error) {
+	if name == "" {
+		return values[0], nil
+	}
+	if i := slices.Index(choices, name); i >= 0 {
+		return values[i], nil
+	}
+	var zero T
+	return zero, fmt.Errorf("%s: unknown value %q; write one of %s", option, name, strings.Join(choices, ", "))
+}
+
+// The words of the options; the first of each is the default.
+var (
+	modeNames     = []string{"require", "recognize", "observe"}
+	missingNames  = []string{"refuse", "pass"}
+	stripNames    = []string{"signature", "signed", "none"}
+	unsignedNames = []string{"keep", "strip"}
+	backendNames  = []string{"strict", "php", "servlet"}
+)
+
+func (h *Handler) compileOptions() error {
+	var err error
+	if h.mode, err = choose("mode", h.Mode, modeNames, []mode{require, recognize, observe}); err != nil {
+		return err
+	}
+	if h.passMissing, err = choose("missing", h.Missing, missingNames, []bool{false, true}); err != nil {
+		return err
+	}
+	if h.passMissing && h.mode != require {
+		return fmt.Errorf("missing pass goes with require; %s never refuses a request without a link", h.Mode)
+	}
+	if h.strip, err = choose("strip", h.Strip, stripNames, []strip{stripSignature, stripSigned, stripNone}); err != nil {
+		return err
+	}
+	if h.cutUnsigned, err = choose("unsigned", h.Unsigned, unsignedNames, []bool{false, true}); err != nil {
+		return err
+	}
+	for i, m := range h.Methods {
+		if m == "" || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return fmt.Errorf("methods: %q is no method; methods are written in capital letters", m)
+		}
+		if m == http.MethodConnect || m == http.MethodTrace {
+			return fmt.Errorf("methods: %s carries no link", m)
+		}
+		if slices.Contains(h.Methods[:i], m) {
+			return fmt.Errorf("methods: %s is named twice", m)
+		}
+	}
+	h.statuses = maps.Clone(defaultStatuses)
+	seen := make(map[link.Reason]bool)
+	for _, s := range h.Statuses {
+		if s.Code < 400 || s.Code > 599 {
+			return fmt.Errorf("status: %d: a refusal is answered with 400 to 599; for a redirect use redir", s.Code)
+		}
+		err := eachReason("status", s.Reasons, seen, func(r link.Reason) { h.statuses[r] = s.Code })
+		if err != nil {
+			return err
+		}
+	}
+	h.redirects = make(map[link.Reason]string)
+	seen = make(map[link.Reason]bool)
+	for _, r := range h.Redirects {
+		if err := checkTarget(r.To); err != nil {
+			return err
+		}
+		if err := eachReason("redir", r.Reasons, seen, func(reason link.Reason) { h.redirects[reason] = r.To }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachReason calls set for the reasons; none means all that are not named elsewhere.
+func eachReason(option string, names []string, seen map[link.Reason]bool, set func(link.Reason)) error {
+	if len(names) == 0 {
+		if seen[""] {
+			return fmt.Errorf("%s is given twice without a reason", option)
+		}
+		seen[""] = true
+		for _, r := range link.Reasons {
+			if !seen[r] {
+				set(r)
+			}
+		}
+		return nil
+	}
+	for _, name := range names {
+		r := link.Reason(name)
+		if !slices.Contains(link.Reasons, r) {
+			return fmt.Errorf("%s: unknown reason %q; there are %v", option, name, link.Reasons)
+		}
+		if seen[r] {
+			return fmt.Errorf("%s: %s is given twice", option, name)
+		}
+		seen[r] = true
+		set(r)
+	}
+	return nil
+}
+
+// checkTarget: a path of this site, or a fixed URL. `//evil.example` and
+// `/\evil.example` are other sites to a browser (CVE-2024-21497's class), and nothing
+// of the request may be part of where its client is sent.
+func checkTarget(to string) error {
+	bad := func(why string) error {
+		return fmt.Errorf("redir: %q %s; write a path of this site, such as /expired, or a fixed URL, such as https://example.org/expired", to, why)
+	}
+	u, err := url.Parse(to)
+	switch {
+	case err != nil:
+		return bad("is no URL")
+	case strings.ContainsAny(to, "{}"):
+		return bad("has a placeholder")
+	case strings.ContainsFunc(to, func(c rune) bool { return c <= ' ' || c == '\\' || c >= 0x7F }):
+		return bad("has a blank, a backslash or a character that is not ASCII")
+	case strings.HasPrefix(to, "/"):
+		if strings.HasPrefix(to, "//") {
+			return bad("names another host")
+		}
+		return nil
+	case (u.Scheme == "https" || u.Scheme == "http") && u.Host != "":
+		return nil
+	}
+	return bad("is neither a path nor a URL with a host")
+}
+
+// checkRedirects refuses a redirect to a path that the definition itself would judge:
+// the client would be sent in circles.
+func (h *Handler) checkRedirects() error {
+	for _, redirect := range h.Redirects {
+		u, err := url.Parse(redirect.To)
+		if err != nil || u.Host != "" {
+			continue
+		}
+		r, err := http.NewRequest(http.MethodGet, "http://localhost"+redirect.To, nil)
+		if err != nil {
+			return fmt.Errorf("redir: %w", err)
+		}
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
+		if matches, err := h.matchers.AnyMatchWithError(r); err == nil && matches {
+			return fmt.Errorf("redir: %s is matched by this definition itself, so clients would be sent in circles; "+
+				"choose a path that its matcher does not match", redirect.To)
+		}
+	}
+	return nil
+}
+
+// compile builds the definition.
+func (h *Handler) compile(ctx caddy.Context) (*definition, error) {
+	profile, err := query.ParseProfile(h.Backend)
+	if err != nil {
+		return nil, fmt.Errorf("backend: %w", err)
+	}
+	d := &definition{profile: profile, methods: h.Methods}
+	if len(d.methods) == 0 {
+		d.methods = []string{http.MethodGet, http.MethodHead}
+	} else {
+		d.bodies = d.methods
+	}
+	h.allow = strings.Join(d.methods, ", ")
+	if len(h.Schemes) == 0 {
+		return nil, errors.New("there is no scheme; name one, as in `signed_link akid {env.AKID_SECRET}`")
+	}
+	for _, c := range h.Schemes {
+		s, err := h.compileScheme(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.label(), err)
+		}
+		if slices.ContainsFunc(d.schemes, func(o *scheme) bool { return o.name == s.name }) {
+			return nil, fmt.Errorf("two schemes are named %q; tell them apart with the option name", s.name)
+		}
+		d.schemes = append(d.schemes, s)
+	}
+	return d, d.index()
+}
+
+// label names the scheme in errors.
+func (c *SchemeConfig) label() string {
+	switch {
+	case c.Name != "":
+		return c.Name
+	case c.kind != "":
+		return c.kind
+	default:
+		return "scheme"
+	}
+}
+
+// index makes the sets of protected names.
+func (d *definition) index() error {
+	var names []string
+	place := func(name string) (int, error) {
+		if i := slices.Index(names, name); i >= 0 {
+			return i, nil
+		}
+		if len(names) == maxNames {
+			return 0, fmt.Errorf("a definition protects at most %d parameters; split it", maxNames)
+		}
+		names = append(names, name)
+		return len(names) - 1, nil
+	}
+	for _, s := range d.schemes {
+		all := slices.Concat(s.description.Signature, s.description.Expiry, s.description.Signed, s.parameters())
+		for _, name := range all {
+			if s.ignore.Match(name) {
+				return fmt.Errorf("%s: ignore: %q carries part of the link, so it cannot be ignored", s.name, name)
+			}
+			i, err := place(name)
+			if err != nil {
+				return err
+			}
+			s.covered.add(i)
+			if slices.Contains(s.description.Signature, name) || slices.Contains(s.description.Expiry, name) {
+				s.signature.add(i)
+			}
+			if slices.Contains(s.parameters(), name) {
+				d.identity.add(i)
+			}
+		}
+		d.signature |= s.signature
+		d.coversAll = d.coversAll || s.description.Coverage != link.Named
+	}
+	var err error
+	if d.names, err = query.NewNames(d.profile, names); err != nil {
+		return err
+	}
+	if d.profile != query.Servlet {
+		d.cookies, err = query.NewNames(query.PHP, names)
+	}
+	return err
+}
+
+// parameters are those from which the identity and the headers are made.
+func (s *scheme) parameters() []string {
+	var names []string
+	if s.user != nil {
+		names = s.user.Parameters()
+	}
+	for _, o := range s.outputs {
+		names = append(names, o.template.Parameters()...)
+	}
+	return names
+}
+
+// Findings that `allow` accepts.
+var findings = []string{
+	"akid_shape", "ambiguous_message", "collision", "length_extension", "no_expiry", "published_secret",
+	"shared_secret", "shared_users", "short_signature", "unsigned_expiry", "unsigned_names", "weak_secret",
+}
+
+func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, error) {
+	if c == nil || len(c.SchemeRaw) == 0 {
+		return nil, errors.New("the scheme itself is missing: its JSON is {\"kind\": \"akid\"}, for instance")
+	}
+	module, err := ctx.LoadModule(c, "SchemeRaw")
+	if err != nil {
+		return nil, fmt.Errorf("loading scheme: %w", err)
+	}
+	if m, ok := module.(caddy.Module); ok {
+		c.kind = m.CaddyModule().ID.Name()
+	}
+	factory, ok := module.(link.Factory)
+	if !ok {
+		return nil, fmt.Errorf("the module is a %T, which makes no scheme", module)
+	}
+	s := &scheme{name: c.label(), ignore: c.Ignore}
+	if err := checkToken("name", s.name); err != nil {
+		return nil, err
+	}
+	o := link.Options{User: c.User, UserKeys: len(c.UserKeysRaw) > 0, Ignore: c.Ignore, Rules: map[string]link.Rule{}, Allow: map[string]bool{}}
+	if c.User == "none" {
+		o.User = ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		p := c.Params[name]
+		rule, err := link.NewRule(link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Optional: p.Optional})
+		if err != nil {
+			return nil, fmt.Errorf("param %s: %w", name, err)
+		}
+		o.Rules[name] = rule
+	}
+	for _, f := range c.Allow {
+		if !slices.Contains(findings, f) {
+			return nil, fmt.Errorf("allow: unknown finding %q; there are %s", f, strings.Join(findings, ", "))
+		}
+		o.Allow[f] = true
+	}
+	for _, name := range c.Ignore {
+		if strings.Trim(name, "*") == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
+			return nil, fmt.Errorf("ignore: %q: write a name, or the beginning of names with one * at the end", name)
+		}
+	}
+	if s.scheme, err = factory.NewScheme(o); err != nil {
+		return nil, err
+	}
+	s.description = s.scheme.Describe()
+	s.policy = link.Policy{
+		RequireExpiry: c.RequireExpiry,
+		MaxLifetime:   time.Duration(c.MaxLifetime),
+		MaxAge:        time.Duration(c.MaxAge),
+		ClockSkew:     time.Duration(c.ClockSkew),
+	}
+	if err := h.compileUser(c, s, o.UserKeys); err != nil {
+		return nil, err
+	}
+	if err := h.compileOutputs(s); err != nil {
+		return nil, err
+	}
+	if err := s.bindRules(o.Rules); err != nil {
+		return nil, err
+	}
+	return s, c.openKeys(ctx, s)
+}
+
+// compileUser compiles the template of the identity.
+func (h *Handler) compileUser(c *SchemeConfig, s *scheme, userKeys bool) error {
+	var err error
+	s.userValue, err = choose("user", c.UserEncoding, []string{"ascii", "percent", "utf8"}, []valueEncoding{valueASCII, valuePercent, valueUTF8})
+	if err != nil {
+		return err
+	}
+	template := c.User
+	if template == "" {
+		template = s.description.User
+	}
+	switch template {
+	case "":
+		return errors.New("several parameters are signed, or none: say which is the user, as in `user {query.user}`, or write `user none`")
+	case "none":
+		if userKeys {
+			return errors.New("user none: with user_keys the link's user says whose secret it is; name the parameter")
+		}
+		return nil
+	}
+	if s.user, err = keyedhash.ParseTemplate(template); err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	if userKeys && len(s.user.Claims()) > 0 {
+		return errors.New("user: with user_keys the user is needed before the link is verified, so it cannot be a claim")
+	}
+	description := s.description
+	if userKeys {
+		// the secret of that user verifies it, whether the message names it or not
+		description.Signed = append(slices.Clone(description.Signed), s.user.Parameters()...)
+	}
+	if err := s.user.CoveredBy(description); err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	return nil
+}
+
+// compileOutputs compiles the headers of verified requests.
+func (h *Handler) compileOutputs(s *scheme) error {
+	for _, x := range s.description.Headers {
+		t, err := keyedhash.ParseTemplate("{claim." + x.Claim + "}")
+		if err != nil {
+			return err
+		}
+		s.outputs = append(s.outputs, output{http.CanonicalHeaderKey(x.Header), t})
+	}
+	seen := make(map[string]bool)
+	for _, x := range h.RequestHeaders {
+		if err := checkOutput(x.Name); err != nil {
+			return err
+		}
+		name := http.CanonicalHeaderKey(x.Name)
+		if seen[name] {
+			return fmt.Errorf("request_header %s is given twice", x.Name)
+		}
+		seen[name] = true
+		t, err := keyedhash.ParseTemplate(x.Value, "user")
+		if err != nil {
+			return fmt.Errorf("request_header %s: %w", x.Name, err)
+		}
+		if err := t.CoveredBy(s.description); err != nil {
+			return fmt.Errorf("request_header %s: %w", x.Name, err)
+		}
+		s.outputs = slices.DeleteFunc(s.outputs, func(o output) bool { return o.header == name })
+		s.outputs = append(s.outputs, output{name, t})
+	}
+	return nil
+}
+
+// checkOutput refuses headers that mean something to proxies and servers themselves,
+// and names that some backend files under another one.
+func checkOutput(name string) error {
+	folded := foldHeader(name)
+	if folded != strings.ToLower(name) || strings.Trim(name, "-") != name || name == "" || len(name) > 64 {
+		return fmt.Errorf("request_header %q: a name is made of letters, digits and hyphens", name)
+	}
+	for _, prefix := range []string{"content-", "proxy-", "sec-", "access-control-", "if-", "x-forwarded-", "x-http-method"} {
+		if strings.HasPrefix(folded, prefix) {
+			return fmt.Errorf("request_header %s: headers that begin with %s have a meaning of their own; choose a name such as X-Verified-Account", name, prefix)
+		}
+	}
+	reserved := []string{
+		"accept", "accept-encoding", "authorization", "cache-control", "connection", "cookie", "date", "expect", "forwarded", "host",
+		"http2-settings", "keep-alive", "proxy", "range", "referer", "origin", "set-cookie", "te", "trailer", "transfer-encoding",
+		"upgrade", "via", "x-original-url", "x-rewrite-url", "x-method-override",
+		strings.ToLower(headerUser), strings.ToLower(headerScheme), strings.ToLower(headerKeyID),
+	}
+	if slices.Contains(reserved, folded) {
+		return fmt.Errorf("request_header %s: this header has a meaning of its own; choose a name such as X-Verified-Account", name)
+	}
+	return nil
+}
+
+// checkToken: names go into a header, a log and a metric.
+func checkToken(option, name string) error {
+	rule := link.Rule{Class: link.Token, Min: 1, Max: 64}
+	if _, ok := rule.Check(name); !ok {
+		return fmt.Errorf("%s %q: 1 to 64 letters, digits and - . _ ~", option, name)
+	}
+	return nil
+}
+
+// bindRules finds where the value of each rule is.
+func (s *scheme) bindRules(rules map[string]link.Rule) error {
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		b := boundRule{name: name, rule: rules[name]}
+		switch d := s.description; {
+		case slices.Contains(d.Signed, name):
+		case slices.Contains(d.Claims, name):
+			b.claim = true
+			if b.rule.Optional {
+				return fmt.Errorf("param %s: a claim is never optional", name)
+			}
+		case d.Coverage != link.Named:
+		default:
+			return fmt.Errorf("param %s: the message has no such parameter, so the rule would protect nothing; it has %s",
+				name, strings.Join(append(d.Signed, d.Claims...), ", "))
+		}
+		s.rules = append(s.rules, b)
+	}
+	return nil
+}
+
+// openKeys opens the key source.
+func (c *SchemeConfig) openKeys(ctx caddy.Context, s *scheme) error {
+	shared, each := len(c.KeysRaw) > 0, len(c.UserKeysRaw) > 0
+	switch {
+	case shared && each:
+		return errors.New("give secrets either with secret or keys, or with user_keys, not both")
+	case !shared && !each && s.description.NeedsUserKey:
+		return errors.New("user_keys is missing: each user has a secret of its own")
+	case !shared && !each:
+		return errors.New("the secret is missing; write `secret {env.LINK_SECRET}` or `secret {file./etc/caddy/link.secret}`")
+	}
+	s.dummy = make([]byte, 32)
+	rand.Read(s.dummy) //nolint:errcheck // it never fails: crypto/rand ends the process instead
+	if each {
+		module, err := ctx.LoadModule(c, "UserKeysRaw")
+		if err != nil {
+			return fmt.Errorf("loading user_keys: %w", err)
+		}
+		opener, ok := module.(keys.UserOpener)
+		if !ok {
+			return fmt.Errorf("user_keys: the module is a %T, which holds no secrets of users", module)
+		}
+		s.users, err = opener.OpenUsers()
+		return err
+	}
+	module, err := ctx.LoadModule(c, "KeysRaw")
+	if err != nil {
+		return fmt.Errorf("loading keys: %w", err)
+	}
+	opener, ok := module.(keys.SetOpener)
+	if !ok {
+		return fmt.Errorf("keys: the module is a %T, which holds no key set", module)
+	}
+	s.keys, err = opener.OpenSet()
+	return err
+}

@@ -1,0 +1,445 @@
+package signedlink
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// state is what the handlers of one request share. It stands in the request's vars,
+// which outlive everything that other handlers derive from the request.
+type state struct {
+	request    link.Request // as received
+	isRead     bool
+	unreadable error
+
+	query       string // the query as the last handler left it
+	headers     []header
+	valid       *verdict // the first definition that verified
+	last        *verdict // the last that had something to say
+	verifiedBy  []string // names of the schemes that verified, for the matcher
+	required    bool     // a definition that requires a link verified one
+	definitions int      // how many the request met, whether they matched or not
+	cookiesCut  int
+	isNew       bool
+}
+
+// stateKey is the name of the state in the request's vars.
+const stateKey = "signed_link.state"
+
+// String keeps the state out of logs that print all vars.
+func (*state) String() string { return "" }
+
+// placeholderPrefix is what our placeholders start with.
+const placeholderPrefix = "http.signed_link."
+
+// enter returns the state of the request, and makes it on the first call.
+func enter(r *http.Request) *state {
+	if st, ok := caddyhttp.GetVar(r.Context(), stateKey).(*state); ok {
+		st.isNew = false
+		return st
+	}
+	st := &state{isNew: true, query: r.URL.RawQuery}
+	caddyhttp.SetVar(r.Context(), stateKey, st)
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(st.placeholder)
+	}
+	return st
+}
+
+// placeholder returns the value of one of our placeholders: on every request, and
+// empty where there is nothing to say, because Caddy leaves unknown ones literal.
+func (st *state) placeholder(key string) (any, bool) {
+	name, ours := strings.CutPrefix(key, placeholderPrefix)
+	if !ours {
+		return nil, false
+	}
+	if claim, ok := strings.CutPrefix(name, "claim."); ok && st.valid != nil {
+		return st.valid.claims.Get(claim), true
+	}
+	switch name {
+	case "user":
+		if st.valid != nil {
+			return st.valid.user, true
+		}
+	case "key_id":
+		if st.valid != nil {
+			return st.valid.keyID, true
+		}
+	case "scheme":
+		if st.valid != nil {
+			return st.valid.schemeName(), true
+		} else if st.last != nil {
+			return st.last.schemeName(), true
+		}
+	case "verdict":
+		if st.last != nil {
+			return st.last.word(), true
+		}
+	case "reason":
+		if st.last != nil {
+			return string(st.last.Reason), true
+		}
+	case "detail":
+		if st.last != nil {
+			return st.last.Detail, true
+		}
+	}
+	return "", true
+}
+
+// say remembers the verdict for placeholders. That a further definition finds no
+// link takes nothing back.
+func (st *state) say(v *verdict) {
+	if v.Reason != link.Missing || st.valid == nil {
+		st.last = v
+	}
+}
+
+// read returns the view of the request as the client sent it. It is made once: two
+// definitions judge the same bytes, whatever the first one cut.
+func (st *state) read(r *http.Request) (*link.Request, error) {
+	if st.isRead {
+		return &st.request, st.unreadable
+	}
+	st.isRead = true
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		original = *r
+	}
+	st.request.Method = original.Method
+	st.request.Path = original.URL.EscapedPath()
+	st.request.Host = r.Host
+	st.request.Scheme = "http"
+	if r.TLS != nil {
+		st.request.Scheme = "https"
+	}
+	st.request.ClientIP, _ = caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	st.unreadable = st.request.Query.Parse(original.URL.RawQuery)
+	return &st.request, st.unreadable
+}
+
+// rewritten returns a detail if a handler before this one has changed the query in
+// a way that lets the backend see another value of a signed parameter than the one
+// that was verified.
+func (st *state) rewritten(r *http.Request, d *definition, v *verdict) string {
+	if r.URL.RawQuery == st.query {
+		return ""
+	}
+	const detail = "rewritten"
+	if v.scheme.description.Coverage != link.Named {
+		return detail
+	}
+	current := link.Request{}
+	if current.Query.Parse(r.URL.RawQuery) != nil {
+		return detail
+	}
+	present, refusal := d.read(&current)
+	if !refusal.None() {
+		return detail
+	}
+	for i := range d.names.Len() {
+		if !present.has(i) {
+			continue
+		}
+		now, _ := current.RawValue(d.names.Name(i))
+		signed, there := st.request.RawValue(d.names.Name(i))
+		if !there || now != signed {
+			return detail
+		}
+	}
+	return ""
+}
+
+// namesOtherUser reports whether an earlier definition verified another user on
+// this request.
+func (st *state) namesOtherUser(v *verdict) bool {
+	return st.valid != nil && st.valid.scheme.user != nil && v.scheme.user != nil && st.valid.user != v.user
+}
+
+// conflict reports whether v is the refusal of a second user.
+func (*state) conflict(v *verdict) bool {
+	return v.Reason == link.Ambiguous && v.Detail == "users"
+}
+
+// forwardVerified makes the request what the backend gets: without the signature,
+// every other byte of the query as sent, and with the headers of the identity.
+func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
+	st.cut(r, h.cutVerified(v.scheme))
+	st.cutCookies(r, h.def)
+	dropUpgrade(r)
+	st.required = st.required || h.mode == require
+	for _, x := range v.headers {
+		st.setHeader(r, x)
+	}
+	st.verifiedBy = append(st.verifiedBy, v.scheme.name)
+	if st.valid != nil {
+		return // the first definition speaks; this one agrees with it
+	}
+	st.valid = v
+	if v.scheme.user != nil {
+		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			repl.Set(authUserPlaceholder, v.user)
+		}
+	}
+}
+
+// authUserPlaceholder is Caddy's own name for the authenticated user: the access
+// log's user_id and FastCGI's REMOTE_USER are made from it.
+const authUserPlaceholder = "http.auth.user.id"
+
+// cutVerified returns which segments are cut out of a request that s verified.
+func (h *Handler) cutVerified(s *scheme) func(segment string) bool {
+	names, d := h.def.names, h.def
+	whole := s.description.Coverage != link.Named
+	return func(segment string) bool {
+		i, spelling := names.Classify(segment)
+		known := spelling != query.Other
+		signature := known && d.signature.has(i)
+		covered := known && s.covered.has(i) || whole && !s.ignore.Match(rawName(segment))
+		switch {
+		case h.cutUnsigned && !covered:
+			return true
+		case h.strip == stripNone:
+			return false
+		case h.strip == stripSigned:
+			return covered
+		default:
+			return signature
+		}
+	}
+}
+
+func rawName(segment string) string {
+	name, _, _ := strings.Cut(segment, "=")
+	return name
+}
+
+// forwardNobody lets a request go on without an identity: without the signature and
+// identity parameters, in whatever spelling, and with everything else as sent.
+func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
+	d := h.def
+	gone := d.signature | d.identity
+	st.cut(r, func(segment string) bool {
+		i, spelling := d.names.Classify(segment)
+		return spelling != query.Other && gone.has(i)
+	})
+	st.cutCookies(r, d)
+	if st.conflict(v) {
+		st.forget(r)
+	}
+}
+
+// forget takes the identity back that an earlier definition gave the request.
+func (st *state) forget(r *http.Request) {
+	for _, x := range st.headers {
+		delete(r.Header, x.name)
+	}
+	if st.valid != nil {
+		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			repl.Delete(authUserPlaceholder)
+		}
+	}
+	st.headers, st.valid, st.verifiedBy, st.required = nil, nil, nil, false
+}
+
+// setHeader sets a header to exactly one value, and remembers it, so that the guard
+// of a later definition spares it. What an earlier definition set stays.
+func (st *state) setHeader(r *http.Request, x header) {
+	if st.value(x.name) != "" {
+		return
+	}
+	r.Header[x.name] = []string{x.value}
+	st.headers = append(st.headers, x)
+}
+
+// value is the value of the header that a definition of this request set.
+func (st *state) value(name string) string {
+	for _, x := range st.headers {
+		if x.name == name {
+			return x.value
+		}
+	}
+	return ""
+}
+
+// refuse answers a request that does not verify. What error routes see afterwards
+// has neither an identity, nor protected parameters, nor a body: an error route that
+// proxies to the application must not hand it what was just refused.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *verdict) error {
+	st.forget(r)
+	st.cut(r, h.cutRefused(st, v))
+	for _, d := range h.app.allDefinitions() {
+		st.cutCookies(r, d)
+	}
+	dropBody(r)
+	dropUpgrade(r)
+
+	w.Header().Set("Cache-Control", "no-store")
+	if to, ok := h.redirects[v.Reason]; ok {
+		code := http.StatusSeeOther
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			code = http.StatusFound
+		}
+		w.Header().Set("Location", to)
+		w.WriteHeader(code)
+		return nil
+	}
+	status := h.statuses[v.Reason]
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "SignedLink")
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", h.allow)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "10")
+	}
+	// Unwrapped: Caddy finds no status in a wrapped error, and answers 500.
+	return caddyhttp.Error(status, errors.New(string(v.Reason)))
+}
+
+// cutRefused returns which segments are cut out of a refused request: the protected
+// ones of every definition, for those that stand behind this one have not judged
+// theirs; or all, where the message covers all or the query cannot be read.
+func (h *Handler) cutRefused(st *state, v *verdict) func(segment string) bool {
+	if st.unreadable != nil || v.Reason == link.Ambiguous && v.Detail == "control" || h.def.coversAll {
+		return func(string) bool { return true }
+	}
+	return h.app.isProtected
+}
+
+// defaultStatuses are the statuses of refusals.
+var defaultStatuses = map[link.Reason]int{
+	link.Missing:         http.StatusUnauthorized,
+	link.Malformed:       http.StatusBadRequest,
+	link.Ambiguous:       http.StatusBadRequest,
+	link.BadSignature:    http.StatusUnauthorized,
+	link.Expired:         http.StatusGone,
+	link.NotYetValid:     http.StatusUnauthorized,
+	link.Method:          http.StatusMethodNotAllowed,
+	link.Body:            http.StatusBadRequest,
+	link.KeysUnavailable: http.StatusServiceUnavailable,
+	link.Throttled:       http.StatusTooManyRequests,
+}
+
+// cut removes segments from every place in which a later handler can find the query:
+// the request's URL and RequestURI, and the original request in Caddy's context,
+// from which FastCGI makes REQUEST_URI, {orig_uri} its value, and handle_errors the
+// request that it sees.
+func (st *state) cut(r *http.Request, drop func(segment string) bool) {
+	clean := func(raw string) (string, bool) {
+		left, n := query.Cut(raw, drop)
+		return left, n > 0
+	}
+	cutURI := func(uri string) string {
+		path, raw, ok := strings.Cut(uri, "?")
+		left, changed := clean(raw)
+		switch {
+		case !ok || !changed:
+			return uri
+		case left == "":
+			return path
+		default:
+			return path + "?" + left
+		}
+	}
+	if left, changed := clean(r.URL.RawQuery); changed {
+		r.URL.RawQuery = left
+		r.RequestURI = cutURI(r.RequestURI)
+	}
+	st.query = r.URL.RawQuery
+
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		return
+	}
+	if left, changed := clean(original.URL.RawQuery); changed {
+		// The URL in place, for handlers that derived a request before this one ran;
+		// the text that the value holds in a new context, put behind the pointer r,
+		// because placeholders close over it; and the placeholder of that text for
+		// those who hold another pointer, as error routes do.
+		original.URL.RawQuery = left
+		original.RequestURI = cutURI(original.RequestURI)
+		*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			repl.Set("http.request.orig_uri", original.RequestURI)
+		}
+	}
+}
+
+// cutCookies removes the cookies that PHP would file under a protected name, which
+// $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
+// refused for a cookie: another site of the same domain can set it.
+func (st *state) cutCookies(r *http.Request, d *definition) {
+	if d.cookies == nil {
+		return
+	}
+	lines, ok := r.Header["Cookie"]
+	if !ok {
+		return
+	}
+	left := make([]string, 0, len(lines))
+	changed := false
+	for _, line := range lines {
+		clean, n := cutCookieLine(line, d.cookies)
+		st.cookiesCut += n
+		changed = changed || n > 0
+		if clean != "" {
+			left = append(left, clean)
+		}
+	}
+	switch {
+	case !changed:
+	case len(left) == 0:
+		delete(r.Header, "Cookie")
+	default:
+		r.Header["Cookie"] = left
+	}
+}
+
+// cutCookieLine removes cookies from a Cookie header, and leaves the others byte for
+// byte.
+func cutCookieLine(line string, names *query.Names) (string, int) {
+	var kept []string
+	n := 0
+	for part := range strings.SplitSeq(line, ";") {
+		name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
+		if _, spelling := names.Classify(name); spelling != query.Other {
+			n++
+			continue
+		}
+		kept = append(kept, part)
+	}
+	if n == 0 {
+		return line, 0
+	}
+	return strings.TrimLeft(strings.Join(kept, ";"), " "), n
+}
+
+// dropUpgrade keeps a request with an identity from becoming a tunnel: what follows
+// in it was never verified, and a 101 that names h2c would let whole requests pass.
+func dropUpgrade(r *http.Request) {
+	delete(r.Header, "Upgrade")
+	delete(r.Header, "Http2-Settings")
+	filterConnection(r.Header, func(token string) bool {
+		return strings.EqualFold(token, "upgrade") || strings.EqualFold(token, "http2-settings")
+	})
+}
+
+// dropBody makes the request one without a body.
+func dropBody(r *http.Request) {
+	r.Body = http.NoBody
+	r.ContentLength = 0
+	r.TransferEncoding = nil
+	r.Trailer = nil
+	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer"} {
+		delete(r.Header, name)
+	}
+}

@@ -1,0 +1,172 @@
+package signedlink
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// The headers of a verified request.
+const (
+	headerUser   = "X-Verified-User"
+	headerScheme = "X-Verified-Scheme"
+	headerKeyID  = "X-Verified-Key-Id"
+)
+
+// protectedPrefix is the fold of every header name that belongs to the gateway.
+const protectedPrefix = "x-verified-"
+
+// rerouting are headers by which frameworks (Symfony, Zend, IIS rewriting, Laravel,
+// servlet filters) take another URL for the request's: with them a request on an
+// open path runs the code of a protected one. No browser sends them, and a proxy
+// that does can be told apart by nobody. CVE-2018-14773 is the first of them.
+var rerouting = []string{
+	"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Rewrite-Uri",
+	"X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-User",
+	"X-Forwarded-Server", "X-Script-Name", "Forwarded",
+}
+
+// headerNames is a set of protected header names, as folds. It is immutable.
+type headerNames []string
+
+// foldHeader returns the name under which the most lenient backend files a header:
+// PHP and CGI make '-' and '_' (and older servers '.' and any other character) the
+// same letter, and no backend minds case (CVE-2015-0219, CVE-2024-45614,
+// CVE-2025-64484, GHSA-f59h-q822-g45g, GHSA-49wc-4hcv-v58q).
+func foldHeader(name string) string {
+	b := []byte(name)
+	for i, c := range b {
+		b[i] = foldByte(c)
+	}
+	return string(b)
+}
+
+func foldByte(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
+	default:
+		return '-'
+	}
+}
+
+// foldsTo reports whether folded is the fold of name, without making it.
+func foldsTo(name, folded string) bool {
+	if len(name) != len(folded) {
+		return false
+	}
+	for i := range len(name) {
+		if foldByte(name[i]) != folded[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// protects reports whether the header belongs to the gateway.
+func (n headerNames) protects(name string) bool {
+	if len(name) >= len(protectedPrefix) && foldsTo(name[:len(protectedPrefix)], protectedPrefix) {
+		return true
+	}
+	for _, folded := range n {
+		if foldsTo(name, folded) {
+			return true
+		}
+	}
+	return false
+}
+
+// guard deletes what a client could use to forge an identity. It runs on every
+// request, matched or not, in every mode, before anything can fail: an error route
+// sees the headers as they are then.
+func (a *App) guard(r *http.Request, st *state) {
+	protected := a.protectedHeaders()
+	for name, values := range r.Header {
+		if !protected.protects(name) {
+			continue
+		}
+		if ours := st.value(name); ours != "" && len(values) == 1 && values[0] == ours {
+			continue // an earlier definition of this request set it
+		}
+		delete(r.Header, name)
+	}
+	// Caddy's proxies delete what Connection names after this handler has set it
+	// (the class of CVE-2024-45410 and CVE-2025-48865).
+	filterConnection(r.Header, protected.protects)
+	// Announced trailers go to the backend, where Apache's MergeTrailers makes
+	// headers of them. Without an announcement net/http drops them.
+	r.Trailer = nil
+	delete(r.Header, "Trailer")
+	for _, name := range rerouting {
+		delete(r.Header, name)
+	}
+}
+
+// filterConnection takes tokens out of the Connection header.
+func filterConnection(h http.Header, drop func(token string) bool) {
+	lines, ok := h["Connection"]
+	if !ok {
+		return
+	}
+	dropLine := func(line string) bool {
+		for token := range strings.SplitSeq(line, ",") {
+			if drop(textproto.TrimString(token)) {
+				return true
+			}
+		}
+		return false
+	}
+	if !slices.ContainsFunc(lines, dropLine) {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		for token := range strings.SplitSeq(line, ",") {
+			if token = textproto.TrimString(token); token != "" && !drop(token) {
+				kept = append(kept, token)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+// errorBefore reports whether the request is on an error route and no signed_link
+// ran before it: Caddy itself refused it, for a method of 33 letters, say.
+func (st *state) errorBefore(r *http.Request) bool {
+	return st.isNew && r.Context().Value(caddyhttp.ErrorCtxKey) != nil
+}
+
+// isProtected reports whether a segment of a query spells a protected parameter of
+// any definition of the config.
+func (a *App) isProtected(segment string) bool {
+	return slices.ContainsFunc(a.allDefinitions(), func(d *definition) bool {
+		_, spelling := d.names.Classify(segment)
+		return spelling != query.Other
+	})
+}
+
+// cutProtected removes the protected parameters, and the body, from a request that
+// no definition has judged.
+func (a *App) cutProtected(r *http.Request, st *state) {
+	var current query.Query
+	drop := a.isProtected
+	if current.Parse(r.URL.RawQuery) != nil || current.Control {
+		drop = func(string) bool { return true }
+	}
+	st.cut(r, drop)
+	for _, d := range a.allDefinitions() {
+		st.cutCookies(r, d)
+	}
+	dropBody(r)
+}

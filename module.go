@@ -1,0 +1,385 @@
+// Package signedlink is a Caddy module that enforces the signatures on links in
+// front of backends that nobody can change.
+package signedlink
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/signedlink/caddy-signed-link/link"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Handler verifies signed links: ActionKit AKIDs, "verifiable URLs" whose key is a
+// hash of value and secret, Signed Idempotent Action Links, and whatever else a
+// digest or an HMAC over parts of the request can describe. It stands in front of
+// applications that already make such links and cannot be changed; it verifies the
+// link, strips the signature, and tells the application who the user is in headers
+// that no client can forge.
+//
+// The promise: what was verified is exactly what the backend sees, and nothing that
+// the client wrote can pass for what this handler says.
+//
+// On every request that reaches the handler, whether its matcher matches or not, the
+// guard deletes what a client could use to forge an identity: headers that any
+// backend would file under `X-Verified-…` or another output header, `Connection`
+// tokens that would delete them, announced trailers, and `X-Original-URL` and its
+// kin. So write it at site level, with the matcher behind the directive; nested
+// inside `handle` or `route` it needs a `signed_link guard` at site level, and Caddy
+// refuses to start without.
+//
+// A verified request has these headers:
+//
+// Header | Value
+// -------|------
+// `X-Verified-User` | the identity, unless `user none`
+// `X-Verified-Scheme` | the scheme's name
+// `X-Verified-Key-Id` | the id of the key that verified, if it has one
+// `X-Verified-Mailing` | an AKID's mailing, if it has one
+//
+// Recognition lasts for one request: an application that wants more starts its own
+// session on landing.
+//
+// ### Placeholders
+//
+// They are set on every request that the handler sees, and are empty where there is
+// nothing to say:
+//
+// Placeholder | Description
+// ------------|------------
+// `{http.signed_link.verdict}` | `valid`, `invalid` or `expired`
+// `{http.signed_link.reason}` | why the link does not verify: `missing`, `malformed`, `ambiguous`, `bad_signature`, `expired`, `not_yet_valid`, `method`, `body`, `keys_unavailable`
+// `{http.signed_link.detail}` | the finer word of the reason, such as `duplicate`
+// `{http.signed_link.user}` | the identity, as in the header
+// `{http.signed_link.scheme}` | the name of the scheme that took the link
+// `{http.signed_link.key_id}` | the id of the key that verified
+// `{http.signed_link.claim.NAME}` | a claim of a verified link, such as `mailing`
+// `{http.auth.user.id}` | the identity; so the access log's `user_id` and PHP's `REMOTE_USER` are right
+type Handler struct {
+	// Which requests are judged. The guard runs on the others, too. Default: all.
+	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
+
+	// If true, only the guard runs: for further sites in front of the same backend,
+	// and before definitions that are nested in other handlers. Default: `false`.
+	Guard bool `json:"guard,omitempty"`
+
+	// What happens to a request that does not verify. `require` refuses it.
+	// `recognize` lets it go on as nobody, without signature and identity
+	// parameters. `observe` only says in log, metrics and placeholders what
+	// `require` would do. Default: `require`.
+	Mode string `json:"mode,omitempty"`
+
+	// What `require` does with a request without any signature parameter: `refuse`,
+	// or `pass`, which lets it go on as nobody. Default: `refuse`.
+	Missing string `json:"missing,omitempty"`
+
+	// Whose parser stands behind: `php`, `servlet`, or `strict` for either.
+	// Default: `strict`.
+	Backend string `json:"backend,omitempty"`
+
+	// The methods that are let through with a link. A body is let through only
+	// where its method is named here. Default: `GET` and `HEAD`.
+	Methods []string `json:"methods,omitempty"`
+
+	// What is cut out of the query of a verified request: `signature` (and expiry
+	// and key id), `signed` (all that the message covers, too) or `none`. Default:
+	// `signature`.
+	Strip string `json:"strip,omitempty"`
+
+	// What happens to the parameters of a verified request that its message does
+	// not cover: `keep` or `strip`. Default: `keep`.
+	Unsigned string `json:"unsigned,omitempty"`
+
+	// Further headers of verified requests. Their templates may use only what the
+	// message of every scheme covers, `{user}` and claims.
+	RequestHeaders []RequestHeader `json:"request_headers,omitempty"`
+
+	// Other statuses than the default ones for refusals.
+	Statuses []Status `json:"statuses,omitempty"`
+
+	// Refusals that are redirects.
+	Redirects []Redirect `json:"redirects,omitempty"`
+
+	// The schemes, tried in this order where their signature parameters are there.
+	Schemes []*SchemeConfig `json:"schemes,omitempty"`
+
+	// Where the definition is written, for errors and logs; the Caddyfile adapter
+	// sets it to file and line.
+	Origin string `json:"origin,omitempty"`
+
+	mode        mode
+	passMissing bool
+	strip       strip
+	cutUnsigned bool
+	matchers    caddyhttp.MatcherSets
+	def         *definition
+	app         *App
+	statuses    map[link.Reason]int
+	redirects   map[link.Reason]string
+	allow       string // the Allow header of a 405
+	label       string // names of the schemes, for the log
+	logger      *zap.Logger
+	now         func() time.Time
+}
+
+// SchemeConfig is one scheme of a definition, with the options of every scheme.
+type SchemeConfig struct {
+	// The scheme itself.
+	SchemeRaw json.RawMessage `json:"scheme,omitempty" caddy:"namespace=http.signed_link.schemes inline_key=kind"`
+
+	// The name that appears in header, log, metrics and command line. Default: the
+	// kind of the scheme.
+	Name string `json:"name,omitempty"`
+
+	// The keys of the scheme, from a key source.
+	KeysRaw json.RawMessage `json:"keys,omitempty" caddy:"namespace=http.signed_link.keys inline_key=source"`
+
+	// A secret for each user, from a key source, in place of `keys`.
+	UserKeysRaw json.RawMessage `json:"user_keys,omitempty" caddy:"namespace=http.signed_link.keys inline_key=source"`
+
+	// The identity: a template of what the message covers and of claims, or `none`.
+	// Default: the scheme's own, such as an AKID's user, or the only parameter of
+	// the message.
+	User string `json:"user,omitempty"`
+
+	// How values outside of printable ASCII go into headers: `percent` (as %XX) or
+	// `utf8`. Default: such links do not verify.
+	UserEncoding string `json:"user_encoding,omitempty"`
+
+	// What values the parameters of the message may have, by name.
+	Params map[string]*Param `json:"params,omitempty"`
+
+	// Parameters that mailers add, by name, or by prefix with a `*` at the end. They
+	// are outside of every message, are forwarded, and are never trusted.
+	Ignore []string `json:"ignore,omitempty"`
+
+	// Refuse links without an expiry. Default: `false`.
+	RequireExpiry bool `json:"require_expiry,omitempty"`
+
+	// The longest time from issue (or from now) to expiry. Default: any.
+	MaxLifetime caddy.Duration `json:"max_lifetime,omitempty"`
+
+	// The longest time since issue. Default: any.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// How far the signer's clock may be off. Default: 0.
+	ClockSkew caddy.Duration `json:"clock_skew,omitempty"`
+
+	// Findings about the scheme that are accepted, by code.
+	Allow []string `json:"allow,omitempty"`
+
+	kind string // set in Provision
+}
+
+// Param says what values a parameter may have.
+type Param struct {
+	// The alphabet: `digits`, `hex`, `alnum`, `token`, `email`, `text` or `one_of`.
+	Class string `json:"class"`
+
+	// The values of `one_of`.
+	Values []string `json:"values,omitempty"`
+
+	// The least length in bytes. Default: 1.
+	Min int `json:"min,omitempty"`
+
+	// The greatest length in bytes. Default: 256.
+	Max int `json:"max,omitempty"`
+
+	// Whether the parameter may be absent. Default: `false`.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// RequestHeader is a header of verified requests.
+type RequestHeader struct {
+	// The name of the header.
+	Name string `json:"name"`
+
+	// The template of its value. A header whose value is empty is not set.
+	Value string `json:"value"`
+}
+
+// Status is the HTTP status of some refusals.
+type Status struct {
+	// The reasons. Default: all.
+	Reasons []string `json:"reasons,omitempty"`
+
+	// The status, 400 to 599.
+	Code int `json:"code"`
+}
+
+// Redirect sends the client of some refusals elsewhere.
+type Redirect struct {
+	// The reasons. Default: all.
+	Reasons []string `json:"reasons,omitempty"`
+
+	// A path of this site that the definition itself does not match, or a fixed URL.
+	To string `json:"to"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.signed_link",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// mode is what happens to requests that do not verify.
+type mode uint8
+
+const (
+	require mode = iota
+	recognize
+	observe
+)
+
+// strip is what is cut out of verified requests.
+type strip uint8
+
+const (
+	stripSignature strip = iota
+	stripSigned
+	stripNone
+)
+
+// ServeHTTP is the way of a request: guard, read, verify, admit, forward.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	// guard: on every request, before anything else
+	st := enter(r)
+	h.app.guard(r, st)
+	if h.Guard {
+		if st.definitions == 0 && st.errorBefore(r) {
+			h.app.cutProtected(r, st) // an error before the routes: nobody judged the query
+		}
+		return next.ServeHTTP(w, r)
+	}
+	st.definitions++
+	matched, err := h.matchers.AnyMatchWithError(r)
+	if err != nil {
+		return err
+	}
+	if h.mode != observe && h.pathConfuses(w, r, matched) {
+		st.read(r)
+		v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
+		st.say(&v)
+		h.log(st, &v)
+		return h.refuse(w, r, st, &v)
+	}
+	if !matched {
+		return next.ServeHTTP(w, r)
+	}
+
+	// read and verify: the bytes that the client sent, whatever was changed since
+	request, unreadable := st.read(r)
+	v := h.def.judge(r.Context(), request, unreadable, h.now())
+
+	// admit: method, body, and what other definitions of the request said
+	if v.None() {
+		v.Refusal = h.admit(r, st, &v)
+	}
+	st.say(&v)
+	h.log(st, &v)
+
+	// forward
+	switch {
+	case h.mode == observe:
+		return next.ServeHTTP(w, r)
+	case v.None():
+		h.forwardVerified(r, st, &v)
+		return next.ServeHTTP(w, r)
+	case h.mode == recognize && !isBound(v.Refusal) || v.Reason == link.Missing && h.passMissing:
+		if st.conflict(&v) && st.required {
+			return h.refuse(w, r, st, &v) // an earlier definition vouched for the user
+		}
+		h.forwardNobody(r, st, &v)
+		return next.ServeHTTP(w, r)
+	default:
+		return h.refuse(w, r, st, &v)
+	}
+}
+
+// isBound reports whether the request exceeds what is read at all; then even
+// recognize refuses, because what cannot be read cannot be cleaned.
+func isBound(r link.Refusal) bool {
+	return r.Reason == link.Malformed && (r.Detail == "too_long" || r.Detail == "too_many")
+}
+
+// admit judges what surrounds a link whose signature is right.
+func (h *Handler) admit(r *http.Request, st *state, v *verdict) link.Refusal {
+	if !h.def.allowsMethod(st.request.Method) {
+		return link.Refuse(link.Method, "")
+	}
+	if h.def.overridesMethod(r, &st.request) {
+		return link.Refuse(link.Method, "override")
+	}
+	if refusal := h.def.admitBody(r, slices.Contains(h.def.bodies, st.request.Method)); !refusal.None() {
+		return refusal
+	}
+	if detail := st.rewritten(r, h.def, v); detail != "" {
+		return link.Refuse(link.Ambiguous, detail)
+	}
+	if st.namesOtherUser(v) {
+		return link.Refuse(link.Ambiguous, "users")
+	}
+	return link.Refusal{}
+}
+
+// log writes one debug line for a verification and one info line for a refusal. No
+// line holds a signature, a secret, or the query.
+func (h *Handler) log(st *state, v *verdict) {
+	level, message := zap.DebugLevel, "verified"
+	switch {
+	case v.None():
+	case h.mode == require && !(v.Reason == link.Missing && h.passMissing):
+		level, message = zap.InfoLevel, "refused"
+	case v.Reason == link.Missing:
+		message = "no link"
+	case h.mode == observe:
+		level, message = zap.InfoLevel, "would be refused"
+	default:
+		level, message = zap.InfoLevel, "not recognized"
+	}
+	c := h.logger.Check(level, message)
+	if c == nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("definition", h.label),
+		zap.String("scheme", v.schemeName()),
+		zap.String("client_ip", st.request.ClientIP),
+		zap.String("path", st.request.Path),
+	}
+	if h.Origin != "" {
+		fields = append(fields, zap.String("origin", h.Origin))
+	}
+	if v.None() {
+		fields = append(fields, zap.String("user", v.user))
+	} else {
+		fields = append(fields, zap.String("reason", string(v.Reason)), zap.String("detail", v.Detail))
+	}
+	if v.keyID != "" {
+		fields = append(fields, zap.String("key_id", v.keyID))
+	}
+	if v.note != "" {
+		fields = append(fields, zap.String("note", v.note))
+	}
+	if st.cookiesCut > 0 {
+		fields = append(fields, zap.Int("cookies_cut", st.cookiesCut))
+	}
+	c.Write(fields...)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,164 @@
+package signedlink
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// The path rule. A definition covers the requests that its matcher matches, and the
+// matcher reads the path in another way than the backend does: Tomcat serves
+// `/app;x/` from /app, PHP runs /autologin.php for `/autologin.php/`, and Symfony
+// and Laravel route `/index.php/app/1` as /app/1. Such a request would pass beside
+// the definition, or through it with somebody else's page (the class of
+// CVE-2020-5902, CVE-2020-11989 and CVE-2018-14371).
+
+// pathConfuses reports whether the matcher's verdict on the path as sent differs
+// from its verdict on a path as the backend may read it. Paths that every reader
+// reads alike, and definitions without a matcher, cost nothing.
+func (h *Handler) pathConfuses(w http.ResponseWriter, r *http.Request, matched bool) bool {
+	if len(h.matchers) == 0 {
+		return false
+	}
+	for _, reading := range pathReadings(h.def.profile, r.URL.EscapedPath()) {
+		if other, err := h.matchers.AnyMatchWithError(withPath(w, r, reading)); err != nil || other != matched {
+			return true
+		}
+	}
+	return false
+}
+
+// pathReadings returns how a backend may read a raw path, where that differs from
+// the path decoded once.
+func pathReadings(profile query.Profile, raw string) []string {
+	if !strings.ContainsAny(raw, ";%\\") && !strings.Contains(raw, "//") && !strings.Contains(raw, "/.") &&
+		!hasScript(raw) {
+		return nil
+	}
+	plain := string(query.AppendUnescapedPath(nil, raw))
+	var readings []string
+	add := func(p string) {
+		if p != plain {
+			readings = append(readings, p)
+		}
+	}
+	servlet := servletPath(raw)
+	switch profile {
+	case query.Servlet:
+		add(servlet)
+	case query.PHP:
+		for _, p := range scriptPaths(resolveDots(plain)) {
+			add(p)
+		}
+	default:
+		add(servlet)
+		for _, p := range scriptPaths(resolveDots(plain)) {
+			add(p)
+		}
+		if servlet != plain {
+			for _, p := range scriptPaths(servlet) {
+				add(p)
+			}
+		}
+	}
+	return readings
+}
+
+// servletPath reads a raw path as Tomcat and Jetty do: path parameters dropped, dot
+// segments resolved, decoded. Where they differ in the order of decoding and
+// resolving, both have been done.
+func servletPath(raw string) string {
+	var b strings.Builder
+	for i, segment := range strings.Split(raw, "/") {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		segment, _, _ = strings.Cut(segment, ";")
+		b.WriteString(segment)
+	}
+	decoded := string(query.AppendUnescapedPath(nil, b.String()))
+	return resolveDots(strings.ReplaceAll(decoded, `\`, "/"))
+}
+
+// resolveDots removes empty and dot segments, and keeps a slash at the end.
+func resolveDots(p string) string {
+	var kept []string
+	segments := strings.Split(strings.TrimPrefix(p, "/"), "/")
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch s {
+		case "":
+			if last {
+				kept = append(kept, "")
+			}
+		case ".":
+			if last {
+				kept = append(kept, "")
+			}
+		case "..":
+			if len(kept) > 0 {
+				kept = kept[:len(kept)-1]
+			}
+			if last {
+				kept = append(kept, "")
+			}
+		default:
+			kept = append(kept, s)
+		}
+	}
+	return "/" + strings.Join(kept, "/")
+}
+
+// hasScript reports whether the path goes on behind a PHP script.
+func hasScript(p string) bool {
+	return strings.Contains(strings.ToLower(p), ".php/")
+}
+
+// scriptPaths returns, for each script in the path, the path of the script and what
+// stands behind it, which frameworks route.
+func scriptPaths(p string) []string {
+	var paths []string
+	lower := strings.ToLower(p)
+	for from := 0; ; {
+		i := strings.Index(lower[from:], ".php/")
+		if i < 0 {
+			return append(paths, p)
+		}
+		end := from + i + len(".php")
+		paths = append(paths, p[:end], p[end:])
+		from = end
+	}
+}
+
+// withPath returns a copy of the request for another path, on which matchers can be
+// evaluated without touching the real one: its own replacer, its own vars, and the
+// values that other handlers put into the real replacer behind them.
+func withPath(w http.ResponseWriter, r *http.Request, path string) *http.Request {
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	real, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+
+	c := r.Clone(r.Context())
+	c.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
+	c.RequestURI = c.URL.RequestURI()
+	repl := caddy.NewReplacer()
+	c = caddyhttp.PrepareRequest(c, repl, w, server)
+	if real != nil {
+		repl.Map(func(key string) (any, bool) {
+			if strings.HasPrefix(key, "http.request.") {
+				return nil, false
+			}
+			return real.Get(key)
+		})
+	}
+	for k, v := range maps.All(vars) {
+		caddyhttp.SetVar(c.Context(), k, v)
+	}
+	return c
+}

@@ -1,0 +1,422 @@
+package signedlink
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/signedlink/caddy-signed-link/keyedhash"
+	"github.com/signedlink/caddy-signed-link/keys"
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// This file is the pipeline's verdict: a compiled definition judges the view of a
+// request. It knows no Caddy types, so that the command line and the tests judge
+// with the very same code.
+
+// nameSet is a set of indexes into a definition's protected names.
+type nameSet uint64
+
+// maxNames is how many protected parameters one definition may have.
+const maxNames = 64
+
+func (s nameSet) has(i int) bool { return s&(1<<i) != 0 }
+func (s *nameSet) add(i int)     { *s |= 1 << i }
+
+// definition is one signed_link, compiled. It is immutable.
+type definition struct {
+	profile query.Profile
+	methods []string // allowed; the first ones are GET and HEAD unless `methods` says otherwise
+	bodies  []string // those of methods that the operator named, and that may carry a body
+	schemes []*scheme
+
+	names     *query.Names // every protected parameter of every scheme
+	cookies   *query.Names // the same as PHP reads cookies; nil where no PHP can stand behind
+	signature nameSet      // signature parameters of all schemes
+	identity  nameSet      // identity parameters of all schemes
+	coversAll bool         // a scheme's message covers every parameter
+}
+
+// scheme is one scheme of a definition.
+type scheme struct {
+	name        string
+	scheme      link.Scheme
+	description link.Description
+
+	signature nameSet // its signature parameters: signature, key id, token, expiry
+	covered   nameSet // what its message covers, and the above
+
+	user      *keyedhash.Template // nil: nobody
+	userValue valueEncoding
+	outputs   []output
+	rules     []boundRule
+	ignore    link.Ignore
+	policy    link.Policy
+	keys      keys.SetSource  // one of keys and users
+	users     keys.UserSource //
+	dummy     []byte          // stands in for the key of a user or key id that does not exist
+}
+
+// output is a header of a verified request.
+type output struct {
+	header   string
+	template *keyedhash.Template
+}
+
+// boundRule is a `param` rule and where its value is.
+type boundRule struct {
+	name  string
+	claim bool // the value is a claim, not a parameter
+	rule  link.Rule
+}
+
+// header is one header that the gateway sets.
+type header struct{ name, value string }
+
+// verdict is what a definition says of a request.
+type verdict struct {
+	link.Refusal         // none: the link is valid
+	scheme       *scheme // the scheme that speaks; nil if none took the link
+	keyID        string
+	user         string // as it goes into the header
+	claims       link.Claims
+	headers      []header // what a verified request gets
+	note         string   // for the log only: what the client must not learn
+}
+
+// The verdict's words in placeholders, logs and metrics.
+const (
+	verdictValid   = "valid"
+	verdictInvalid = "invalid"
+	verdictExpired = "expired"
+)
+
+func (v *verdict) word() string {
+	switch v.Reason {
+	case "":
+		return verdictValid
+	case link.Expired:
+		return verdictExpired
+	default:
+		return verdictInvalid
+	}
+}
+
+func (v *verdict) schemeName() string {
+	if v.scheme == nil {
+		return ""
+	}
+	return v.scheme.name
+}
+
+// judge reads and verifies. unreadable is the error of parsing r.Query, if any.
+func (d *definition) judge(ctx context.Context, r *link.Request, unreadable error, now time.Time) verdict {
+	if unreadable != nil {
+		detail := "too_long"
+		if errors.Is(unreadable, query.ErrTooMany) {
+			detail = "too_many"
+		}
+		return verdict{Refusal: link.Refuse(link.Malformed, detail)}
+	}
+	present, refusal := d.read(r)
+	if !refusal.None() {
+		return verdict{Refusal: refusal}
+	}
+	if present&d.signature == 0 {
+		return verdict{Refusal: link.Refuse(link.Missing, "")}
+	}
+	candidates, refusal := d.candidates(present)
+	if !refusal.None() {
+		return verdict{Refusal: refusal}
+	}
+	var best verdict
+	for _, s := range candidates {
+		v := s.judge(ctx, r, present, d.profile, now)
+		if v.None() {
+			return v
+		}
+		if best.None() || v.FurtherAlong(best.Refusal) {
+			best = v
+		}
+	}
+	return best
+}
+
+// read finds the protected parameters. Each may be there once, under every reading
+// of the profile, spelled plainly: PHP takes the last of two, Java the first, and
+// `user[]=admin` replaces `user=jeff` (CVE-2022-2385 and its kin).
+func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusal) {
+	if r.Query.Control {
+		return 0, link.Refuse(link.Ambiguous, "control")
+	}
+	for _, p := range r.Query.Pairs {
+		i, spelling := d.names.Classify(r.Query.Segment(p))
+		switch spelling {
+		case query.Other:
+			continue
+		case query.Plain:
+		case query.Array:
+			return 0, link.Refuse(link.Ambiguous, "array")
+		case query.HTMLEscaped:
+			return 0, link.Refuse(link.Ambiguous, "html_escaped")
+		default:
+			return 0, link.Refuse(link.Ambiguous, "lookalike")
+		}
+		if present.has(i) {
+			return 0, link.Refuse(link.Ambiguous, "duplicate")
+		}
+		// Pairs that Go's parser would drop, and that backends read in three ways.
+		if raw := r.Query.RawValue(p); strings.IndexByte(raw, ';') >= 0 {
+			return 0, link.Refuse(link.Ambiguous, "semicolon")
+		} else if query.BrokenEscape(raw) {
+			return 0, link.Refuse(link.Ambiguous, "escape")
+		}
+		present.add(i)
+	}
+	return present, link.Refusal{}
+}
+
+// candidates are the schemes whose signature parameters are there, in written order.
+// Two links at once, say an AKID and a signed user, are two opinions about one
+// request: nobody can say which the backend would act on.
+func (d *definition) candidates(present nameSet) ([]*scheme, link.Refusal) {
+	if len(d.schemes) == 1 {
+		return d.schemes, link.Refusal{}
+	}
+	var found []*scheme
+	for _, s := range d.schemes {
+		if present&s.signature == 0 {
+			continue
+		}
+		for _, other := range found {
+			if s.signature&other.signature == 0 {
+				return nil, link.Refuse(link.Ambiguous, "two_links")
+			}
+		}
+		found = append(found, s)
+	}
+	return found, link.Refusal{}
+}
+
+// judge verifies the link by one scheme.
+func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile query.Profile, now time.Time) verdict {
+	v := verdict{scheme: s}
+	if s.description.Coverage == link.Sorted {
+		skip := func(raw string) bool { return s.ignore.Match(raw) }
+		if r.Query.Repeated(profile, skip) != "" {
+			v.Refusal = link.Refuse(link.Ambiguous, "duplicate")
+			return v
+		}
+	}
+	var l link.Link
+	if s.users != nil {
+		l.User = string(s.user.Append(nil, r, keyedhash.Values{}))
+	}
+	if v.Refusal = s.scheme.Read(r, &l); !v.None() {
+		return v
+	}
+	if v.Refusal = s.checkRules(r, &l); !v.None() {
+		return v
+	}
+	if v.Refusal = s.verify(ctx, r, &l, &v, now); !v.None() {
+		return v
+	}
+	// From here on the signature is right, so nothing that is said is an oracle.
+	if v.Refusal = s.policy.Check(&l, now); !v.None() {
+		return v
+	}
+	if s.description.Coverage == link.Named && present&^s.covered != 0 {
+		// another scheme of the definition protects a parameter that this link
+		// does not sign: its value is the client's own word
+		v.Refusal = link.Refuse(link.Ambiguous, "uncovered")
+		return v
+	}
+	v.claims = l.Claims
+	v.Refusal = s.results(r, &l, &v)
+	return v
+}
+
+func (s *scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
+	for i := range s.rules {
+		b := &s.rules[i]
+		value, there := "", true
+		if b.claim {
+			value = l.Claims.Get(b.name)
+		} else {
+			value, there = r.Value(b.name)
+		}
+		if !there {
+			if b.rule.Optional {
+				continue
+			}
+			return link.Refuse(link.Malformed, "absent")
+		}
+		if detail, ok := b.rule.Check(value); !ok {
+			return link.Refuse(link.Malformed, detail)
+		}
+	}
+	return link.Refusal{}
+}
+
+// maxUser is the longest identity, in bytes, before any encoding.
+const maxUser = 256
+
+// verify finds the key that made the signature. It never returns early: which key
+// fits, and whether a user exists, must not show in the time it takes.
+func (s *scheme) verify(ctx context.Context, r *link.Request, l *link.Link, v *verdict, now time.Time) link.Refusal {
+	if s.users != nil {
+		return s.verifyUser(ctx, r, l, v)
+	}
+	set := s.keys.KeySet()
+	var match *keys.Key
+	if l.KeyID != "" {
+		key := set.ByID(l.KeyID)
+		if key == nil {
+			s.scheme.Verify(r, l, s.dummy)
+			v.note = "no such key id"
+			return link.Refuse(link.BadSignature, "")
+		}
+		if s.scheme.Verify(r, l, key.Secret.Bytes()) {
+			match = key
+		}
+	} else {
+		all := set.All()
+		for i := range all {
+			if s.scheme.Verify(r, l, all[i].Secret.Bytes()) && (match == nil || match.At(now) != keys.Valid) {
+				match = &all[i]
+			}
+		}
+	}
+	if match == nil {
+		return link.Refuse(link.BadSignature, "")
+	}
+	v.keyID = match.ID
+	switch match.At(now) {
+	case keys.Expired:
+		return link.Refuse(link.Expired, "key")
+	case keys.NotYetValid:
+		return link.Refuse(link.NotYetValid, "key")
+	default:
+		return link.Refusal{}
+	}
+}
+
+// verifyUser verifies with the secret of the link's user. One who does not exist
+// takes the same way, with a dummy key, and gets the same answer as a wrong
+// signature: action links must not tell who has an account.
+func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, v *verdict) link.Refusal {
+	key, exists := s.dummy, false
+	if l.User != "" && len(l.User) <= maxUser {
+		switch secret, err := s.users.UserKey(ctx, l.User); {
+		case err == nil && !secret.Empty():
+			key, exists = secret.Bytes(), true
+		case err != nil && !errors.Is(err, keys.ErrNoUser):
+			v.note = err.Error()
+			return link.Refuse(link.KeysUnavailable, "")
+		}
+	}
+	right := s.scheme.Verify(r, l, key)
+	if !exists {
+		v.note = "no such user"
+		right = false
+	}
+	if !right {
+		return link.Refuse(link.BadSignature, "")
+	}
+	return link.Refusal{}
+}
+
+// results makes the headers of a verified request. A value that backends would read
+// differently refuses the link, because half an identity is none.
+func (s *scheme) results(r *link.Request, l *link.Link, v *verdict) link.Refusal {
+	values := keyedhash.Values{Claims: l.Claims}
+	if s.user != nil {
+		user, detail := s.userValue.encode(string(s.user.Append(nil, r, values)))
+		if detail != "" {
+			return link.Refuse(link.Malformed, detail)
+		}
+		v.user = user
+		v.headers = append(v.headers, header{headerUser, user})
+	}
+	v.headers = append(v.headers, header{headerScheme, s.name})
+	if v.keyID != "" {
+		v.headers = append(v.headers, header{headerKeyID, v.keyID})
+	}
+	values.Local = func(string) string { return v.user }
+	for _, o := range s.outputs {
+		value := string(o.template.Append(nil, r, values))
+		if value == "" {
+			continue
+		}
+		text, detail := s.userValue.encode(value)
+		if detail != "" {
+			return link.Refuse(link.Malformed, detail)
+		}
+		v.headers = append(v.headers, header{o.header, text})
+	}
+	return link.Refusal{}
+}
+
+// valueEncoding says which values may go into a header, and how.
+type valueEncoding uint8
+
+const (
+	valueASCII   valueEncoding = iota // printable ASCII only
+	valuePercent                      // other bytes as %XX
+	valueUTF8                         // other characters as UTF-8
+)
+
+// encode returns the value as it goes into a header, or the detail of why it cannot.
+//
+// Blanks at the ends vanish at HTTP/1 backends, NUL cuts a value in PHP-FPM, CR and
+// LF pass through FastCGI as they are, bytes above 0x7F are UTF-8 in PHP and Latin-1
+// in getHeader (so that two names become one), and `;` ends a value in Tomcat paths
+// and in some PHP settings.
+func (e valueEncoding) encode(value string) (text, detail string) {
+	switch {
+	case value == "":
+		return "", "empty"
+	case len(value) > maxUser:
+		return "", "too_long"
+	}
+	if e == valuePercent {
+		return percentEncode(value), ""
+	}
+	if e == valueUTF8 && !utf8.ValidString(value) {
+		return "", "charset"
+	}
+	for _, c := range value {
+		if c < ' ' || c == 0x7F || c == ';' || c > 0x7F && (e != valueUTF8 || unicode.IsControl(c) || c == utf8.RuneError) {
+			return "", "charset"
+		}
+	}
+	if strings.TrimFunc(value, unicode.IsSpace) != value {
+		return "", "blank"
+	}
+	return value, ""
+}
+
+// percentEncode writes every byte but visible ASCII as %XX; '%' and ';' too, so that
+// decoding gives back just the value.
+func percentEncode(value string) string {
+	const hexDigits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(value) {
+		if c := value[i]; c <= ' ' || c >= 0x7F || c == '%' || c == ';' {
+			b.WriteByte('%')
+			b.WriteByte(hexDigits[c>>4])
+			b.WriteByte(hexDigits[c&15])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// allowsMethod reports whether the definition lets the method through with a link.
+func (d *definition) allowsMethod(method string) bool { return slices.Contains(d.methods, method) }
