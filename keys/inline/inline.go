@@ -40,7 +40,6 @@ func init() {
 // the new one, and remove the old when the last of its links has expired:
 //
 //	{
-//		"source": "inline",
 //		"secrets": [
 //			{"id": "2027", "secret": "{env.LINK_SECRET_2027}", "not_before": "2026-12-01"},
 //			{"id": "2026", "secret": "{env.LINK_SECRET_2026}", "not_after": "2027-02-01"}
