@@ -60,23 +60,35 @@ func (d *definition) overridesMethod(r *http.Request, view *link.Request) bool {
 // admitBody judges the body of a request with a link. allowed says that the operator
 // named the method.
 func (d *definition) admitBody(r *http.Request, allowed bool) link.Refusal {
-	bodyless := r.Method == http.MethodGet || r.Method == http.MethodHead
-	declared := r.ContentLength > 0 || len(r.TransferEncoding) > 0 || r.Header.Get("Transfer-Encoding") != ""
-	if bodyless && !declared {
-		// HTTP/3 says "unknown length" for every GET, and HTTP/2 may send data that no
-		// header announces: nobody sees it.
-		if r.ContentLength != 0 {
-			r.Body, r.ContentLength = http.NoBody, 0
-		}
+	switch {
+	case bodyless(r) && !declaresBody(r), r.ContentLength == 0 && !declaresBody(r):
 		return link.Refusal{}
-	}
-	if !declared && r.ContentLength == 0 {
-		return link.Refusal{}
-	}
-	if bodyless || !allowed {
+	case bodyless(r) || !allowed:
 		return link.Refuse(link.Body, "not_allowed")
+	default:
+		return d.inspectBody(r)
 	}
-	return d.inspectBody(r)
+}
+
+// bodyless reports whether a body means nothing in a request of this method (RFC
+// 9110, section 9.3.1). Tomcat reads parameters out of it all the same.
+func bodyless(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
+// declaresBody reports whether the request announces a body. An unknown length, -1,
+// is none: HTTP/3 says so of every GET.
+func declaresBody(r *http.Request) bool {
+	_, chunked := r.Header["Transfer-Encoding"]
+	return r.ContentLength > 0 || len(r.TransferEncoding) > 0 || chunked
+}
+
+// dropUndeclaredBody makes sure that a GET or HEAD without an announced body has
+// none: HTTP/2 and HTTP/3 may send data that no header speaks of.
+func dropUndeclaredBody(r *http.Request) {
+	if bodyless(r) && !declaresBody(r) && r.ContentLength != 0 {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
 }
 
 // bodyKind is how a backend reads a body.
@@ -143,16 +155,17 @@ func (d *definition) inspectBody(r *http.Request) link.Refusal {
 		return link.Refuse(link.Body, "encoding")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxInspected+1))
+	// Whatever is said of it: who gets the body gets all of it, and its error.
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
 	switch {
 	case err != nil:
 		return link.Refuse(link.Body, "unreadable")
 	case len(body) > maxInspected:
 		return link.Refuse(link.Body, "too_large")
 	}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{bytes.NewReader(body), r.Body}
 	switch kind {
 	case formBody:
 		detail = d.inspectForm(string(body))

@@ -175,6 +175,7 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	st.cut(r, h.cutVerified(v.scheme))
 	st.cutCookies(r, h.def)
 	dropUpgrade(r)
+	dropUndeclaredBody(r)
 	st.required = st.required || h.mode == require
 	for _, x := range v.headers {
 		st.setHeader(r, x)

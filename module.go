@@ -315,7 +315,7 @@ func isBound(r link.Refusal) bool {
 
 // admit judges what surrounds a link whose signature is right.
 func (h *Handler) admit(r *http.Request, st *state, v *verdict) link.Refusal {
-	if !h.def.allowsMethod(st.request.Method) {
+	if !h.def.allowsMethod(st.request.Method) || !h.def.allowsMethod(r.Method) {
 		return link.Refuse(link.Method, "")
 	}
 	if h.def.overridesMethod(r, &st.request) {

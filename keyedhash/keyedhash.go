@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -266,16 +267,12 @@ func (s *Scheme) appendMessage(dst []byte, r *link.Request, l *link.Link, key []
 	return s.message.Append(dst, r, v)
 }
 
-// inMessage reports whether {query} and {sorted_query} hold the segment.
+// inMessage reports whether {query} and {sorted_query} hold the segment. One with a
+// semicolon is never ignored: where PHP's arg_separator.input holds ';', the ignored
+// `utm_x=1;order=2` would bring an unsigned `order`.
 func (s *Scheme) inMessage(segment string) bool {
-	name := segment
-	for i := range len(segment) {
-		if segment[i] == '=' {
-			name = segment[:i]
-			break
-		}
-	}
-	return name != s.signature && !s.ignore.Match(name)
+	name, _, _ := strings.Cut(segment, "=")
+	return name != s.signature && (strings.Contains(segment, ";") || !s.ignore.Match(name))
 }
 
 // Remaining calls yield with the decoded name and value of every parameter that is
