@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signedlink/caddy-signed-link/integration/process"
 )
 
 const query = "user=jeff&x=1&x=2"
@@ -181,10 +183,10 @@ func TestTakenPort(t *testing.T) {
 	write(t, router, routerPHP)
 	first := true
 	var used []int
-	service{
-		name:  "php -S",
-		limit: phpStartLimit,
-		command: func(port int, instance string) *exec.Cmd {
+	process.Service{
+		Name:  "php -S",
+		Limit: phpStartLimit,
+		Command: func(port int, instance string) *exec.Cmd {
 			if first {
 				port, first = taken, false
 			}
@@ -193,8 +195,8 @@ func TestTakenPort(t *testing.T) {
 			cmd.Env = append(cmd.Env, "BACKEND_INSTANCE="+instance)
 			return cmd
 		},
-		probe: func(int) (string, error) { return probeHTTP("/")(used[len(used)-1]) },
-	}.run(t)
+		Probe: func(int) (string, error) { return probeHTTP("/")(used[len(used)-1]) },
+	}.Run(t)
 	if len(used) != 2 {
 		t.Errorf("tried the ports %v", used)
 	}

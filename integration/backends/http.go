@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// instanceHeader is the response header in which a backend says which process it
+// is, so that nobody else's answer on its port is taken for it.
+const instanceHeader = "X-Backend-Instance"
+
 // HTTPBackend is a running backend that speaks HTTP.
 type HTTPBackend struct {
 	// Address is host:port, for Caddy's reverse_proxy.

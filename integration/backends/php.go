@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signedlink/caddy-signed-link/integration/process"
 )
 
 var (
@@ -80,16 +82,16 @@ func StartFPM(t testing.TB, options ...Option) *FPM {
 		return "unix", filepath.Join(socketDir, "s")
 	}
 
-	port := service{
-		name:  "php-fpm",
-		limit: phpStartLimit,
-		command: func(port int, instance string) *exec.Cmd {
+	port := process.Service{
+		Name:  "php-fpm",
+		Limit: phpStartLimit,
+		Command: func(port int, instance string) *exec.Cmd {
 			_, listen := dial(port)
 			config := filepath.Join(php.dir, "php-fpm.conf")
 			write(t, config, fpmConfig(php.dir, listen, instance))
 			return php.command(program("php-fpm"), "-F", "-O", "-R", "-y", config)
 		},
-		probe: func(port int) (string, error) {
+		Probe: func(port int) (string, error) {
 			network, address := dial(port)
 			_, header, err := fastCGI(network, address, fpm.variables("GET", "/index.php", ""), nil)
 			if err != nil {
@@ -97,7 +99,7 @@ func StartFPM(t testing.TB, options ...Option) *FPM {
 			}
 			return header.Get(instanceHeader), nil
 		},
-	}.run(t)
+	}.Run(t)
 
 	fpm.network, fpm.address = dial(port)
 	fpm.Address = fpm.address
@@ -149,16 +151,16 @@ func StartPHPServer(t testing.TB, options ...Option) *HTTPBackend {
 	}
 	router := filepath.Join(php.dir, "router.php")
 	write(t, router, routerPHP)
-	port := service{
-		name:  "php -S",
-		limit: phpStartLimit,
-		command: func(port int, instance string) *exec.Cmd {
+	port := process.Service{
+		Name:  "php -S",
+		Limit: phpStartLimit,
+		Command: func(port int, instance string) *exec.Cmd {
 			cmd := php.command(program("php"), "-S", loopback(port), "-t", php.root, router)
 			cmd.Env = append(cmd.Env, "BACKEND_INSTANCE="+instance)
 			return cmd
 		},
-		probe: probeHTTP("/"),
-	}.run(t)
+		Probe: probeHTTP("/"),
+	}.Run(t)
 	return newHTTPBackend(port, php.root)
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/signedlink/caddy-signed-link/integration/process"
 )
 
 var (
@@ -53,10 +55,10 @@ func StartTomcat(t testing.TB) *HTTPBackend {
 		t.Fatal(err)
 	}
 
-	port := service{
-		name:  "tomcat",
-		limit: tomcatStartLimit,
-		command: func(port int, instance string) *exec.Cmd {
+	port := process.Service{
+		Name:  "tomcat",
+		Limit: tomcatStartLimit,
+		Command: func(port int, instance string) *exec.Cmd {
 			bin := filepath.Join(tomcatHome, "bin")
 			args := append([]string{}, jvmFlags...)
 			args = append(args,
@@ -74,8 +76,8 @@ func StartTomcat(t testing.TB) *HTTPBackend {
 			cmd.Env = append(os.Environ(), "LC_ALL=C")
 			return cmd
 		},
-		probe: probeHTTP("/", "/app/"),
-	}.run(t)
+		Probe: probeHTTP("/", "/app/"),
+	}.Run(t)
 	return newHTTPBackend(port, webapps)
 }
 

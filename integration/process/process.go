@@ -1,4 +1,7 @@
-package backends
+// Package process starts the programs of the integration tests and ends them with
+// the test: each in its own process group, on a free port of the loopback interface,
+// awaited until it answers.
+package process
 
 import (
 	"crypto/rand"
@@ -19,64 +22,61 @@ const (
 	startAttempts = 5
 	pollInterval  = 20 * time.Millisecond
 	stopLimit     = 3 * time.Second // for an orderly end
-	// instanceHeader is the response header in which a backend says which
-	// process it is, so that nobody else's answer on its port is taken for it.
-	instanceHeader = "X-Backend-Instance"
 )
 
 var errForeign = errors.New("another process answers on the port")
 
-// service says how to start one backend.
-type service struct {
-	name  string
-	limit time.Duration // until it must have answered
-	// command makes the process that listens on the port and answers with the instance.
-	command func(port int, instance string) *exec.Cmd
-	// probe asks it once and returns the instance that answered.
-	probe func(port int) (instance string, err error)
+// Service says how to start one program that listens on a port.
+type Service struct {
+	Name  string
+	Limit time.Duration // until it must have answered
+	// Command makes the process that listens on the port and answers with the instance.
+	Command func(port int, instance string) *exec.Cmd
+	// Probe asks it once and returns the instance that answered.
+	Probe func(port int) (instance string, err error)
 }
 
-// run starts the backend, waits until it answers and has it killed when the
+// Run starts the program, waits until it answers and has it killed when the
 // test ends. It returns the port. It tries anew where another process was
 // faster to take the port.
-func (s service) run(t testing.TB) int {
+func (s Service) Run(t testing.TB) int {
 	t.Helper()
 	dir := t.TempDir()
 	for attempt := 1; ; attempt++ {
-		port, err := freePort()
+		port, err := FreePort()
 		if err != nil {
-			t.Fatalf("%s: %v", s.name, err)
+			t.Fatalf("%s: %v", s.Name, err)
 		}
 		instance := rand.Text()
-		p, err := startProcess(s.command(port, instance), filepath.Join(dir, fmt.Sprintf("output-%d.log", attempt)))
+		p, err := Start(s.Command(port, instance), filepath.Join(dir, fmt.Sprintf("output-%d.log", attempt)))
 		if err != nil {
-			t.Fatalf("%s: %v", s.name, err)
+			t.Fatalf("%s: %v", s.Name, err)
 		}
 		err = s.await(p, port, instance)
 		if err == nil {
 			t.Cleanup(func() {
-				p.stop()
+				p.Stop()
 				if t.Failed() {
-					t.Logf("output of %s:\n%s", s.name, p.output())
+					t.Logf("output of %s:\n%s", s.Name, p.Output())
 				}
 			})
 			return port
 		}
-		p.stop()
-		output := p.output()
-		taken := errors.Is(err, errForeign) || strings.Contains(output, "Address already in use")
+		p.Stop()
+		output := p.Output()
+		taken := errors.Is(err, errForeign) || strings.Contains(strings.ToLower(output), "address already in use")
 		if !taken || attempt == startAttempts {
-			t.Fatalf("%s did not start: %v; output:\n%s", s.name, err, output)
+			t.Fatalf("%s did not start: %v; output:\n%s", s.Name, err, output)
 		}
-		t.Logf("%s: port %d is taken, trying another", s.name, port)
+		t.Logf("%s: port %d is taken, trying another", s.Name, port)
 	}
 }
 
 // await polls until the process answers.
-func (s service) await(p *process, port int, instance string) error {
-	deadline := time.Now().Add(s.limit)
+func (s Service) await(p *Process, port int, instance string) error {
+	deadline := time.Now().Add(s.Limit)
 	for {
-		got, err := s.probe(port)
+		got, err := s.Probe(port)
 		if err == nil && got == instance {
 			return nil
 		}
@@ -84,26 +84,26 @@ func (s service) await(p *process, port int, instance string) error {
 			return errForeign
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no answer in %v: %w", s.limit, err)
+			return fmt.Errorf("no answer in %v: %w", s.Limit, err)
 		}
 		select {
-		case <-p.done:
+		case <-p.ended:
 			return fmt.Errorf("it ended: %v", p.err)
 		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// process is a running command, leader of its own process group.
-type process struct {
-	pid  int
-	log  string        // file of its output
-	done chan struct{} // closed when the leader has ended
-	err  error         // how, once done is closed
+// Process is a running command, leader of its own process group.
+type Process struct {
+	pid   int
+	log   string        // file of its output
+	ended chan struct{} // closed when the leader has ended
+	err   error         // how, once ended is closed
 }
 
-// startProcess starts the command with its output in a file.
-func startProcess(cmd *exec.Cmd, log string) (*process, error) {
+// Start starts the command with its output in a file.
+func Start(cmd *exec.Cmd, log string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func startProcess(cmd *exec.Cmd, log string) (*process, error) {
 	if err := ownGroup(cmd); err != nil {
 		return nil, err
 	}
-	p := &process{log: log, done: make(chan struct{})}
+	p := &Process{log: log, ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// A process that is to end with its parent ends with the thread that
@@ -128,7 +128,7 @@ func startProcess(cmd *exec.Cmd, log string) (*process, error) {
 		if err == nil {
 			p.err = cmd.Wait()
 			killGroup(p.pid) // what the leader left behind
-			close(p.done)
+			close(p.ended)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -137,24 +137,25 @@ func startProcess(cmd *exec.Cmd, log string) (*process, error) {
 	return p, nil
 }
 
-// stop ends the process, which may first end its children, and then whatever is
+// Stop ends the process, which may first end its children, and then whatever is
 // left of its group.
-func (p *process) stop() {
+func (p *Process) Stop() {
 	select {
-	case <-p.done:
+	case <-p.ended:
 		return
 	default:
 	}
 	terminate(p.pid)
 	select {
-	case <-p.done:
+	case <-p.ended:
 	case <-time.After(stopLimit):
 		killGroup(p.pid)
-		<-p.done
+		<-p.ended
 	}
 }
 
-func (p *process) output() string {
+// Output is what the process has written so far.
+func (p *Process) Output() string {
 	b, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
@@ -167,9 +168,9 @@ var (
 	ports   = map[int]bool{} // given out by this process
 )
 
-// freePort returns a port of the loopback interface on which nobody listens,
+// FreePort returns a port of the loopback interface on which nobody listens,
 // never the same twice.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	portsMu.Lock()
 	defer portsMu.Unlock()
 	for range 100 {

@@ -1,4 +1,4 @@
-package backends
+package process
 
 import (
 	"os/exec"
