@@ -1,0 +1,117 @@
+package signedlink
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const separator = "----------\n"
+
+// adapt turns a Caddyfile into indented JSON, or the text of the error.
+func adapt(caddyfile string) string {
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, config, "", "\t"); err != nil {
+		return err.Error() + "\n"
+	}
+	return b.String() + "\n"
+}
+
+// golden runs every file below testdata/dir: a Caddyfile, the separator, and what
+// comes of it.
+func golden(t *testing.T, dir string, outcome func(t *testing.T, caddyfile string) string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files in testdata/%s: %v", dir, err)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			caddyfile, want, _ := strings.Cut(string(data), separator)
+			got := outcome(t, caddyfile)
+			if *update {
+				if err := os.WriteFile(name, []byte(caddyfile+separator+got), 0o644); err != nil { //nolint:gosec // a golden file
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestAdapt compares Caddyfiles with the JSON that they become.
+func TestAdapt(t *testing.T) {
+	golden(t, "adapt", func(t *testing.T, caddyfile string) string { return adapt(caddyfile) })
+}
+
+// TestAdaptErrors has a file for each error that the adapter finds: what is wrong,
+// at which line of which file, and how to cure it.
+func TestAdaptErrors(t *testing.T) {
+	golden(t, "errors", func(t *testing.T, caddyfile string) string {
+		got := adapt(caddyfile)
+		if strings.HasPrefix(got, "{") {
+			t.Errorf("it adapts:\n%s", got)
+		}
+		return got
+	})
+}
+
+// FuzzAdapter: no block makes the adapter panic, and what it accepts is JSON that the
+// handler's own configuration reads back.
+func FuzzAdapter(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*/*.txt")
+	for _, name := range files {
+		if data, err := os.ReadFile(name); err == nil {
+			caddyfile, _, _ := strings.Cut(string(data), separator)
+			if _, body, ok := strings.Cut(caddyfile, "signed_link"); ok {
+				f.Add("signed_link" + strings.TrimSuffix(strings.TrimSpace(body), "}"))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, directive string) {
+		// Imports, snippets and other directives are Caddy's.
+		if strings.Contains(directive, "import") || !strings.HasPrefix(directive, "signed_link") {
+			return
+		}
+		config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte("http:// {\n"+directive+"\n}\n"), map[string]any{"filename": "Caddyfile"})
+		if err != nil {
+			return
+		}
+		if !json.Valid(config) {
+			t.Errorf("not JSON: %s", config)
+		}
+	})
+}
+
+// TestLoadErrors has a file for each error that is found when a configuration loads.
+func TestLoadErrors(t *testing.T) {
+	setSecrets(t)
+	t.Setenv("EMPTY", "")
+	golden(t, "load", func(t *testing.T, directives string) string {
+		_, err := tryLoad(t, siteFile(directives))
+		if err == nil {
+			t.Errorf("it loads")
+			return ""
+		}
+		return err.Error() + "\n"
+	})
+}
