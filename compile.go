@@ -382,6 +382,14 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 		MaxAge:        time.Duration(c.MaxAge),
 		ClockSkew:     time.Duration(c.ClockSkew),
 	}
+	switch d := s.description; {
+	case c.RequireExpiry && !d.Expires:
+		return nil, errors.New("require_expiry: no link of this scheme says when it expires, so all would be refused; name the parameter with expires, or leave the option out")
+	case c.MaxLifetime > 0 && !d.Expires:
+		return nil, errors.New("max_lifetime: no link of this scheme says when it expires, so nothing would be bounded; name the parameter with expires, or leave the option out")
+	case c.MaxAge > 0 && !d.Issues:
+		return nil, errors.New("max_age: no link of this scheme says when it was made, so all would be refused; name the parameter with issued, or leave the option out")
+	}
 	if err := h.compileUser(c, s, o.UserKeys); err != nil {
 		return nil, err
 	}

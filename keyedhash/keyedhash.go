@@ -185,6 +185,8 @@ func (s *Scheme) describe(parameters []string) {
 		PathSegments: s.message.pathSegments(),
 		Host:         s.message.has(host, hostPort),
 		Method:       s.message.has(method),
+		Expires:      s.expires.parameter != "",
+		Issues:       s.issued.parameter != "",
 		Claims:       s.preset.Claims,
 		User:         s.preset.User,
 		NeedsUserKey: s.preset.NeedsUserKey,

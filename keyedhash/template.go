@@ -79,7 +79,8 @@ var prefixed = []struct {
 }
 
 // ParseTemplate compiles a template. `\{` and `\}` are braces; locals are further
-// placeholders that the scheme defines (`{user}`, `{action}`).
+// placeholders that the scheme defines (`{user}`, `{action}`). Errors name the
+// placeholder and never the text around it, which may hold a secret by mistake.
 func ParseTemplate(text string, locals ...string) (*Template, error) {
 	t := &Template{source: text}
 	var lit strings.Builder
@@ -95,15 +96,15 @@ func ParseTemplate(text string, locals ...string) (*Template, error) {
 			i++
 			lit.WriteByte(text[i])
 		case c == '}':
-			return nil, fmt.Errorf("template %q: a '}' without its '{'; write \\} for a brace", text)
+			return nil, errors.New("a '}' without its '{'; write \\} for a brace")
 		case c == '{':
 			end := strings.IndexByte(text[i:], '}')
 			if end < 0 {
-				return nil, fmt.Errorf("template %q: a '{' without its '}'; write \\{ for a brace", text)
+				return nil, errors.New("a '{' without its '}'; write \\{ for a brace")
 			}
 			s, err := parsePlaceholder(text[i+1:i+end], locals)
 			if err != nil {
-				return nil, fmt.Errorf("template %q: %w", text, err)
+				return nil, err
 			}
 			flush()
 			t.segments = append(t.segments, s)
@@ -167,7 +168,7 @@ func QueryParameter(text string) (string, error) {
 		return "", err
 	}
 	if len(t.segments) != 1 || t.segments[0].kind != queryValue {
-		return "", fmt.Errorf("%q is not one parameter of the query; write {query.NAME}", text)
+		return "", errors.New("this is not one parameter of the query; write {query.NAME}")
 	}
 	return t.segments[0].text, nil
 }

@@ -126,6 +126,8 @@ type Description struct {
 	// Expiry names those of Signed that carry the link's expiry or time of issue;
 	// they are stripped with the signature.
 	Expiry []string
+	// Expires and Issues say whether links may state an expiry and a time of issue.
+	Expires, Issues bool
 	// Coverage says whether the message covers more than the named parameters.
 	Coverage Coverage
 	// Path, Host and Method say whether the message covers them.
