@@ -87,7 +87,19 @@ type verdict struct {
 	claims       link.Claims
 	headers      []header // what a verified request gets
 	note         string   // for the log only: what the client must not learn
+	stage        stage    // how far the link came
 }
+
+// stage is how far along its way a link came. Of several schemes that all refuse one,
+// the one that got furthest speaks.
+type stage uint8
+
+const (
+	stageRead        stage = iota // it was read
+	stageVerify                   // no key made its signature
+	stageUnavailable              // its key may exist, but the source does not answer
+	stageSigned                   // its signature is right
+)
 
 // The verdict's words in placeholders, logs and metrics.
 const (
@@ -134,13 +146,12 @@ func (d *definition) judge(ctx context.Context, r *link.Request, unreadable erro
 	if !refusal.None() {
 		return verdict{Refusal: refusal}
 	}
-	var best verdict
-	for _, s := range candidates {
-		v := s.judge(ctx, r, present, d.profile, now)
-		if v.None() {
-			return v
+	best := candidates[0].judge(ctx, r, present, d.profile, now)
+	for _, s := range candidates[1:] {
+		if best.None() {
+			break
 		}
-		if best.None() || v.FurtherAlong(best.Refusal) {
+		if v := s.judge(ctx, r, present, d.profile, now); v.None() || v.stage > best.stage {
 			best = v
 		}
 	}
@@ -223,9 +234,11 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 	if v.Refusal = s.checkRules(r, &l); !v.None() {
 		return v
 	}
+	v.stage = stageVerify
 	if v.Refusal = s.verify(ctx, r, &l, &v, now); !v.None() {
 		return v
 	}
+	v.stage = stageSigned
 	// From here on the signature is right, so nothing that is said is an oracle.
 	if v.Refusal = s.policy.Check(&l, now); !v.None() {
 		return v
@@ -295,7 +308,7 @@ func (s *scheme) verify(ctx context.Context, r *link.Request, l *link.Link, v *v
 	if match == nil {
 		return link.Refuse(link.BadSignature, "")
 	}
-	v.keyID = match.ID
+	v.keyID, v.stage = match.ID, stageSigned
 	switch match.At(now) {
 	case keys.Expired:
 		return link.Refuse(link.Expired, "key")
@@ -316,7 +329,7 @@ func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, 
 		case err == nil && !secret.Empty():
 			key, exists = secret.Bytes(), true
 		case err != nil && !errors.Is(err, keys.ErrNoUser):
-			v.note = err.Error()
+			v.note, v.stage = err.Error(), stageUnavailable
 			return link.Refuse(link.KeysUnavailable, "")
 		}
 	}

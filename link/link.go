@@ -56,24 +56,6 @@ func (r Refusal) String() string {
 // Refuse makes a refusal.
 func Refuse(reason Reason, detail string) Refusal { return Refusal{reason, detail} }
 
-// progress orders reasons by how far on its way a request came.
-var progress = func() map[Reason]int {
-	m := make(map[Reason]int)
-	for i, r := range []Reason{
-		Missing, Malformed, Ambiguous, Throttled, BadSignature, KeysUnavailable,
-		NotYetValid, Expired, Method, Body,
-	} {
-		m[r] = i + 1
-	}
-	return m
-}()
-
-// FurtherAlong reports whether r came further on the way of a request than other.
-// Of several schemes that all refuse a link, the one furthest along speaks.
-func (r Refusal) FurtherAlong(other Refusal) bool {
-	return progress[r.Reason] > progress[other.Reason]
-}
-
 // Request is what a scheme may read of a request: its line as the client sent it,
 // and nothing that another handler could have changed. No header but Host is in it.
 type Request struct {
@@ -123,8 +105,9 @@ type Description struct {
 	Signature []string
 	// Signed names the further parameters that the message covers.
 	Signed []string
-	// Expiry names those of Signed that carry the link's expiry or time of issue;
-	// they are stripped with the signature.
+	// Expiry names the parameters that carry the link's expiry or time of issue; they
+	// are stripped with the signature. One that is not among Signed is not covered
+	// by the message (`allow unsigned_expiry`).
 	Expiry []string
 	// Expires and Issues say whether links may state an expiry and a time of issue.
 	Expires, Issues bool
@@ -277,7 +260,7 @@ func (p Policy) Check(l *Link, now time.Time) Refusal {
 		return Refuse(Malformed, "issued")
 	}
 	switch {
-	case !hasExpiry && p.RequireExpiry:
+	case !hasExpiry && (p.RequireExpiry || p.MaxLifetime > 0): // one for ever exceeds every lifetime
 		return Refuse(Malformed, "no_expiry")
 	case !hasIssue && p.MaxAge > 0:
 		return Refuse(Malformed, "no_issue_time")
@@ -327,7 +310,8 @@ func (t Timestamp) Time() (at time.Time, present, ok bool) {
 		return time.Time{}, false, true
 	}
 	if t.Format == RFC3339 {
-		at, err := time.Parse(time.RFC3339Nano, t.Text)
+		// time.Parse would admit one-digit hours and a comma before the fraction
+		err := at.UnmarshalText([]byte(t.Text))
 		return at, true, err == nil
 	}
 	digits := 10
