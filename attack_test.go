@@ -1,0 +1,601 @@
+package signedlink
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each test here is an attack on the promise, by its name in the literature. The
+// attacker holds jeff's genuine link and wants to be somebody else.
+
+// refusedAs is the site of the verifiable URL whose error page says why.
+func refusedAs(t *testing.T, first string, options ...string) *site {
+	t.Helper()
+	setSecrets(t)
+	return loadSite(t, autologin(first, options...)+`test_backend
+	handle_errors {
+		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+	}`)
+}
+
+// TestAttackParameterPollution: a second parameter that the backend takes for the
+// verified one (CVE-2022-2385; PHP takes the last, Java the first), in every spelling
+// that a backend folds, whether a signature is there or not.
+func TestAttackParameterPollution(t *testing.T) {
+	spellings := []struct{ segment, detail string }{
+		{"user=admin", "duplicate"},
+		{"user=jeff", "duplicate"},
+		{"user", "duplicate"},
+		{"us%65r=admin", "lookalike"},
+		{"%75ser=admin", "lookalike"},
+		{"+user=admin", "lookalike"},
+		{"%20user=admin", "lookalike"},
+		{"user%00=admin", "lookalike"},
+		{"user%00x=admin", "lookalike"},
+		{"user%00[]=admin", "array"},
+		{"user[]=admin", "array"},
+		{"user%5B%5D=admin", "array"},
+		{"user[0]=admin", "array"},
+		{"user[x]y=admin", "array"},
+		{"+user[]=admin", "array"},
+		{"?user=admin", "lookalike"},
+		{"USER=admin", "lookalike"},
+		{"x=1;user=admin", "lookalike"},
+		{";user=admin", "lookalike"},
+		{"amp;user=admin", "html_escaped"},
+		{"%u0075ser=admin", "lookalike"},
+		{"%EF%BD%95ser=admin", "lookalike"},
+		{"user%E2%80%8B=admin", "lookalike"},
+		{"%09user=admin", "lookalike"},
+		{"key[]=x", "array"},
+		{"KEY=x", "lookalike"},
+	}
+	require, recognize := refusedAs(t, ""), refusedAs(t, "recognize")
+	for _, tc := range spellings {
+		for _, query := range []string{goodLink + "&" + tc.segment, tc.segment + "&" + goodLink} {
+			if a := require.get("/x?" + query); a.seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
+				t.Errorf("%s: got %d %s, want ambiguous/%s", query, a.Code, a.Body, tc.detail)
+			}
+			a := recognize.get("/x?" + query + "&a=1")
+			if a.seen == nil || a.header1(t, "X-Verified-User") != "" {
+				t.Errorf("recognize %s: got %d %s", query, a.Code, a.Body)
+			} else if a.seen.URI != "/x?a=1" || a.seen.OrigURI != "/x?a=1" {
+				t.Errorf("recognize %s: the backend sees %q, REQUEST_URI %q", query, a.seen.URI, a.seen.OrigURI)
+			}
+		}
+		if tc.detail == "duplicate" {
+			continue
+		}
+		if a := require.get("/x?" + tc.segment); a.seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
+			t.Errorf("without a signature, %s: got %d %s", tc.segment, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackPHPNameFolding: `user.id`, `user id` and `user[id` are user_id to PHP.
+func TestAttackPHPNameFolding(t *testing.T) {
+	setSecrets(t)
+	for _, backend := range []string{"php", "strict"} {
+		s := loadSite(t, `signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
+			algorithm md5
+			message {query.user_id}{secret}
+			signature {query.key}
+			backend `+backend+`
+		}
+		test_backend`)
+		link := "user_id=jeff&key=" + key("jeff", autologinSecret)
+		if a := s.get("/x?" + link); a.seen == nil {
+			t.Fatalf("the good link: %d", a.Code)
+		}
+		for _, alias := range []string{"user.id", "user%2Eid", "user+id", "user%20id", "user[id", "user%5Bid", "+user.id", "user_id%00"} {
+			if a := s.get("/x?" + link + "&" + alias + "=admin"); a.Code != http.StatusBadRequest {
+				t.Errorf("%s: %s: %d", backend, alias, a.Code)
+			}
+		}
+	}
+}
+
+// TestAttackDroppedPair: pairs that Go's parser drops and backends keep
+// (CVE-2022-2880): a broken escape, a semicolon.
+func TestAttackDroppedPair(t *testing.T) {
+	s := refusedAs(t, "")
+	for query, want := range map[string]string{
+		"user=admin%&" + goodLink:    "ambiguous/escape",
+		"user=admin%zz&" + goodLink:  "ambiguous/escape",
+		"user=admin;&" + goodLink:    "ambiguous/semicolon",
+		"user=admin;x=1&" + goodLink: "ambiguous/semicolon",
+		goodLink + "&user=admin%":    "ambiguous/duplicate",
+		"user=admin;":                "ambiguous/semicolon",
+		"user=admin%":                "ambiguous/escape",
+	} {
+		if a := s.get("/x?" + query); a.seen != nil || a.Body.String() != want {
+			t.Errorf("%s: got %d %s, want %s", query, a.Code, a.Body, want)
+		}
+	}
+}
+
+// TestAttackTooManyParameters: PHP and Tomcat stop reading after 1000, Go after
+// 10000 (CVE-2026-39825): what stands behind is read by one side only.
+func TestAttackTooManyParameters(t *testing.T) {
+	for _, mode := range []string{"require", "recognize"} {
+		s := refusedAs(t, mode)
+		for _, query := range []string{
+			"user=admin&" + strings.Repeat("a&", 999) + goodLink,
+			strings.Repeat("=&", 1001) + goodLink,
+			"a=" + strings.Repeat("x", 64<<10) + "&" + goodLink,
+		} {
+			if a := s.get("/x?" + query); a.seen != nil || a.Code != http.StatusBadRequest {
+				t.Errorf("%s: %.20s…: %d", mode, query, a.Code)
+			}
+		}
+		if a := s.get("/x?" + strings.Repeat("&", 20000) + goodLink); a.seen == nil {
+			t.Errorf("%s: empty segments are no parameters: %d %s", mode, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackControlBytes: HTTP/2 and HTTP/3 carry blanks, control bytes and '#' in
+// :path; a blank begins another parameter for PHP, '#' ends the query for others.
+func TestAttackControlBytes(t *testing.T) {
+	s := refusedAs(t, "")
+	for _, query := range []string{goodLink + "& user=admin", goodLink + "&a=#&user=admin", goodLink + "&a=\x7f", goodLink + "&\tuser=admin"} {
+		r := request(t, "GET", "/x", "")
+		r.URL.RawQuery, r.RequestURI = query, "/x?"+query
+		if a := s.do(r); a.seen != nil || a.Body.String() != "ambiguous/control" {
+			t.Errorf("%q: got %d %s", query, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackCookieShadow: $_REQUEST prefers a cookie where request_order holds C. The
+// cookie is cut, nobody is refused for one, and the other cookies stay as they are.
+func TestAttackCookieShadow(t *testing.T) {
+	for _, mode := range []string{"require", "recognize"} {
+		s := refusedAs(t, mode)
+		a := s.get("/x?"+goodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1", "Cookie: key=x")
+		if a.seen == nil {
+			t.Fatalf("refused: %s", a.Body)
+		}
+		if got := a.seen.Headers["Cookie"]; len(got) != 1 || got[0] != "a=1;  b=%zz; us.er=1" {
+			t.Errorf("%s: the backend gets the cookies %q", mode, got)
+		}
+	}
+	a := refusedAs(t, "observe").get("/x?"+goodLink, "Cookie: user=admin")
+	if got := a.seen.Headers["Cookie"]; len(got) != 1 || got[0] != "user=admin" {
+		t.Errorf("observe changes cookies: %q", got)
+	}
+}
+
+// TestAttackHeaderAlias: X_Verified_User and X.Verified.User are HTTP_X_VERIFIED_USER
+// to PHP (CVE-2015-0219, CVE-2024-45614, CVE-2025-64484, GHSA-f59h-q822-g45g,
+// GHSA-49wc-4hcv-v58q), even where the operator allows such names.
+func TestAttackHeaderAlias(t *testing.T) {
+	setSecrets(t)
+	for _, mode := range []string{"require", "recognize", "observe"} {
+		s := load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_* X-Verified_*\n"+
+			"\t\texpected_dot_headers X.*\n\t}\n}\nhttp:// {\n"+autologin("/app/* "+mode)+"test_backend\n}\n")
+		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open"} {
+			r := request(t, "GET", target, "", "X-Verified-User: admin", "X-Verified-User: root")
+			for _, name := range []string{
+				"X_Verified_User", "X.Verified.User", "X-Verified_User", "x_verified-user", "X!Verified!User", "X-Verified-Foo", "X_VERIFIED_",
+			} {
+				r.Header[name] = []string{"admin"}
+			}
+			a := s.do(r)
+			if a.seen == nil {
+				continue // refused
+			}
+			want := ""
+			if target == "/app/x?"+goodLink && mode != "observe" {
+				want = "jeff"
+			}
+			if got := a.header1(t, "X-Verified-User"); got != want {
+				t.Errorf("%s %s: X-Verified-User is %q, want %q", mode, target, got, want)
+			}
+			for name := range a.seen.Headers {
+				if strings.HasPrefix(foldHeader(name), protectedPrefix) && name != "X-Verified-User" && name != "X-Verified-Scheme" {
+					t.Errorf("%s %s: the backend gets %s", mode, target, name)
+				}
+			}
+		}
+	}
+}
+
+// TestAttackConnectionNomination: the client names our header in Connection, and the
+// proxy deletes it as hop-by-hop (CVE-2024-45410, CVE-2025-48865).
+func TestAttackConnectionNomination(t *testing.T) {
+	s := refusedAs(t, "", "request_header X-Account {query.user}")
+	for line, want := range map[string]string{
+		"X-Verified-User":                         "",
+		"close, x-verified-user":                  "close",
+		"keep-alive , X_Verified_User,X-Account,": "keep-alive",
+		"X-Verified-Scheme, TE":                   "TE",
+		"close":                                   "close",
+	} {
+		a := s.get("/x?"+goodLink, "Connection: "+line, "Connection: X-Verified-User")
+		if got := strings.Join(a.seen.Headers["Connection"], "|"); got != want {
+			t.Errorf("Connection: %s: the proxy gets %q, want %q", line, got, want)
+		}
+		if a.header1(t, "X-Verified-User") != "jeff" || a.header1(t, "X-Account") != "jeff" {
+			t.Errorf("Connection: %s: identity lost", line)
+		}
+	}
+}
+
+// TestAttackTrailer: announced trailers become headers at Apache with MergeTrailers.
+func TestAttackTrailer(t *testing.T) {
+	s := refusedAs(t, "/app/*")
+	r := request(t, "POST", "/open", "x")
+	r.Trailer = http.Header{"X-Verified-User": {"admin"}, "X_verified_user": {"admin"}}
+	r.Header["Trailer"] = []string{"X-Verified-User"}
+	a := s.do(r)
+	if a.seen == nil || len(a.seen.Trailer) != 0 || len(a.seen.Headers["Trailer"]) != 0 {
+		t.Errorf("the backend gets the trailers: %s", a.Body)
+	}
+}
+
+// TestAttackRerouting: headers by which frameworks take another URL or prefix for the
+// request's (CVE-2018-14773; Laravel's X-Forwarded-Prefix), on every route.
+func TestAttackRerouting(t *testing.T) {
+	for _, mode := range []string{"require", "recognize", "observe"} {
+		s := refusedAs(t, "/app/* "+mode)
+		var lines []string
+		for _, name := range rerouting {
+			lines = append(lines, name+": /app/x?user=admin")
+		}
+		a := s.get("/open", lines...)
+		for _, name := range rerouting {
+			if got := a.seen.Headers[name]; got != nil {
+				t.Errorf("%s: the backend gets %s", mode, name)
+			}
+		}
+	}
+}
+
+// TestAttackMethodOverride: `_method` and X-HTTP-Method-Override turn a mailed GET
+// into a DELETE.
+func TestAttackMethodOverride(t *testing.T) {
+	s := refusedAs(t, "")
+	for _, tc := range []struct{ query, header string }{
+		{"&_method=DELETE", ""}, {"&%5Fmethod=DELETE", ""}, {"&_method[]=DELETE", ""},
+		{"", "X-HTTP-Method-Override: DELETE"}, {"", "X-HTTP-Method: DELETE"}, {"", "X-Method-Override: DELETE"},
+	} {
+		var headers []string
+		if tc.header != "" {
+			headers = append(headers, tc.header)
+		}
+		if a := s.get("/x?"+goodLink+tc.query, headers...); a.seen != nil || a.Body.String() != "method/override" {
+			t.Errorf("%+v: got %d %s", tc, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackUpgrade: a request with an identity must not become a tunnel.
+func TestAttackUpgrade(t *testing.T) {
+	a := refusedAs(t, "").get("/x?"+goodLink, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+	for _, name := range []string{"Connection", "Upgrade", "Http2-Settings"} {
+		if got := a.seen.Headers[name]; got != nil {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}
+
+// TestAttackPathConfusion: the matcher and the backend read the path differently
+// (CVE-2020-5902, CVE-2020-11989, CVE-2018-14371): both directions, real confusions
+// only.
+func TestAttackPathConfusion(t *testing.T) {
+	setSecrets(t)
+	for _, tc := range []struct {
+		backend, matcher, path string
+		refused                bool
+	}{
+		{"servlet", "/app /app/*", "/app;x/", true},
+		{"servlet", "/app /app/*", "/app;x", true},
+		{"servlet", "/app /app/*", "/;x/app/", true},
+		{"servlet", "/app /app/*", "/;/app/", true},
+		{"servlet", "/app /app/*", "/x/..;/app/", true},
+		{"servlet", "/app /app/*", "/x/%2e%2e;/app/", true},
+		{"servlet", "/app /app/*", "/.;/app/", true},
+		{"servlet", "/app /app/*", "/app/..;/other/", true},
+		{"servlet", "/app /app/*", "/other/x;jsessionid=1", false},
+		{"servlet", "/app /app/*", "/app/x;jsessionid=1", false},
+		{"servlet", "/app /app/*", "/index.php/app/1", false},
+		{"php", "/app /app/*", "/index.php/app/1", true},
+		{"php", "/app /app/*", "/app;x/", false},
+		{"php", "/autologin.php", "/autologin.php/", true},
+		{"php", "/autologin.php", "/autologin.php/x", true},
+		{"php", "/autologin.php", "/AutoLogin.PHP/x", true},
+		{"php", "/autologin.php", "/a%75tologin.php/", true},
+		{"php", "/autologin.php", "/autologin.php", false},
+		{"strict", "/app /app/*", "/index.php/app/1", true},
+		{"strict", "/app /app/*", "/app;x/", true},
+		{"strict", "/app /app/*", "/index.php;x/app/1", true},
+		{"strict", "/app /app/*", "/caf%C3%A9/100%25", false},
+		{"strict", "/app /app/*", "/app/caf%C3%A9;jsessionid=1", false},
+		{"strict", "/app /app/*", "/images//logo.png", false},
+	} {
+		t.Run(tc.backend+" "+tc.matcher+" "+tc.path, func(t *testing.T) {
+			s := loadSite(t, "@app path "+tc.matcher+"\n"+autologin("@app", "backend "+tc.backend)+`test_backend
+			handle_errors {
+				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+			}`)
+			a := s.get(tc.path+"?"+goodLink, "X-Verified-User: evil")
+			if tc.refused {
+				if a.seen != nil || a.Body.String() != "ambiguous/path" {
+					t.Errorf("got %d %s", a.Code, a.Body)
+				}
+			} else if a.seen == nil {
+				t.Errorf("an honest path is refused: %d %s", a.Code, a.Body)
+			}
+		})
+	}
+	t.Run("observe refuses nothing", func(t *testing.T) {
+		s := loadSite(t, autologin("/app/* observe")+"test_backend")
+		if a := s.get("/app;x/?" + goodLink); a.seen == nil {
+			t.Errorf("refused: %d", a.Code)
+		}
+	})
+	t.Run("matchers of placeholders are judged on the other path", func(t *testing.T) {
+		s := loadSite(t, "@app expression {path}.startsWith('/app/')\n"+autologin("@app")+"test_backend")
+		if a := s.get("/;/app/x"); a.Code != http.StatusBadRequest {
+			t.Errorf("%d", a.Code)
+		}
+		if a := s.get("/;/other/x"); a.seen == nil {
+			t.Errorf("an honest path is refused: %d", a.Code)
+		}
+	})
+}
+
+// TestAttackErrorRoute: handle_errors that proxies to the application must not hand
+// it what was just refused: neither the client's headers, nor protected parameters in
+// the URL that Caddy restores, nor the body.
+func TestAttackErrorRoute(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, autologin("/app/*")+`
+	signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {
+		name other
+		algorithm md5
+		message {query.account}{secret}
+		signature {query.sig}
+		request_header X-Account {query.account}
+	}
+	test_backend
+	handle_errors {
+		test_backend errors
+	}`)
+	for _, query := range []string{badLink, goodLink + "&us%65r[]=admin", "user=admin", goodLink + "&account=x&sig=0"} {
+		r := request(t, "POST", "/app/x?"+query+"&a=1&account=acme", "user=admin",
+			"X-Verified-User: admin", "X_Account: admin", "X-Account: admin", "Cookie: user=admin; b=1", "Content-Type: application/x-www-form-urlencoded")
+		a := s.do(r)
+		if a.seen == nil || a.seen.Backend != "errors" {
+			t.Fatalf("%s: %d %s", query, a.Code, a.Body)
+		}
+		for what, uri := range map[string]string{"URL": a.seen.URI, "REQUEST_URI": a.seen.OrigURI, "{orig_uri}": a.seen.OrigText, "RequestURI": a.seen.RequestURI} {
+			if uri != "/app/x?a=1" {
+				t.Errorf("%s: %s is %q", query, what, uri)
+			}
+		}
+		if a.seen.Body != "" || a.seen.AuthUser != "" {
+			t.Errorf("%s: body %q, user %q", query, a.seen.Body, a.seen.AuthUser)
+		}
+		for _, name := range []string{"X-Verified-User", "X-Account", "X_account", "Content-Type"} {
+			if got := a.seen.Headers[name]; got != nil {
+				t.Errorf("%s: %s is %q", query, name, got)
+			}
+		}
+		if got := a.seen.Headers["Cookie"]; len(got) != 1 || got[0] != "b=1" {
+			t.Errorf("%s: cookies %q", query, got)
+		}
+	}
+	r := request(t, "GET", "/app/x", "")
+	r.URL.RawQuery = "a=\x01&user=admin"
+	if a := s.do(r); a.seen == nil || a.seen.URI != "/app/x" || a.seen.OrigURI != "/app/x" {
+		t.Errorf("a query that cannot be read is dropped whole: %s", a.Body)
+	}
+}
+
+// TestAttackErrorBeforeRoutes: Caddy refuses a method of 33 letters before all routes
+// and before its own alias filter; the guard stands before the error routes, too.
+func TestAttackErrorBeforeRoutes(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	r := request(t, strings.Repeat("A", 33), "/app/x?user=admin&a=1", "user=admin", "X-Verified-User: admin", "Connection: X-Verified-User")
+	r.Header["X_verified_user"] = []string{"admin"}
+	a := s.do(r)
+	if a.seen == nil || a.seen.Backend != "errors" {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	for name := range a.seen.Headers {
+		if strings.HasPrefix(foldHeader(name), protectedPrefix) {
+			t.Errorf("the error route gets %s", name)
+		}
+	}
+	if a.seen.URI != "/app/x?a=1" || a.seen.OrigURI != "/app/x?a=1" || a.seen.OrigText != "/app/x?a=1" || a.seen.Body != "" {
+		t.Errorf("the error route gets %+v", a.seen)
+	}
+	// an error of another handler, on a route that no definition matches, is no
+	// reason to take parameters away
+	s = loadSite(t, autologin("/app/*")+"error /open 404\nhandle_errors {\n\ttest_backend errors\n}")
+	if a := s.get("/open?user=jeff&a=1"); a.seen == nil || a.seen.URI != "/open?user=jeff&a=1" {
+		t.Errorf("an honest error page gets %s", a.Body)
+	}
+}
+
+// TestAttackSecondDefinitionsHeader: a refusal by the first definition must not let a
+// forged output header of the second into the error route.
+func TestAttackSecondDefinitionsHeader(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, autologin("/app/*")+`
+	signed_link /other/* akid {env.AKID_SECRET} {
+		request_header X-Member {claim.user}
+	}
+	test_backend
+	handle_errors {
+		test_backend errors
+	}`)
+	for _, target := range []string{"/app/x", "/open", "/other/x?akid=" + goodAKID} {
+		a := s.get(target, "X-Member: admin", "X.Member: admin")
+		if got := a.header1(t, "X-Member"); got == "admin" {
+			t.Errorf("%s: X-Member is the client's", target)
+		}
+	}
+}
+
+// TestAttackPlaceholderInjection: a client that writes a placeholder gets its text
+// back, not its value (GHSA-j8px-rmrx-76h9).
+func TestAttackPlaceholderInjection(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, autologin("")+"test_backend")
+	const user = "{env.AUTOLOGIN_SECRET}"
+	a := s.get("/x?user=%7Benv.AUTOLOGIN_SECRET%7D&key=" + key(user, autologinSecret))
+	if a.seen == nil || a.header1(t, "X-Verified-User") != user || a.seen.AuthUser != user {
+		t.Errorf("got %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackExpiryOracle: a link with a wrong signature never says that it expired, so
+// nobody learns which links once existed.
+func TestAttackExpiryOracle(t *testing.T) {
+	t.Setenv("S", "0123456789abcdef")
+	s := loadSite(t, `signed_link keyed_hash {env.S} {
+		algorithm hmac-sha256
+		message {query.user}|{query.exp}
+		signature {query.sig}
+		expires {query.exp}
+	}
+	test_backend
+	handle_errors {
+		respond "{http.signed_link.reason}" {err.status_code}
+	}`)
+	s.at(time.Unix(1790000000, 0))
+	for _, exp := range []string{"1", "nonsense", "9999999999"} {
+		if a := s.get("/x?user=jeff&exp=" + exp + "&sig=00"); a.Body.String() != "bad_signature" {
+			t.Errorf("exp=%s: %s", exp, a.Body)
+		}
+	}
+}
+
+// TestAttackRewrittenQuery: a rewrite before a nested definition copies the client's
+// bytes into a signed parameter; what the backend would see is not what was verified.
+func TestAttackRewrittenQuery(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	route {
+		rewrite /x /x?user={query.u}&key={query.key}&a=1
+		rewrite /y /y?user={query.user}&key={query.key}&a=1
+		`+autologin("")+`
+		test_backend
+	}
+	handle_errors {
+		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+	}`)
+	if a := s.get("/x?" + goodLink + "&u=admin"); a.seen != nil || a.Body.String() != "ambiguous/rewritten" {
+		t.Errorf("got %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/y?" + goodLink); a.seen == nil || a.seen.URI != "/y?user=jeff&a=1" || a.seen.OrigURI != "/y?user=jeff" {
+		t.Errorf("an honest rewrite: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackPathOfAction: another path that the backend takes for the signed action.
+func TestAttackPathOfAction(t *testing.T) {
+	t.Setenv("TOKEN", "s3cret-of-42")
+	s := loadSite(t, `signed_link sial {
+		user_keys inline {
+			42 {env.TOKEN}
+		}
+		action {path} prefix /do/
+	}
+	test_backend`)
+	query := "?user=42&sig=" + sum1("42delete"+"s3cret-of-42")
+	if a := s.get("/do/delete" + query); a.seen == nil {
+		t.Fatalf("the good link: %d", a.Code)
+	}
+	for _, path := range []string{
+		"/do/del%65te", "/do/x/../delete", "/do//delete", "/do/delete/", "/do/delete;x", "/do/delete%00", "/do/Delete",
+		"//do/delete", "/do/./delete", "/do/%2e/delete", "/do/delete%2F", "/x/do/delete", "/do/",
+	} {
+		if a := s.get(path + query); a.seen != nil {
+			t.Errorf("%s reaches the backend", path)
+		}
+	}
+}
+
+// TestAttackDecodedPath: two paths that different routes answer have one decoded form.
+func TestAttackDecodedPath(t *testing.T) {
+	t.Setenv("S", "0123456789abcdef")
+	s := loadSite(t, `signed_link keyed_hash {env.S} {
+		algorithm hmac-sha256
+		message {path}|{query.user}
+		signature {query.sig}
+	}
+	test_backend`)
+	query := "?user=jeff&sig=" + sum256("0123456789abcdef", "/a/b c|jeff")
+	if a := s.get("/a/b%20c" + query); a.seen == nil {
+		t.Fatalf("the good link: %d", a.Code)
+	}
+	for _, path := range []string{"/a%2Fb%20c", "/a%2fb%20c"} {
+		if a := s.get(path + query); a.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", path, a.Code)
+		}
+	}
+}
+
+// TestAttackLogs: no secret and no signature in any line of ours at DEBUG, whatever
+// became of the request, and no secret in a line of Caddy's.
+func TestAttackLogs(t *testing.T) {
+	setSecrets(t)
+	t.Setenv("CANARY", "canary-secret-0123456789")
+	t.Setenv("TOKEN", "canary-token-0123456789")
+	file := filepath.Join(t.TempDir(), "log")
+	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\tlevel DEBUG\n\t}\n}\nhttp:// {\n\tlog\n"+
+		autologin("/app/*")+`
+		signed_link /c/* keyed_hash {env.CANARY} {
+			algorithm md5
+			message {query.user}{secret}
+			signature {query.key}
+		}
+		signed_link /do/* sial {
+			user_keys inline {
+				42 {env.TOKEN}
+			}
+			action {path} prefix /do/
+		}
+		test_backend
+	}`)
+	canary := key("jeff", "canary-secret-0123456789")
+	expected := key("mike", "canary-secret-0123456789")
+	action := sum1("42delete" + "canary-token-0123456789")
+	for _, target := range []string{
+		"/c/x?user=jeff&key=" + canary, "/c/x?user=mike&key=" + canary, "/c/x?user=jeff&user=x&key=" + canary,
+		"/do/delete?user=42&sig=" + action, "/do/delete?user=43&sig=" + action, "/c/x", "/c;x/?key=" + canary,
+	} {
+		s.get(target)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if strings.Contains(line, "canary-") || strings.Contains(line, autologinSecret) {
+			t.Errorf("a secret: %s", line)
+		}
+		if strings.Contains(line, expected) {
+			t.Errorf("the signature that would have been right: %s", line)
+		}
+		if strings.Contains(line, `"logger":"http.handlers.signed_link"`) {
+			own++
+			if strings.Contains(line, canary) || strings.Contains(line, action) {
+				t.Errorf("a signature: %s", line)
+			}
+		}
+	}
+	if own < 7 {
+		t.Errorf("%d lines of ours, want one for each request", own)
+	}
+}
