@@ -22,10 +22,8 @@ import (
 // waiting is a backend that keeps a request until it is told to let go.
 type waiting struct{}
 
-var (
-	waitingArrived = make(chan struct{})
-	waitingRelease = make(chan struct{})
-)
+// Made anew by the test, before its configuration loads.
+var waitingArrived, waitingRelease chan struct{}
 
 func (waiting) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.test_waiting", New: func() caddy.Module { return new(waiting) }}
@@ -51,6 +49,7 @@ func init() {
 // changes finish by the old one, and none of those that run beside many reloads gets
 // a wrong verdict.
 func TestReloadWhileRequestsRun(t *testing.T) {
+	waitingArrived, waitingRelease = make(chan struct{}), make(chan struct{})
 	t.Setenv("FIRST", "first-secret-0123456789")
 	t.Setenv("SECOND", "second-secret-0123456789")
 	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
