@@ -107,6 +107,9 @@ func foldLoose(dst []byte, name []byte) []byte {
 			}
 		}
 		i += size
+		if 0xFF01 <= c && c <= 0xFF5E { // full-width ASCII
+			c -= 0xFF01 - '!'
+		}
 		switch {
 		case c == 0:
 			return trimSeparators(dst, start)
@@ -122,14 +125,13 @@ func foldLoose(dst []byte, name []byte) []byte {
 			}
 		case c < 0x20 || c == 0x7F || unicode.IsSpace(c) || zeroWidth(c):
 		default:
-			if 0xFF01 <= c && c <= 0xFF5E {
-				c -= 0xFF01 - '!'
-			}
 			switch c {
-			case 'ſ': // U+017F and U+212A have ASCII letters for their other case
+			case 'ſ': // U+017F, U+212A and U+0131 have ASCII letters for their other case
 				c = 's'
 			case '\u212A':
 				c = 'k'
+			case 'ı':
+				c = 'i'
 			}
 			dst = utf8.AppendRune(dst, unicode.ToLower(c))
 		}
@@ -254,6 +256,16 @@ func (n *Names) parts(segment string) (int, Spelling) {
 	escaped := first == "amp" || first == "#38" || first == "#038"
 	if !escaped && !n.profile.readsLikePHP() {
 		return 0, Other
+	}
+	if strings.IndexByte(first, '=') < 0 { // with one, its name was looked at already
+		for i, p := range n.plain {
+			if first == p {
+				return i, LookAlike
+			}
+		}
+		if i, s := n.name(first); s != Other {
+			return i, s
+		}
 	}
 	for part := range strings.SplitSeq(rest, ";") {
 		name, _, _ := strings.Cut(part, "=")

@@ -217,9 +217,9 @@ func unhex(c byte) byte {
 	}
 }
 
-// Repeated returns a name that stands in the query twice under the profile's
-// reading, ignoring the raw names for which skip is true; or "" if every name is
-// single. A message of {sorted_query} needs that: sorting would otherwise hide in
+// Repeated returns the first segment whose name stood in the query before it, under
+// the profile's reading, ignoring the raw names for which skip is true; or "" if every
+// name is single. A message of {sorted_query} needs that: sorting would otherwise hide in
 // which order two values of one name were sent.
 func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string {
 	readings := [...]struct {
@@ -244,7 +244,7 @@ func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string
 			buf = AppendUnescaped(buf[:0], raw)
 			folded = reading.fold(folded[:0], buf)
 			if _, twice := seen[string(folded)]; twice {
-				return raw
+				return q.Segment(p)
 			}
 			seen[string(folded)] = struct{}{}
 		}
