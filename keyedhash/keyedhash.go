@@ -194,7 +194,7 @@ func (s *Scheme) describe(parameters []string) {
 	for _, t := range []stamp{s.expires, s.issued} {
 		if t.parameter != "" {
 			d.Expiry = append(d.Expiry, t.parameter)
-			if !slices.Contains(d.Signed, t.parameter) {
+			if !s.leavesOthers && !slices.Contains(d.Signed, t.parameter) {
 				d.Signed = append(d.Signed, t.parameter)
 			}
 		}

@@ -142,13 +142,13 @@ const maxSignature = 160
 // The texts are compared, never the bytes that they decode to: base64 decoders
 // ignore spare bits and line breaks, and six characters of an AKID would decode to
 // four bytes and lose four of their 36 bits. The comparison takes constant time; the
-// length of a signature is no secret.
+// length of a signature is no secret. An empty key makes no signature: anyone has it.
 func (m MAC) Equal(given string, key, message []byte) bool {
 	var digest [64]byte
 	var text, have [maxSignature]byte
 	want := m.Encoding.append(text[:0], m.Algorithm.Append(digest[:0], key, message))[:m.Length]
 	if m.Encoding == Base64 || m.Encoding == Base64URL {
-		given = unpad(given)
+		given = m.unpad(given)
 	}
 	if len(given) != len(want) {
 		return false
@@ -161,7 +161,7 @@ func (m MAC) Equal(given string, key, message []byte) bool {
 			}
 		}
 	}
-	return subtle.ConstantTimeCompare(got, want) == 1
+	return subtle.ConstantTimeCompare(got, want) == 1 && len(key) > 0
 }
 
 // AppendSignature appends the signature of message under key, as a link writes it.
@@ -171,8 +171,10 @@ func (m MAC) AppendSignature(dst, key, message []byte) []byte {
 	return m.Encoding.append(dst, m.Algorithm.Append(digest[:0], key, message))[:n+m.Length]
 }
 
-// unpad takes at most two '=' off the end.
-func unpad(s string) string {
-	s = strings.TrimSuffix(s, "=")
-	return strings.TrimSuffix(s, "=")
+// unpad takes the padding off a whole signature: all of it or nothing.
+func (m MAC) unpad(s string) string {
+	if m.Length == m.Encoding.length(m.Algorithm.size) && len(s) == (m.Length+3)/4*4 {
+		return strings.TrimSuffix(s, "==="[:len(s)-m.Length])
+	}
+	return s
 }

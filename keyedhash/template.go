@@ -238,7 +238,8 @@ func (t *Template) CoveredBy(d link.Description) error {
 			ok = true
 		case queryValue:
 			what = "{query." + s.text + "}"
-			ok = d.Coverage != link.Named && !slices.Contains(d.Signature, s.text) || slices.Contains(d.Signed, s.text)
+			apart := slices.Contains(d.Signature, s.text) || slices.Contains(d.Expiry, s.text)
+			ok = d.Coverage != link.Named && !apart || slices.Contains(d.Signed, s.text)
 		case path, rawPath:
 			what, ok = "the path", d.Path
 		case pathSegment:
