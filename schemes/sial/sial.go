@@ -200,9 +200,9 @@ func (s *Scheme) unmarshalParams(d *caddyfile.Dispenser) error {
 	}
 	for len(args) > 0 {
 		switch {
-		case args[0] == "separator" && len(args) >= 2:
+		case args[0] == "separator" && len(args) >= 2 && s.Separator == "":
 			s.Separator, args = args[1], args[2:]
-		case args[0] == "as" && len(args) >= 2 && args[1] == "form":
+		case args[0] == "as" && len(args) >= 2 && args[1] == "form" && !s.AsForm:
 			s.AsForm, args = true, args[2:]
 		case args[0] == "separator" || args[0] == "as" || s.Separator != "" || s.AsForm:
 			return d.Errf("write `%s`", syntax)
