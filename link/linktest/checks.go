@@ -1,0 +1,429 @@
+package linktest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// checks are the parts of [Run]. Each returns what the scheme does wrong.
+var checks = []struct {
+	name string
+	run  func(s *Suite) []error
+}{
+	{"description", describes},
+	{"vectors", decides},
+	{"claims", claims},
+	{"keys", needsTheKey},
+	{"tampered", noticesTampering},
+	{"hostile", survives},
+	{"request", leavesTheRequest},
+	{"reuse", retainsNothing},
+	{"concurrent", isConcurrent},
+}
+
+// valid are the vectors with a right signature.
+func (s *Suite) valid() []Vector {
+	return slices.DeleteFunc(slices.Clone(s.Vectors), func(v Vector) bool { return v.Expect == Invalid })
+}
+
+// describes: the gateway derives the protected names and what templates may use from
+// the description, once.
+func describes(s *Suite) (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	d := s.Scheme.Describe()
+	for range 3 {
+		if again := s.Scheme.Describe(); !reflect.DeepEqual(d, again) {
+			fail("Describe returned %+v, and then %+v", d, again)
+		}
+	}
+	if len(d.Signature) == 0 {
+		fail("the description has no signature parameter, so the gateway cannot tell a link from another request")
+	}
+	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry) {
+		if err := query.CheckName(query.Servlet, name); err != nil {
+			fail("the description names a parameter that the gateway cannot protect: %w", err)
+		}
+	}
+	for i, name := range d.Signature {
+		if slices.Contains(d.Signature[:i], name) || slices.Contains(d.Signed, name) {
+			fail("parameter %q carries the signature, and is named again", name)
+		}
+	}
+	for _, h := range d.Headers {
+		if !slices.Contains(d.Claims, h.Claim) {
+			fail("header %s is made of the claim %q, which links do not state; they state %q", h.Header, h.Claim, d.Claims)
+		}
+	}
+	if claim, ok := strings.CutPrefix(s.template(), "{claim."); ok && !slices.Contains(d.Claims, strings.TrimSuffix(claim, "}")) {
+		fail("the user is %s, which links do not state; they state %q", s.template(), d.Claims)
+	}
+	if d.NeedsUserKey && s.UserKeys == nil {
+		fail("the scheme needs a secret of each user, and the suite has no UserKeys")
+	}
+	return errs
+}
+
+// decides: every vector gets the verdict that it says.
+func decides(s *Suite) (errs []error) {
+	for _, v := range s.Vectors {
+		verdict, err := s.judgeSafely(v)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case verdict.Word() != v.Expect:
+			errs = append(errs, fmt.Errorf("%s (%s): verdict %s, want %s: %s", v.ID, v.Why, describe(verdict), v.Expect, v.URL))
+		case v.Expect == Valid && verdict.User != v.User:
+			errs = append(errs, fmt.Errorf("%s (%s): the user is %q, want %q: %s", v.ID, v.Why, verdict.User, v.User, v.URL))
+		}
+	}
+	return errs
+}
+
+func describe(v Verdict) string {
+	if v.None() {
+		return Valid
+	}
+	return v.Refusal.String()
+}
+
+func (s *Suite) judgeSafely(v Vector) (verdict Verdict, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: panic: %v: %.200s", v.ID, p, v.URL)
+		}
+	}()
+	return s.Judge(v), nil
+}
+
+// claims: a link states what the description announces, each claim once, and Read
+// finds the same each time.
+func claims(s *Suite) (errs []error) {
+	announced := s.Scheme.Describe().Claims
+	for _, v := range s.valid() {
+		r := NewRequest(v.URL)
+		var l, again link.Link
+		if refusal := s.read(r, &l); !refusal.None() {
+			continue // the vectors tell
+		}
+		if s.read(r, &again); !reflect.DeepEqual(l, again) {
+			errs = append(errs, fmt.Errorf("%s: Read found %+v, and then %+v", v.ID, l, again))
+		}
+		key, _ := s.key(l.User, v)
+		s.Scheme.Verify(r, &l, key)
+		for i, c := range l.Claims {
+			if !slices.Contains(announced, c.Name) {
+				errs = append(errs, fmt.Errorf("%s: the link states the claim %q, which the description does not announce; it announces %q", v.ID, c.Name, announced))
+			}
+			if slices.ContainsFunc(l.Claims[:i], func(o link.Claim) bool { return o.Name == c.Name }) {
+				errs = append(errs, fmt.Errorf("%s: the link states the claim %q twice", v.ID, c.Name))
+			}
+		}
+	}
+	return errs
+}
+
+// needsTheKey: no other key makes the signature: not the empty one, which everybody
+// has, not a longer one, a shorter one, or one with a single bit changed.
+func needsTheKey(s *Suite) (errs []error) {
+	for _, v := range s.Vectors {
+		r := NewRequest(v.URL)
+		var l link.Link
+		if refusal := s.read(r, &l); !refusal.None() {
+			continue
+		}
+		for _, empty := range [][]byte{nil, {}} {
+			if s.Scheme.Verify(r, &l, empty) {
+				errs = append(errs, fmt.Errorf("%s: Verify says yes to an empty key", v.ID))
+			}
+		}
+		if v.Expect == Invalid {
+			continue
+		}
+		key, _ := s.key(l.User, v)
+		before := bytes.Clone(key)
+		for what, wrong := range wrongKeys(key) {
+			if s.Scheme.Verify(r, &l, wrong) {
+				errs = append(errs, fmt.Errorf("%s: Verify says yes to %s", v.ID, what))
+			}
+		}
+		s.Scheme.Verify(r, &l, key)
+		if !bytes.Equal(key, before) {
+			errs = append(errs, fmt.Errorf("%s: Verify changed the key", v.ID))
+		}
+	}
+	return errs
+}
+
+// wrongKeys are keys that resemble key. No NUL is appended: to an HMAC that is the
+// same key (RFC 2104 pads with zeros). A PEM block is left whole, because not every
+// bit of its text means something.
+func wrongKeys(key []byte) map[string][]byte {
+	wrong := map[string][]byte{"a wrong key": []byte("no scheme has this key: 8ZzTnqvXW3")}
+	if bytes.HasPrefix(key, []byte("-----BEGIN ")) {
+		return wrong
+	}
+	wrong["the key with a letter behind it"] = append(bytes.Clone(key), 'x')
+	wrong["the key without its last byte"] = bytes.Clone(key[:len(key)-1])
+	wrong["the key twice"] = append(bytes.Clone(key), key...)
+	for bit := range len(key) * 8 {
+		other := bytes.Clone(key)
+		other[bit/8] ^= 1 << (bit % 8)
+		wrong[fmt.Sprintf("the key with bit %d changed", bit)] = other
+	}
+	return wrong
+}
+
+// noticesTampering: a link of which a covered parameter, or the signature, was changed
+// is another link. A changed key id or user names another key, so it proves nothing.
+func noticesTampering(s *Suite) (errs []error) {
+	d := s.Scheme.Describe()
+	for _, v := range s.valid() {
+		r := NewRequest(v.URL)
+		var genuine link.Link
+		if refusal := s.read(r, &genuine); !refusal.None() {
+			continue
+		}
+		key, _ := s.key(genuine.User, v)
+		for _, name := range slices.Concat(d.Signature, d.Signed) {
+			p, ok := r.Query.Find(name)
+			if !ok || r.Query.RawValue(p) == "" {
+				continue
+			}
+			for what, segment := range tampered(name, r.Query.RawValue(p)) {
+				raw := r.Query.Raw[:p.Start] + segment + r.Query.Raw[p.End:]
+				changed := new(link.Request)
+				set(changed, r.Scheme, r.Host, r.Path, raw)
+				var l link.Link
+				if refusal := s.read(changed, &l); !refusal.None() || l.KeyID != genuine.KeyID || l.User != genuine.User {
+					continue
+				}
+				if s.Scheme.Verify(changed, &l, key) {
+					errs = append(errs, fmt.Errorf("%s: a link with parameter %q %s verifies: %s", v.ID, name, what, raw))
+				}
+			}
+		}
+	}
+	return errs
+}
+
+// tampered returns segments that differ in meaning from name=value.
+func tampered(name, value string) map[string]string {
+	out := map[string]string{
+		"cut out":                  "",
+		"emptied":                  name + "=",
+		"with a letter behind it":  name + "=" + value + "x",
+		"with a letter before it":  name + "=x" + value,
+		"with a NUL behind it":     name + "=" + value + "%00",
+		"with a newline behind it": name + "=" + value + "%0A",
+		"with a blank behind it":   name + "=" + value + "+",
+		"with a blank before it":   name + "=%20" + value,
+		"written twice":            name + "=" + value + value,
+		"encoded once more":        name + "=" + strings.ReplaceAll(value, "%", "%25") + "%2541",
+	}
+	if last := value[len(value)-1]; last != '=' { // padding of base64 may be left out
+		out["without its last character"] = name + "=" + value[:len(value)-1]
+	}
+	return out
+}
+
+// values are the hostile values of a parameter.
+func values(genuine string) []string {
+	return []string{
+		"", "=", "==", ".", "..", "...", ".1.", "-", "--", "%", "%0", "%zz", "%00", "%00" + genuine, genuine + "%00", "%FF%FE", "%C0%AE",
+		"%ED%A0%80", "%E2%80%AE", "+", "%0D%0A", "\x00", "\xff", "\t", " ", "#", "'\"<>{}|\\^`", "{env.PATH}", "{secret}", "%7Bsecret%7D", "${x}", "-1", "1e99",
+		"99999999999999999999", "9223372036854775807", "0x7fffffff", "NaN", "null", "true", "[]", "[1]", "{}", "%5B%5D", "%7B%22a%22%3A1%7D",
+		strings.Repeat("A", 10<<10), strings.Repeat("%41", 10<<10), strings.Repeat(".", 10<<10), strings.Repeat("=", 1<<10), strings.Repeat("-", 10<<10),
+		genuine + genuine, genuine + ".", "." + genuine, genuine + "=", strings.ToUpper(genuine), strings.TrimRight(genuine, "=") + "==",
+	}
+}
+
+// queries are hostile queries around the parameters of a genuine one.
+func (s *Suite) queries(genuine string) []string {
+	d := s.Scheme.Describe()
+	queries := []string{
+		"", "&", "&&&&", "=", "==", "=&=", "?", ";", "%", "%00", "\x00", "\xff\xfe", "a", "a=b", "[]=1", "%5B%5D", strings.Repeat("&", 10<<10), strings.Repeat("a=b&", 999),
+		genuine + "&" + genuine, "&" + genuine + "&", genuine + ";" + genuine, strings.ReplaceAll(genuine, "&", "&amp;"), strings.ReplaceAll(genuine, "=", "%3D"),
+		strings.ReplaceAll(genuine, "&", ";"), genuine + "&=", genuine + "&%00=%00", genuine + "&+=1", genuine + "#x", genuine + "\r\nX: y",
+	}
+	var q query.Query
+	if q.Parse(genuine) != nil {
+		return queries
+	}
+	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry) {
+		p, ok := q.Find(name)
+		if !ok {
+			p = query.Pair{Start: len(genuine), End: len(genuine), Eq: len(genuine)}
+		}
+		before, after, value := genuine[:p.Start], genuine[p.End:], q.RawValue(p)
+		queries = append(queries, before+after, before+name+after, name, name+"=")
+		for _, hostile := range values(value) {
+			queries = append(queries, before+name+"="+hostile+after, name+"="+hostile)
+		}
+		for _, other := range []string{name + "[]", name + "%5B%5D", name + "[0]", "+" + name, name + "%00", strings.ToUpper(name), "%" + fmt.Sprintf("%02X", name[0]) + name[1:]} {
+			queries = append(queries, genuine+"&"+other+"=admin", other+"=admin&"+genuine, before+other+"="+value+after)
+		}
+		queries = append(queries, genuine+"&"+name+"=admin", name+"=admin&"+genuine)
+	}
+	return queries
+}
+
+// paths are hostile raw paths.
+func paths(genuine string) []string {
+	return []string{
+		genuine, "", "/", "//", "///", "*", ".", "..", "/.", "/..", "/../..", "/%", "/%2", "/%zz", "/%00", "/%2f", "/%2F%2e%2e", "/a/../b", "/;x=1", "/;/", "/\\", "/\x00", "/\xff", "/%FF",
+		"/%E2%80%AE", "relative", "?", genuine + "/", genuine + "//", genuine + ";x", genuine + "%00", "/" + genuine, strings.ToUpper(genuine), strings.Repeat("/", 10<<10), "/" + strings.Repeat("a", 10<<10),
+	}
+}
+
+// survives: no request makes a scheme panic, or refuse for a reason that is not its
+// own, and what it says yes to is said again.
+func survives(s *Suite) (errs []error) {
+	hostile := func(v Vector, r *link.Request) {
+		where := fmt.Sprintf("%s %.100q %.100q ?%.300q", r.Method, r.Host, r.Path, r.Query.Raw)
+		defer func() {
+			if p := recover(); p != nil {
+				errs = append(errs, fmt.Errorf("panic: %v: %s", p, where))
+			}
+		}()
+		var l link.Link
+		refusal := s.read(r, &l)
+		s.check(r, &l)
+		if !refusal.None() {
+			if refusal.Reason != link.Malformed && refusal.Reason != link.Ambiguous {
+				errs = append(errs, fmt.Errorf("Read refused with %s; a scheme refuses as %s or %s: %s", refusal, link.Malformed, link.Ambiguous, where))
+			}
+			return
+		}
+		key, _ := s.key(l.User, v)
+		if first := s.Scheme.Verify(r, &l, key); first != s.Scheme.Verify(r, &l, key) {
+			errs = append(errs, fmt.Errorf("Verify said %t, and then %t: %s", first, !first, where))
+		}
+		if s.Scheme.Verify(r, &l, nil) {
+			errs = append(errs, fmt.Errorf("Verify says yes to an empty key: %s", where))
+		}
+		s.Policy.Check(&l, time.Unix(v.Now, 0))
+	}
+	v := s.valid()[0]
+	genuine := NewRequest(v.URL)
+	for _, q := range s.queries(genuine.Query.Raw) {
+		r := new(link.Request)
+		set(r, genuine.Scheme, genuine.Host, genuine.Path, q)
+		hostile(v, r)
+	}
+	for _, p := range paths(genuine.Path) {
+		r := new(link.Request)
+		set(r, genuine.Scheme, genuine.Host, p, genuine.Query.Raw)
+		hostile(v, r)
+	}
+	for _, h := range []string{"", ":", ":80", "a:b:c", "[::1]", "[::1]:80", "[", "]", "EXAMPLE.org.", "\x00", strings.Repeat("a", 10<<10)} {
+		r := new(link.Request)
+		set(r, "", h, genuine.Path, genuine.Query.Raw)
+		r.Method, r.ClientIP = h, h
+		hostile(v, r)
+	}
+	for _, v := range s.Vectors {
+		hostile(v, NewRequest(v.URL))
+	}
+	hostile(v, new(link.Request))
+	return errs
+}
+
+// snapshot is what a scheme may read of a request, by value.
+func snapshot(r *link.Request) any {
+	return struct {
+		text    []string
+		pairs   []query.Pair
+		control bool
+	}{
+		[]string{r.Method, r.Scheme, r.Host, r.Path, r.ClientIP, r.Query.Raw},
+		slices.Clone(r.Query.Pairs), r.Query.Control,
+	}
+}
+
+// leavesTheRequest: several schemes and definitions judge one request.
+func leavesTheRequest(s *Suite) (errs []error) {
+	for _, v := range s.Vectors {
+		r := NewRequest(v.URL)
+		before := snapshot(r)
+		s.judge(r, v)
+		if after := snapshot(r); !reflect.DeepEqual(before, after) {
+			errs = append(errs, fmt.Errorf("%s: the request was %+v, and is now %+v", v.ID, before, after))
+		}
+	}
+	return errs
+}
+
+// retainsNothing: the gateway uses the memory of a request and of a key again.
+func retainsNothing(s *Suite) (errs []error) {
+	r := new(link.Request)
+	backwards := slices.Clone(s.Vectors)
+	slices.Reverse(backwards)
+	stated := make(map[string]link.Claims)
+	copies := make(map[string]link.Claims)
+	for _, v := range slices.Concat(s.Vectors, backwards) {
+		fill(r, v.URL)
+		verdict := s.judge(r, v)
+		if verdict.Word() != v.Expect {
+			errs = append(errs, fmt.Errorf("%s: in a request whose memory was used before the verdict is %s, want %s", v.ID, describe(verdict), v.Expect))
+		}
+		stated[v.ID], copies[v.ID] = verdict.Link.Claims, slices.Clone(verdict.Link.Claims)
+	}
+	if !maps.EqualFunc(stated, copies, func(a, b link.Claims) bool { return slices.Equal(a, b) }) {
+		errs = append(errs, errors.New("claims of a link changed when the memory of its request was used again"))
+	}
+	v := s.valid()[0]
+	fill(r, v.URL)
+	var l link.Link
+	if refusal := s.read(r, &l); !refusal.None() {
+		return errs
+	}
+	key, _ := s.key(l.User, v)
+	lent := bytes.Clone(key)
+	first := s.Scheme.Verify(r, &l, lent)
+	for i := range lent {
+		lent[i] = 'x'
+	}
+	if other := s.Scheme.Verify(r, &l, lent); other && first {
+		errs = append(errs, fmt.Errorf("%s: Verify remembers the key of an earlier call", v.ID))
+	}
+	if again := s.Scheme.Verify(r, &l, key); again != first {
+		errs = append(errs, fmt.Errorf("%s: Verify said %t, and %t after a wrong key", v.ID, first, again))
+	}
+	return errs
+}
+
+// isConcurrent: many requests at once use one scheme.
+func isConcurrent(s *Suite) (errs []error) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 3 {
+				for _, v := range s.Vectors {
+					verdict, err := s.judgeSafely(v)
+					if err == nil && verdict.Word() != v.Expect {
+						err = fmt.Errorf("%s: verdict %s among others at the same time, want %s", v.ID, describe(verdict), v.Expect)
+					}
+					if err != nil {
+						mu.Lock()
+						errs = append(errs, err)
+						mu.Unlock()
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
