@@ -26,7 +26,8 @@ func init() {
 // action and its parameters, and each user has a secret of its own (Mobomo, "Signed
 // Idempotent Action Links", 2012):
 //
-//	signed_link /do/* sial {
+//	@actions path /do /do/*
+//	signed_link @actions sial {
 //		user_keys file /etc/caddy/tokens.csv
 //		user {query.user}
 //		action {path} prefix /do/
@@ -257,7 +258,7 @@ func (p *preset) setAction(action, prefix string) error {
 }
 
 func (p *preset) prepare(r *link.Request, l *link.Link) link.Refusal {
-	action := ""
+	var action string
 	if p.action != "" {
 		action, _ = r.Value(p.action)
 	} else {
