@@ -1,0 +1,662 @@
+// Package docs_test runs what the documentation shows: every Caddyfile and JSON in
+// it is loaded, every request in README.md is sent, every link is followed.
+package docs_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	"github.com/caddyserver/certmagic"
+
+	signedlink "github.com/signedlink/caddy-signed-link"
+	"github.com/signedlink/caddy-signed-link/keys/inline"
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/schemes/akid"
+	"github.com/signedlink/caddy-signed-link/schemes/keyedhash"
+	"github.com/signedlink/caddy-signed-link/schemes/sial"
+)
+
+// root is the top of the checkout.
+const root = ".."
+
+// TestMain lets the test program be the Caddy whose example is tested, and keeps the
+// tests out of the home directory.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		caddycmd.Main() // ends the process
+	}
+	dir, err := os.MkdirTemp("", "signed_link_docs")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	caddy.ConfigAutosavePath = filepath.Join(dir, "autosave.json")
+	caddy.DefaultStorage = &certmagic.FileStorage{Path: filepath.Join(dir, "storage")}
+	code := m.Run()
+	os.RemoveAll(dir) //nolint:errcheck // it is a temporary directory
+	os.Exit(code)
+}
+
+// block is a piece of code in a page or a doc comment.
+type block struct {
+	at   string // file and line
+	lang string // the word behind the fence
+	text string
+}
+
+// pages returns the Markdown files, by their paths from the top.
+func pages(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"docs", "examples"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".md") {
+				found = append(found, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range found {
+		if found[i], err = filepath.Rel(root, found[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, must := range []string{"README.md", "xcaddy.md", filepath.Join("docs", "options.md")} {
+		if !slices.Contains(found, must) {
+			t.Fatalf("%s is not among the pages: %q", must, found)
+		}
+	}
+	return found
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// fences returns the fenced blocks of a page, and the page without them.
+func fences(t *testing.T, page string) (blocks []block, prose string) {
+	t.Helper()
+	var rest strings.Builder
+	var open *block
+	for i, line := range strings.SplitAfter(readFile(t, page), "\n") {
+		lang, fence := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "```")
+		switch {
+		case fence && open == nil:
+			open = &block{at: fmt.Sprintf("%s:%d", page, i+1), lang: lang}
+		case fence:
+			blocks = append(blocks, *open)
+			open = nil
+		case open != nil:
+			open.text += line
+		default:
+			rest.WriteString(line)
+		}
+	}
+	if open != nil {
+		t.Errorf("%s: the block has no end", open.at)
+	}
+	return blocks, rest.String()
+}
+
+// comments returns the indented blocks of the doc comments that caddyserver.com
+// would show, less those that say the grammar of an option.
+func comments(t *testing.T) []block {
+	t.Helper()
+	var files []string
+	for _, pattern := range []string{"*.go", "schemes/*/*.go", "keys/*/*.go"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	var blocks []block
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			group, ok := n.(*ast.CommentGroup)
+			if !ok {
+				return true
+			}
+			blocks = append(blocks, indented(group, set.Position(group.Pos()))...)
+			return true
+		})
+	}
+	return blocks
+}
+
+func indented(group *ast.CommentGroup, at token.Position) []block {
+	var blocks []block
+	inside := false
+	for i, c := range group.List {
+		text, ok := strings.CutPrefix(c.Text, "//\t")
+		if !ok {
+			inside = false
+			continue
+		}
+		if !inside {
+			blocks = append(blocks, block{at: fmt.Sprintf("%s:%d", filepath.Clean(at.Filename), at.Line+i)})
+			inside = true
+		}
+		blocks[len(blocks)-1].text += text + "\n"
+	}
+	for i := range blocks {
+		switch b := &blocks[i]; {
+		case strings.HasPrefix(b.text, "{"):
+			b.lang = "json"
+		case isSnippet(b.text) && !strings.Contains(b.text, "<"):
+			b.lang = "caddyfile"
+		}
+	}
+	return blocks
+}
+
+// isSnippet reports whether a Caddyfile is the inside of a site.
+func isSnippet(text string) bool {
+	return strings.HasPrefix(text, "signed_link ") || strings.HasPrefix(text, "@")
+}
+
+// everyBlock calls f for each block of the language, in pages and comments.
+func everyBlock(t *testing.T, lang string, f func(t *testing.T, b block)) {
+	t.Helper()
+	var all []block
+	for _, page := range pages(t) {
+		blocks, _ := fences(t, page)
+		all = append(all, blocks...)
+	}
+	all = append(all, comments(t)...)
+	n := 0
+	for _, b := range all {
+		if b.lang == lang {
+			n++
+			t.Run(b.at, func(t *testing.T) { f(t, b) })
+		}
+	}
+	if n < 5 {
+		t.Errorf("only %d blocks of %s were found", n, lang)
+	}
+}
+
+var (
+	secretPath = regexp.MustCompile(`/etc/caddy/([\w.-]+)`)
+	envName    = regexp.MustCompile(`\{env\.(\w+)\}`)
+)
+
+// exampleSecret can be read as text and as base64.
+const exampleSecret = "q83vEjRWeJCrze8SNFZ4kA=="
+
+// withSecrets puts files and variables in the place of those that the text names.
+func withSecrets(t *testing.T, text string) string {
+	t.Helper()
+	for _, m := range envName.FindAllStringSubmatch(text, -1) {
+		t.Setenv(m[1], exampleSecret)
+	}
+	dir := t.TempDir()
+	return secretPath.ReplaceAllStringFunc(text, func(path string) string {
+		content := exampleSecret
+		switch filepath.Ext(path) {
+		case ".csv":
+			content = "user,secret\n42," + exampleSecret + "\n"
+		case ".json":
+			content = `{"keys": [{"id": "2026", "secret": "` + exampleSecret + `"}]}`
+		}
+		file := filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	})
+}
+
+// adapt turns a Caddyfile into JSON.
+func adapt(t *testing.T, text string) []byte {
+	t.Helper()
+	out, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range warnings {
+		t.Errorf("warning: %s", w)
+	}
+	return out
+}
+
+// warnings catches what Caddy logs from now on, from level warn on.
+type warnings string
+
+func catchWarnings(t *testing.T) warnings {
+	t.Helper()
+	w := warnings(filepath.Join(t.TempDir(), "log"))
+	if err := caddy.Validate(w.into(t, []byte(`{}`))); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// into decodes a configuration that logs its warnings.
+func (w warnings) into(t *testing.T, configuration []byte) *caddy.Config {
+	t.Helper()
+	var c caddy.Config
+	if err := caddy.StrictUnmarshalJSON(configuration, &c); err != nil {
+		t.Fatal(err)
+	}
+	c.Admin = &caddy.AdminConfig{Disabled: true}
+	c.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{
+		WriterRaw: caddyconfig.JSONModuleObject(map[string]any{"filename": string(w), "roll": false}, "output", "file", nil),
+		Level:     "WARN",
+	}}}}
+	return &c
+}
+
+// provision loads a configuration as Caddy does at start, but for listening.
+func (w warnings) provision(t *testing.T, configuration []byte) {
+	t.Helper()
+	ctx, err := caddy.ProvisionContext(w.into(t, configuration))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := ctx.App("signed_link")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := app.(caddy.App).Start(); err != nil { // refuses what is nested without a guard
+		t.Error(err)
+	}
+	log, err := os.ReadFile(string(w))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if len(log) > 0 {
+		t.Errorf("it is loaded with warnings:\n%s", log)
+	}
+}
+
+// TestCaddyfiles loads every Caddyfile of the documentation.
+func TestCaddyfiles(t *testing.T) {
+	everyBlock(t, "caddyfile", func(t *testing.T, b block) {
+		text := b.text
+		if isSnippet(text) {
+			text = "example.org {\n\t" + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n\t") + "\n\treverse_proxy app.internal:8080\n}\n"
+		}
+		if formatted := string(caddyfile.Format([]byte(text))); formatted != text {
+			t.Errorf("caddy fmt would write\n%s", formatted)
+		}
+		if !strings.Contains(text, "signed_link") {
+			t.Error("this block has nothing to do with signed_link")
+		}
+		w := catchWarnings(t)
+		w.provision(t, adapt(t, withSecrets(t, text)))
+	})
+}
+
+// TestJSON loads every JSON of the documentation: handlers, key sources, key files.
+func TestJSON(t *testing.T) {
+	everyBlock(t, "json", func(t *testing.T, b block) {
+		text := []byte(withSecrets(t, b.text))
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(text, &object); err != nil {
+			t.Fatal(err)
+		}
+		w := catchWarnings(t)
+		switch {
+		case object["handler"] != nil:
+			w.provision(t, server(text))
+		case object["secrets"] != nil:
+			w.provision(t, server(handlerWithKeys(t, "inline", object)))
+		case object["keys"] != nil:
+			file := filepath.Join(t.TempDir(), "keys.json")
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			path, _ := json.Marshal(file)
+			w.provision(t, server(handlerWithKeys(t, "file", map[string]json.RawMessage{"path": path})))
+		default:
+			t.Error("nobody knows what to do with this JSON")
+		}
+	})
+}
+
+func handlerWithKeys(t *testing.T, source string, object map[string]json.RawMessage) []byte {
+	t.Helper()
+	keys := maps.Clone(object)
+	keys["source"] = json.RawMessage(`"` + source + `"`)
+	handler, err := json.Marshal(map[string]any{
+		"handler": "signed_link",
+		"schemes": []any{map[string]any{"scheme": map[string]string{"kind": "akid"}, "keys": keys}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+// server wraps the JSON of a handler.
+func server(handler []byte) []byte {
+	return fmt.Appendf(nil, `{"apps":{"http":{"servers":{"example":{"listen":["127.0.0.1:0"],"routes":[{"handle":[%s]}]}}}}}`, handler)
+}
+
+// TestJSONEquivalents compares the JSON of the pages of schemes with what the
+// adapter makes of the Caddyfile before it.
+func TestJSONEquivalents(t *testing.T) {
+	for _, page := range pages(t) {
+		if filepath.Dir(page) != filepath.Join("docs", "schemes") {
+			continue
+		}
+		blocks, _ := fences(t, page)
+		compared := false
+		for i, b := range blocks {
+			if b.lang != "json" {
+				continue
+			}
+			var documented, configuration any
+			if err := json.Unmarshal([]byte(b.text), &documented); err != nil {
+				t.Fatalf("%s: %v", b.at, err)
+			}
+			if i == 0 || blocks[i-1].lang != "caddyfile" {
+				t.Errorf("%s: no Caddyfile stands before this JSON", b.at)
+				continue
+			}
+			if err := json.Unmarshal(adapt(t, blocks[i-1].text), &configuration); err != nil {
+				t.Fatalf("%s: %v", b.at, err)
+			}
+			adapted := findHandler(configuration)
+			delete(adapted, "origin")
+			if !reflect.DeepEqual(any(adapted), documented) {
+				have, _ := json.MarshalIndent(adapted, "", "\t")
+				t.Errorf("%s: the Caddyfile before it is\n%s", b.at, have)
+			}
+			compared = true
+		}
+		if !compared {
+			t.Errorf("%s has no JSON equivalent", page)
+		}
+	}
+}
+
+// findHandler returns the first definition in an adapted configuration.
+func findHandler(v any) map[string]any {
+	switch v := v.(type) {
+	case map[string]any:
+		if v["handler"] == "signed_link" {
+			return v
+		}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if found := findHandler(v[key]); found != nil {
+				return found
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if found := findHandler(e); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+var (
+	mdLink  = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	noSlug  = regexp.MustCompile("[^a-z0-9 _-]")
+)
+
+// TestLinks follows every relative link, to the heading if it names one.
+func TestLinks(t *testing.T) {
+	anchors := func(page string) []string {
+		_, prose := fences(t, page)
+		var slugs []string
+		for _, m := range heading.FindAllStringSubmatch(prose, -1) {
+			slug := noSlug.ReplaceAllString(strings.ToLower(m[1]), "")
+			slugs = append(slugs, strings.ReplaceAll(slug, " ", "-"))
+		}
+		return slugs
+	}
+	n := 0
+	for _, page := range pages(t) {
+		_, prose := fences(t, page)
+		for _, m := range mdLink.FindAllStringSubmatch(prose, -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.HasPrefix(target, "https://") {
+				continue
+			}
+			n++
+			path := filepath.Join(filepath.Dir(page), filepath.FromSlash(target))
+			if target == "" {
+				path = page
+			}
+			info, err := os.Stat(filepath.Join(root, path))
+			switch {
+			case err != nil:
+				t.Errorf("%s: link %s: %v", page, m[1], err)
+			case info.IsDir():
+				t.Errorf("%s: link %s is a directory", page, m[1])
+			case anchor != "" && !slices.Contains(anchors(path), anchor):
+				t.Errorf("%s: link %s: there is no such heading", page, m[1])
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d links were found", n)
+	}
+}
+
+// adapterError returns why a Caddyfile is refused.
+func adapterError(t *testing.T, text string) string {
+	t.Helper()
+	_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	if err == nil {
+		t.Fatalf("this is accepted:\n%s", text)
+	}
+	return err.Error()
+}
+
+// TestOptions finds every option that the adapter knows, by its own error messages,
+// in options.md; those of one scheme on the page of the scheme, too.
+func TestOptions(t *testing.T) {
+	lists := regexp.MustCompile(`(?:there are|this scheme has|every scheme has) ([a-z_, ]+?)(?:, and|,? at |$)`)
+	known := func(text string) (options []string) {
+		message := adapterError(t, text)
+		for _, m := range lists.FindAllStringSubmatch(message, -1) {
+			options = append(options, strings.Split(m[1], ", ")...)
+		}
+		if len(options) < 8 {
+			t.Errorf("only %q were found in: %s", options, message)
+		}
+		return options
+	}
+	want := map[string][]string{
+		filepath.Join("docs", "options.md"): known("example.org {\n\tsigned_link {\n\t\tbogus\n\t}\n}\n"),
+	}
+	for _, kind := range []string{"akid", "keyed_hash", "sial"} {
+		options := known("example.org {\n\tsigned_link " + kind + " {\n\t\tbogus\n\t}\n}\n")
+		page := filepath.Join("docs", "options.md")
+		want[page] = append(want[page], options...)
+	}
+	want[filepath.Join("docs", "schemes", "akid.md")] = []string{"token", "truncate", "text"}
+	want[filepath.Join("docs", "schemes", "keyed_hash.md")] = keyedhash.Names
+	want[filepath.Join("docs", "schemes", "sial.md")] = []string{"action", "params"}
+	for page, options := range want {
+		text := readFile(t, page)
+		for _, option := range options {
+			if option == "scheme" {
+				continue // in the syntax
+			}
+			row := regexp.MustCompile("(?m)^\\| `" + option + "[ `]")
+			if !row.MatchString(text) {
+				t.Errorf("%s has no row for the option %s", page, option)
+			}
+		}
+	}
+}
+
+// TestJSONNames finds every field of the configuration in options.md.
+func TestJSONNames(t *testing.T) {
+	text := readFile(t, filepath.Join("docs", "options.md"))
+	for _, v := range []any{
+		signedlink.Handler{}, signedlink.SchemeConfig{}, signedlink.Param{}, signedlink.RequestHeader{}, signedlink.Status{},
+		signedlink.Redirect{}, signedlink.Matcher{}, akid.Scheme{}, keyedhash.Options{}, keyedhash.Time{}, sial.Scheme{},
+		inline.Source{}, inline.Secret{},
+	} {
+		typ := reflect.TypeOf(v)
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			if name == "" {
+				continue
+			}
+			if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, `"`+name+`"`) {
+				t.Errorf("options.md does not name the field %s of %s", name, typ)
+			}
+		}
+	}
+}
+
+// TestReasons finds every reason, and every detail that stands in the code, in the
+// tables of options.md; and nothing else in those tables.
+func TestReasons(t *testing.T) {
+	text := readFile(t, filepath.Join("docs", "options.md"))
+	for _, reason := range link.Reasons {
+		if !regexp.MustCompile("(?m)^\\| `" + string(reason) + "` \\| \\d{3} \\|").MatchString(text) {
+			t.Errorf("options.md has no status for %s", reason)
+		}
+	}
+	documented := make(map[string]bool)
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `(\\w+)` \\|").FindAllStringSubmatch(text, -1) {
+		if slices.Contains(link.Reasons, link.Reason(m[1])) {
+			documented[m[1]+"/"+m[2]] = true
+		}
+	}
+	reasons := map[string]link.Reason{
+		"Missing": link.Missing, "Malformed": link.Malformed, "Ambiguous": link.Ambiguous, "BadSignature": link.BadSignature,
+		"Expired": link.Expired, "NotYetValid": link.NotYetValid, "Method": link.Method, "Body": link.Body,
+		"KeysUnavailable": link.KeysUnavailable, "Throttled": link.Throttled,
+	}
+	// Details that a function returns, and a Refuse elsewhere puts behind a reason.
+	produced := map[string]bool{
+		"malformed/empty": true, "malformed/too_short": true, "malformed/too_long": true, "malformed/too_many": true,
+		"malformed/charset": true, "malformed/blank": true, "ambiguous/rewritten": true,
+		"body/content_type": true, "body/charset": true, "body/protected": true, "body/too_many": true, "body/json": true,
+		"body/multipart": true,
+	}
+	refuse := regexp.MustCompile(`Refuse\((?:link\.)?(\w+), "(\w+)"\)`)
+	for _, file := range goFiles(t) {
+		for _, m := range refuse.FindAllStringSubmatch(readFile(t, file), -1) {
+			produced[string(reasons[m[1]])+"/"+m[2]] = true
+		}
+	}
+	for d := range produced {
+		if !documented[d] {
+			t.Errorf("options.md does not explain %s", d)
+		}
+	}
+	for d := range documented {
+		if !produced[d] {
+			t.Errorf("options.md explains %s, which nothing says", d)
+		}
+	}
+}
+
+// goFiles returns the program's own source files.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "integration" || d.Name() == "docs") {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			rel, err := filepath.Rel(root, path)
+			if err != nil {
+				return err
+			}
+			files = append(files, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// listed are the modules that xcaddy.md says must be in the list.
+func listed(t *testing.T) string {
+	t.Helper()
+	blocks, _ := fences(t, "xcaddy.md")
+	for _, b := range blocks {
+		if list, ok := strings.CutPrefix(b.text, "$ ./caddy list-modules | grep signed_link\n"); ok {
+			return list
+		}
+	}
+	t.Fatal("xcaddy.md does not show the list of modules")
+	return ""
+}
+
+// TestModuleList compares the list in xcaddy.md with the modules that there are.
+func TestModuleList(t *testing.T) {
+	var have strings.Builder
+	for _, id := range caddy.Modules() {
+		if strings.Contains(id, "signed_link") {
+			have.WriteString(id + "\n")
+		}
+	}
+	if have.String() != listed(t) {
+		t.Errorf("there are\n%s", &have)
+	}
+}
+
+// TestNoSecretsInText: an example that shows a secret in clear would be copied.
+func TestNoSecretsInText(t *testing.T) {
+	everyBlock(t, "caddyfile", func(t *testing.T, b block) {
+		for _, line := range strings.Split(b.text, "\n") {
+			fields := strings.Fields(line)
+			if len(fields) >= 2 && fields[0] == "secret" && !strings.HasPrefix(fields[1], "{env.") && !strings.HasPrefix(fields[1], "{file.") {
+				t.Errorf("the secret stands in clear: %s", line)
+			}
+		}
+	})
+	for _, page := range pages(t) {
+		if bytes.Contains([]byte(readFile(t, page)), []byte("{$")) && page != filepath.Join("docs", "options.md") {
+			t.Errorf("%s: a {$NAME} puts the secret in clear into the configuration", page)
+		}
+	}
+}
