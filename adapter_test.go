@@ -46,7 +46,7 @@ func golden(t *testing.T, dir string, outcome func(t *testing.T, caddyfile strin
 			caddyfile, want, _ := strings.Cut(string(data), separator)
 			got := outcome(t, caddyfile)
 			if *update {
-				if err := os.WriteFile(name, []byte(caddyfile+separator+got), 0o644); err != nil { //nolint:gosec // a golden file
+				if err := os.WriteFile(name, []byte(caddyfile+separator+got), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return

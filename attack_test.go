@@ -261,8 +261,12 @@ func TestAttackRerouting(t *testing.T) {
 func TestAttackMethodOverride(t *testing.T) {
 	s := refusedAs(t, "")
 	for _, tc := range []struct{ query, header string }{
-		{"&_method=DELETE", ""}, {"&%5Fmethod=DELETE", ""}, {"&_method[]=DELETE", ""},
-		{"", "X-HTTP-Method-Override: DELETE"}, {"", "X-HTTP-Method: DELETE"}, {"", "X-Method-Override: DELETE"},
+		{"&_method=DELETE", ""},
+		{"&%5Fmethod=DELETE", ""},
+		{"&_method[]=DELETE", ""},
+		{"", "X-HTTP-Method-Override: DELETE"},
+		{"", "X-HTTP-Method: DELETE"},
+		{"", "X-Method-Override: DELETE"},
 	} {
 		var headers []string
 		if tc.header != "" {

@@ -167,6 +167,7 @@ func (d *definition) inspectBody(r *http.Request) link.Refusal {
 		return link.Refuse(link.Body, "too_large")
 	}
 	switch kind {
+	case opaqueBody:
 	case formBody:
 		detail = d.inspectForm(string(body))
 	case multipartBody:

@@ -312,8 +312,9 @@ func newSchemeParser(d *caddyfile.Dispenser, args []string) (*schemeParser, erro
 
 // schemeKinds lists the schemes that this Caddy has.
 func schemeKinds() []string {
-	var names []string
-	for _, m := range caddy.GetModules("http.signed_link.schemes") {
+	modules := caddy.GetModules("http.signed_link.schemes")
+	names := make([]string, 0, len(modules))
+	for _, m := range modules {
 		names = append(names, m.ID.Name())
 	}
 	return names
@@ -495,9 +496,11 @@ func (s *schemeParser) finish() (*SchemeConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens := []caddyfile.Token{s.start, {File: s.start.File, Line: s.start.Line, Text: "{"}}
-	tokens = append(tokens, s.own...)
-	tokens = append(tokens, caddyfile.Token{File: s.start.File, Line: s.end + 1, Text: "}"})
+	tokens := slices.Concat(
+		[]caddyfile.Token{s.start, {File: s.start.File, Line: s.start.Line, Text: "{"}},
+		s.own,
+		[]caddyfile.Token{{File: s.start.File, Line: s.end + 1, Text: "}"}},
+	)
 	d := caddyfile.NewDispenser(tokens)
 	scheme := module.New()
 	switch unmarshaler, ok := scheme.(caddyfile.Unmarshaler); {

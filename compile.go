@@ -537,7 +537,7 @@ func (c *SchemeConfig) openKeys(ctx caddy.Context, s *scheme) error {
 		return errors.New("the secret is missing; write `secret {env.LINK_SECRET}` or `secret {file./etc/caddy/link.secret}`")
 	}
 	s.dummy = make([]byte, 32)
-	rand.Read(s.dummy) //nolint:errcheck // it never fails: crypto/rand ends the process instead
+	rand.Read(s.dummy) // it never fails: crypto/rand ends the process instead
 	if each {
 		module, err := ctx.LoadModule(c, "UserKeysRaw")
 		if err != nil {

@@ -296,7 +296,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	status := h.statuses[v.Reason]
 	switch status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", "SignedLink")
+		w.Header().Set("Www-Authenticate", "SignedLink")
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", h.allow)
 	case http.StatusServiceUnavailable:

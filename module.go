@@ -268,7 +268,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return err
 	}
 	if h.mode != observe && h.pathConfuses(w, r, matched) {
-		st.read(r)
+		_, _ = st.read(r) // for the log
 		v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
 		st.say(&v)
 		h.log(st, &v)
@@ -339,7 +339,7 @@ func (h *Handler) log(st *state, v *verdict) {
 	level, message := zap.DebugLevel, "verified"
 	switch {
 	case v.None():
-	case h.mode == require && !(v.Reason == link.Missing && h.passMissing):
+	case h.mode == require && (v.Reason != link.Missing || !h.passMissing):
 		level, message = zap.InfoLevel, "refused"
 	case v.Reason == link.Missing:
 		message = "no link"

@@ -111,13 +111,11 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 	}
 
 	var inFlight sync.WaitGroup
-	inFlight.Add(1)
-	go func() {
-		defer inFlight.Done()
+	inFlight.Go(func() {
 		if code, body, err := get("/wait", "slow", "first-secret-0123456789"); err != nil || code != 200 || body != "slow /wait?user=slow" {
 			t.Errorf("the request under way: %d %q %v", code, body, err)
 		}
-	}()
+	})
 	<-waitingArrived
 
 	stop := make(chan struct{})
@@ -125,9 +123,7 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 	var mu sync.Mutex
 	count := 0
 	for _, secret := range []string{"first-secret-0123456789", "second-secret-0123456789", "no-secret-0123456789"} {
-		running.Add(1)
-		go func() {
-			defer running.Done()
+		running.Go(func() {
 			for i := 0; ; i++ {
 				select {
 				case <-stop:
@@ -154,7 +150,7 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 				count++
 				mu.Unlock()
 			}
-		}()
+		})
 	}
 	for i := 1; i <= 20; i++ {
 		load(i)

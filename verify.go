@@ -257,10 +257,8 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 func (s *scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
 	for i := range s.rules {
 		b := &s.rules[i]
-		value, there := "", true
-		if b.claim {
-			value = l.Claims.Get(b.name)
-		} else {
+		value, there := l.Claims.Get(b.name), true
+		if !b.claim {
 			value, there = r.Value(b.name)
 		}
 		if !there {

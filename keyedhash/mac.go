@@ -2,8 +2,8 @@ package keyedhash
 
 import (
 	"crypto/hmac"
-	"crypto/md5"  //nolint:gosec // the links that exist are made with it
-	"crypto/sha1" //nolint:gosec // the links that exist are made with it
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"

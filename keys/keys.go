@@ -13,6 +13,7 @@ package keys
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,13 +44,13 @@ type Key struct {
 type State uint8
 
 const (
-	// Valid: the key counts.
+	// Valid means that the key counts.
 	Valid State = iota
 
-	// NotYetValid: the instant is before the key's NotBefore.
+	// NotYetValid means that the instant is before the key's NotBefore.
 	NotYetValid
 
-	// Expired: the instant is the key's NotAfter or later.
+	// Expired means that the instant is the key's NotAfter or later.
 	Expired
 )
 
@@ -136,7 +137,7 @@ func checkKeyID(id string) error {
 	}
 	for i := range len(id) {
 		if c := id[i]; c <= ' ' || c > '~' || c == ';' || c == ',' {
-			return errors.New("its id has a character that cannot stand in a header; use letters, digits and any of -._:")
+			return errors.New("its id has a character that cannot stand in a header; use letters, digits and any of -._: only")
 		}
 	}
 	return nil
@@ -144,7 +145,7 @@ func checkKeyID(id string) error {
 
 // All returns the keys in the order in which they were written. The slice is
 // shared by everyone who asks and must not be modified.
-func (s *Set) All() []Key { return s.keys[:len(s.keys):len(s.keys)] }
+func (s *Set) All() []Key { return slices.Clip(s.keys) }
 
 // Len returns the number of keys.
 func (s *Set) Len() int { return len(s.keys) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 )
 
 // redacted stands wherever a secret would be printed.
@@ -32,7 +33,7 @@ func NewSecret(b []byte) Secret {
 		return Secret{}
 	}
 	own := bytes.Clone(b)
-	own = own[:len(own):len(own)]
+	own = slices.Clip(own)
 	return Secret{read: func(int) []byte { return own }}
 }
 

@@ -99,6 +99,7 @@ func (c Class) holds(value string) bool {
 		alnum := digit || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 		ok := false
 		switch c {
+		case Text, OneOf: // not judged byte by byte
 		case Digits:
 			ok = digit
 		case Hex:

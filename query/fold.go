@@ -232,8 +232,8 @@ func (n *Names) Name(i int) string { return n.plain[i] }
 // how. Of a segment with semicolons every part is looked at.
 func (n *Names) Classify(segment string) (index int, spelling Spelling) {
 	name := segment
-	if eq := strings.IndexByte(segment, '='); eq >= 0 {
-		name = segment[:eq]
+	if before, _, ok := strings.Cut(segment, "="); ok {
+		name = before
 	}
 	for i, p := range n.plain {
 		if name == p {

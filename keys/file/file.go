@@ -165,8 +165,7 @@ func (s *Source) open(read func(io.Reader) error) error {
 	if err == nil {
 		return nil
 	}
-	var at *fault
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fault](err); ok {
 		at.locate(f)
 	}
 	return fmt.Errorf("the file %s: %w", s.Path, err)

@@ -307,8 +307,7 @@ func readUsersJSONL(r io.Reader, b *keys.UsersBuilder) error {
 		}
 		objects++
 		if err := readUserLine(text, b); err != nil {
-			var at *fault
-			if errors.As(err, &at) {
+			if at, ok := errors.AsType[*fault](err); ok {
 				at.line = n
 			}
 			return err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -47,9 +48,7 @@ var strangers = []string{
 func Users(t *testing.T, open func(t *testing.T, users map[string]string) keys.UserSource) {
 	t.Helper()
 	given := make(map[string]string, len(users))
-	for user, secret := range users {
-		given[user] = secret
-	}
+	maps.Copy(given, users)
 	source := open(t, given)
 
 	t.Run("known", func(t *testing.T) {
@@ -81,7 +80,7 @@ func Users(t *testing.T, open func(t *testing.T, users map[string]string) keys.U
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = append(s.Bytes(), "overwritten overwritten overwritten"...)
+		_ = append(s.Bytes(), "overwritten, and overwritten again"...)
 		for user, secret := range users {
 			if err := known(source, user, secret); err != nil {
 				t.Error(err)
@@ -146,7 +145,7 @@ func known(source keys.UserSource, user, secret string) error {
 	}
 	s, err := source.UserKey(context.Background(), user)
 	if err != nil {
-		return fmt.Errorf("user %.40q: error %v", user, err)
+		return fmt.Errorf("user %.40q: error %w", user, err)
 	}
 	if string(s.Bytes()) != secret {
 		return fmt.Errorf("user %.40q has the secret %q, want %q", user, s.Bytes(), secret)
@@ -157,7 +156,7 @@ func known(source keys.UserSource, user, secret string) error {
 func unknown(source keys.UserSource, user string) error {
 	s, err := source.UserKey(context.Background(), user)
 	if !errors.Is(err, keys.ErrNoUser) {
-		return fmt.Errorf("stranger %.40q: error %v, want keys.ErrNoUser", user, err)
+		return fmt.Errorf("stranger %.40q: error %w, want keys.ErrNoUser", user, err)
 	}
 	if !s.Empty() {
 		return fmt.Errorf("stranger %.40q: there is a secret beside the error", user)

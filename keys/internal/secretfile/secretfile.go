@@ -87,8 +87,7 @@ func unreadable(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		cure = "let the user that runs Caddy read it, and enter the directories above it"
 	}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
 	}
 	return fmt.Errorf("the file %s cannot be read: %w; %s", show(path), err, cure)
