@@ -82,7 +82,7 @@ func StartFPM(t testing.TB, options ...Option) *FPM {
 		return "unix", filepath.Join(socketDir, "s")
 	}
 
-	port := process.Service{
+	port, _ := process.Service{
 		Name:  "php-fpm",
 		Limit: phpStartLimit,
 		Command: func(port int, instance string) *exec.Cmd {
@@ -151,7 +151,7 @@ func StartPHPServer(t testing.TB, options ...Option) *HTTPBackend {
 	}
 	router := filepath.Join(php.dir, "router.php")
 	write(t, router, routerPHP)
-	port := process.Service{
+	port, _ := process.Service{
 		Name:  "php -S",
 		Limit: phpStartLimit,
 		Command: func(port int, instance string) *exec.Cmd {

@@ -55,7 +55,7 @@ func StartTomcat(t testing.TB) *HTTPBackend {
 		t.Fatal(err)
 	}
 
-	port := process.Service{
+	port, _ := process.Service{
 		Name:  "tomcat",
 		Limit: tomcatStartLimit,
 		Command: func(port int, instance string) *exec.Cmd {

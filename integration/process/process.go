@@ -39,7 +39,7 @@ type Service struct {
 // Run starts the program, waits until it answers and has it killed when the
 // test ends. It returns the port. It tries anew where another process was
 // faster to take the port.
-func (s Service) Run(t testing.TB) int {
+func (s Service) Run(t testing.TB) (port int, p *Process) {
 	t.Helper()
 	dir := t.TempDir()
 	for attempt := 1; ; attempt++ {
@@ -48,7 +48,7 @@ func (s Service) Run(t testing.TB) int {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
 		instance := rand.Text()
-		p, err := Start(s.Command(port, instance), filepath.Join(dir, fmt.Sprintf("output-%d.log", attempt)))
+		p, err = Start(s.Command(port, instance), filepath.Join(dir, fmt.Sprintf("output-%d.log", attempt)))
 		if err != nil {
 			t.Fatalf("%s: %v", s.Name, err)
 		}
@@ -57,10 +57,10 @@ func (s Service) Run(t testing.TB) int {
 			t.Cleanup(func() {
 				p.Stop()
 				if t.Failed() {
-					t.Logf("output of %s:\n%s", s.Name, p.Output())
+					t.Logf("output of %s:\n%s", s.Name, end(p.Output()))
 				}
 			})
-			return port
+			return port, p
 		}
 		p.Stop()
 		output := p.Output()
@@ -70,6 +70,15 @@ func (s Service) Run(t testing.TB) int {
 		}
 		t.Logf("%s: port %d is taken, trying another", s.Name, port)
 	}
+}
+
+// end is the end of a long text.
+func end(text string) string {
+	const most = 8 << 10
+	if len(text) <= most {
+		return text
+	}
+	return "… " + text[len(text)-most:]
 }
 
 // await polls until the process answers.

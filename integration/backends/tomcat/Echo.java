@@ -19,7 +19,8 @@ public class Echo extends HttpServlet {
     protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
         Map<String, Object> seen = new LinkedHashMap<>();
         seen.put("backend", "tomcat");
-        seen.put("app", request.getContextPath());
+        // The context that answers: request.getContextPath() is text of the request's path.
+        seen.put("app", request.getServletContext().getContextPath());
         seen.put("method", request.getMethod());
         seen.put("requestURI", request.getRequestURI());
         seen.put("queryString", request.getQueryString());

@@ -1,0 +1,78 @@
+package backends
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Tap stands between a gateway and a backend, hands everything on, and keeps what
+// the gateway sent: what an application does not show, such as a trailer, is seen
+// here, and so is that a request never left the gateway.
+type Tap struct {
+	// Address is where it listens, host:port.
+	Address string
+
+	mu   sync.Mutex
+	sent bytes.Buffer
+}
+
+// NewTap starts a tap before the backend at the address: host:port, or unix//path.
+func NewTap(t testing.TB, address string) *Tap {
+	t.Helper()
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix/"); ok {
+		network, address = "unix", path
+	}
+	listener, err := net.Listen("tcp", loopback(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	tap := &Tap{Address: listener.Addr().String()}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			go tap.serve(conn, network, address)
+		}
+	}()
+	return tap
+}
+
+func (t *Tap) serve(gateway net.Conn, network, address string) {
+	defer gateway.Close()
+	backend, err := net.Dial(network, address)
+	if err != nil {
+		return // the gateway finds out, and answers 502
+	}
+	defer backend.Close()
+	go func() {
+		_, _ = io.Copy(io.MultiWriter(t, backend), gateway) // ends with the connection
+		if half, ok := backend.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+	}()
+	_, _ = io.Copy(gateway, backend)
+}
+
+// Write keeps what a gateway sent.
+func (t *Tap) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sent.Write(p)
+}
+
+// Take returns what the gateway has sent since the last call.
+func (t *Tap) Take() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sent := t.sent.String()
+	t.sent.Reset()
+	return sent
+}

@@ -1,0 +1,2 @@
+// Package integration tests the gateway in front of real applications.
+package integration
