@@ -243,15 +243,34 @@ func TestAttackTrailer(t *testing.T) {
 func TestAttackRerouting(t *testing.T) {
 	for _, mode := range []string{"require", "recognize", "observe"} {
 		s := refusedAs(t, "/app/* "+mode)
-		var lines []string
-		for _, name := range rerouting {
-			lines = append(lines, name+": /app/x?user=admin")
+		r := request(t, "GET", "/open", "", "X-Forwarded-Host: a")
+		for _, name := range append(rerouting, forwarded...) {
+			r.Header[http.CanonicalHeaderKey(name)] = []string{"/app/x?user=admin"}
+			r.Header[strings.ReplaceAll(http.CanonicalHeaderKey(name), "-", "_")] = []string{"/app/x?user=admin"}
 		}
-		a := s.get("/open", lines...)
-		for _, name := range rerouting {
-			if got := a.seen.Headers[name]; got != nil {
+		a := s.do(r)
+		for name := range a.seen.Headers {
+			if folded := foldHeader(name); rerouting.has(folded) || forwarded.has(folded) {
 				t.Errorf("%s: the backend gets %s", mode, name)
 			}
+		}
+	}
+}
+
+// TestForwardedHeadersOfTrustedProxies: what a proxy says that the operator trusts
+// stays, but for what would change the route.
+func TestForwardedHeadersOfTrustedProxies(t *testing.T) {
+	setSecrets(t)
+	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp:// {\n"+autologin("/app/*")+"test_backend\n}\n")
+	for addr, want := range map[string]string{"127.0.0.1:1": "8443", "192.0.2.1:1": ""} {
+		r := request(t, "GET", "/open", "", "X-Forwarded-Port: 8443", "X-Forwarded-Prefix: /x")
+		r.RemoteAddr = addr
+		a := s.do(r)
+		if got := a.header1(t, "X-Forwarded-Port"); got != want {
+			t.Errorf("%s: X-Forwarded-Port is %q, want %q", addr, got, want)
+		}
+		if got := a.header1(t, "X-Forwarded-Prefix"); got != "" {
+			t.Errorf("%s: X-Forwarded-Prefix is %q", addr, got)
 		}
 	}
 }

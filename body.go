@@ -35,14 +35,14 @@ var override = func() map[query.Profile]*query.Names {
 	return m
 }()
 
-// overrideHeaders do the same (Symfony, Rails, Laravel, JAX-RS filters).
-var overrideHeaders = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+// overrideHeaders, as folds, do the same (Symfony, Rails, Laravel, JAX-RS filters).
+var overrideHeaders = headerNames{"x-http-method-override", "x-http-method", "x-method-override"}
 
 // overridesMethod reports whether the request asks the backend's framework to take
 // it for another method than the one that was judged: a mailed GET link would delete.
 func (d *definition) overridesMethod(r *http.Request, view *link.Request) bool {
-	for _, name := range overrideHeaders {
-		if _, ok := r.Header[name]; ok {
+	for name := range r.Header {
+		if overrideHeaders.has(name) {
 			return true
 		}
 	}

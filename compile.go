@@ -376,6 +376,9 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 		return nil, err
 	}
 	s.description = s.scheme.Describe()
+	if len(s.description.Signature) == 0 {
+		return nil, errors.New("the scheme names no signature parameter, so no request could be told to be a link")
+	}
 	s.policy = link.Policy{
 		RequireExpiry: c.RequireExpiry,
 		MaxLifetime:   time.Duration(c.MaxLifetime),

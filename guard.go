@@ -21,14 +21,22 @@ const (
 // protectedPrefix is the fold of every header name that belongs to the gateway.
 const protectedPrefix = "x-verified-"
 
-// rerouting are headers by which frameworks (Symfony, Zend, IIS rewriting, Laravel,
-// servlet filters) take another URL for the request's: with them a request on an
-// open path runs the code of a protected one. No browser sends them, and a proxy
-// that does can be told apart by nobody. CVE-2018-14773 is the first of them.
-var rerouting = []string{
-	"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Rewrite-Uri",
-	"X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-User",
-	"X-Forwarded-Server", "X-Script-Name", "Forwarded",
+// rerouting are headers, as folds, by which frameworks (Symfony, Zend, IIS rewriting,
+// Laravel, servlet filters) take another URL for the request's: with them a request
+// on an open path runs the code of a protected one (CVE-2018-14773; Laravel's
+// X-Forwarded-Prefix made the link of one page verify for another). No browser sends
+// them.
+var rerouting = headerNames{
+	"x-original-url", "x-original-uri", "x-rewrite-url", "x-rewrite-uri", "x-script-name",
+	"x-forwarded-prefix", "x-forwarded-uri", "x-forwarded-path", "forwarded",
+}
+
+// forwarded are headers, as folds, that a proxy in front of Caddy may set. Caddy
+// replaces the other X-Forwarded-* headers of clients that are no trusted proxies, and
+// leaves these.
+var forwarded = headerNames{
+	"x-forwarded-port", "x-forwarded-ssl", "x-forwarded-scheme", "x-forwarded-server", "x-forwarded-user",
+	"front-end-https", "x-url-scheme",
 }
 
 // headerNames is a set of protected header names, as folds. It is immutable.
@@ -75,6 +83,11 @@ func (n headerNames) protects(name string) bool {
 	if len(name) >= len(protectedPrefix) && foldsTo(name[:len(protectedPrefix)], protectedPrefix) {
 		return true
 	}
+	return n.has(name)
+}
+
+// has reports whether the name folds to one of the set.
+func (n headerNames) has(name string) bool {
 	for _, folded := range n {
 		if foldsTo(name, folded) {
 			return true
@@ -88,7 +101,12 @@ func (n headerNames) protects(name string) bool {
 // sees the headers as they are then.
 func (a *App) guard(r *http.Request, st *state) {
 	protected := a.protectedHeaders()
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	for name, values := range r.Header {
+		if rerouting.has(name) || !trusted && forwarded.has(name) {
+			delete(r.Header, name)
+			continue
+		}
 		if !protected.protects(name) {
 			continue
 		}
@@ -104,9 +122,6 @@ func (a *App) guard(r *http.Request, st *state) {
 	// headers of them. Without an announcement net/http drops them.
 	r.Trailer = nil
 	delete(r.Header, "Trailer")
-	for _, name := range rerouting {
-		delete(r.Header, name)
-	}
 }
 
 // filterConnection takes tokens out of the Connection header.

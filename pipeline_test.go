@@ -523,7 +523,6 @@ func TestMatcher(t *testing.T) {
 	@links signed_link links
 	@any signed_link
 	@other signed_link other
-	@expr expression `+"`signed_link()`"+`
 	respond @other other
 	respond @links links
 	respond @any any
