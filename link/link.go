@@ -310,9 +310,7 @@ func (t Timestamp) Time() (at time.Time, present, ok bool) {
 		return time.Time{}, false, true
 	}
 	if t.Format == RFC3339 {
-		// time.Parse would admit one-digit hours and a comma before the fraction
-		err := at.UnmarshalText([]byte(t.Text))
-		return at, true, err == nil
+		return t.rfc3339()
 	}
 	digits := 10
 	if t.Format == UnixMS {
@@ -333,4 +331,16 @@ func (t Timestamp) Time() (at time.Time, present, ok bool) {
 		return time.UnixMilli(n), true, true
 	}
 	return time.Unix(n, 0), true, true
+}
+
+// rfc3339 is stricter than [time.Parse], which admits hours of one digit, a comma
+// before the fraction, and offsets of a whole day.
+func (t Timestamp) rfc3339() (at time.Time, present, ok bool) {
+	const day = 24 * 60 * 60
+	at, err := time.Parse(time.RFC3339Nano, t.Text)
+	if err != nil || strings.Contains(t.Text, ",") || !strings.HasPrefix(t.Text, at.Format("2006-01-02T15:04:05")) {
+		return time.Time{}, true, false
+	}
+	_, offset := at.Zone()
+	return at, true, -day < offset && offset < day
 }
