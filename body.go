@@ -41,6 +41,9 @@ var overrideHeaders = headerNames{"x-http-method-override", "x-http-method", "x-
 // overridesMethod reports whether the request asks the backend's framework to take
 // it for another method than the one that was judged: a mailed GET link would delete.
 func (d *definition) overridesMethod(r *http.Request, view *link.Request) bool {
+	if !d.profile.Has(query.OverriddenMethod) {
+		return false
+	}
 	for name := range r.Header {
 		if overrideHeaders.has(name) {
 			return true
@@ -63,7 +66,7 @@ func (d *definition) admitBody(r *http.Request, allowed bool) link.Refusal {
 	switch {
 	case bodyless(r) && !declaresBody(r), r.ContentLength == 0 && !declaresBody(r):
 		return link.Refusal{}
-	case bodyless(r) || !allowed:
+	case (bodyless(r) || !allowed) && d.profile.Has(query.UnnamedBody):
 		return link.Refuse(link.Body, "not_allowed")
 	default:
 		return d.inspectBody(r)
@@ -104,7 +107,7 @@ const (
 // kindOfBody decides by the Content-Type, on the safe side: without one FastCGI
 // backends read a form, PHP reads `application/x-www-form-urlencoded, text/plain` as
 // one, Tomcat one with a tab behind it.
-func kindOfBody(contentTypes []string) (kind bodyKind, detail string) {
+func (d *definition) kindOfBody(contentTypes []string) (kind bodyKind, detail string) {
 	if len(contentTypes) > 1 {
 		return 0, "content_type"
 	}
@@ -113,7 +116,7 @@ func kindOfBody(contentTypes []string) (kind bodyKind, detail string) {
 		ct = strings.ToLower(contentTypes[0])
 	}
 	kinds := 0
-	if ct == "" || strings.Contains(ct, "form-urlencoded") {
+	if ct == "" && d.profile.Has(query.UntypedBody) || strings.Contains(ct, "form-urlencoded") {
 		kind = formBody
 		kinds++
 	}
@@ -132,7 +135,7 @@ func kindOfBody(contentTypes []string) (kind bodyKind, detail string) {
 		return kind, ""
 	}
 	// Tomcat decodes forms in their charset: with IBM037 `user` is other bytes.
-	if _, charset, ok := strings.Cut(ct, "charset"); ok {
+	if _, charset, ok := strings.Cut(ct, "charset"); ok && d.profile.Has(query.ForeignCharset) {
 		charset = strings.Trim(strings.TrimLeft(charset, " \t="), " \t\"';")
 		if charset != "utf-8" && charset != "iso-8859-1" && charset != "us-ascii" {
 			return 0, "charset"
@@ -144,14 +147,14 @@ func kindOfBody(contentTypes []string) (kind bodyKind, detail string) {
 // inspectBody reads the body, refuses it if it holds a protected name, and puts it
 // back unchanged.
 func (d *definition) inspectBody(r *http.Request) link.Refusal {
-	kind, detail := kindOfBody(r.Header["Content-Type"])
+	kind, detail := d.kindOfBody(r.Header["Content-Type"])
 	if detail != "" {
 		return link.Refuse(link.Body, detail)
 	}
 	if kind == opaqueBody {
 		return link.Refusal{}
 	}
-	if _, ok := r.Header["Content-Encoding"]; ok {
+	if _, ok := r.Header["Content-Encoding"]; ok && d.profile.Has(query.EncodedBody) {
 		return link.Refuse(link.Body, "encoding")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxInspected+1))
@@ -166,13 +169,12 @@ func (d *definition) inspectBody(r *http.Request) link.Refusal {
 	case len(body) > maxInspected:
 		return link.Refuse(link.Body, "too_large")
 	}
-	switch kind {
-	case opaqueBody:
-	case formBody:
+	switch {
+	case kind == formBody && d.profile.Has(query.FormBody):
 		detail = d.inspectForm(string(body))
-	case multipartBody:
+	case kind == multipartBody && d.profile.Has(query.MultipartBody):
 		detail = d.inspectMultipart(r.Header.Get("Content-Type"), body)
-	case jsonBody:
+	case kind == jsonBody && d.profile.Has(query.JSONBody):
 		detail = d.inspectJSON(body)
 	}
 	if detail != "" {

@@ -306,7 +306,7 @@ func (d *definition) index() error {
 	if d.names, err = query.NewNames(d.profile, names); err != nil {
 		return err
 	}
-	if d.profile != query.Servlet {
+	if d.profile.Has(query.CookieShadow) {
 		d.cookies, err = query.NewNames(query.PHP, names)
 	}
 	return err

@@ -48,23 +48,18 @@ func pathReadings(profile query.Profile, raw string) []string {
 			readings = append(readings, p)
 		}
 	}
-	servlet := servletPath(raw)
-	switch profile {
-	case query.Servlet:
+	if profile.Has(query.PathParameters) {
+		servlet := servletPath(raw)
 		add(servlet)
-	case query.PHP:
-		for _, p := range scriptPaths(resolveDots(plain)) {
-			add(p)
-		}
-	default:
-		add(servlet)
-		for _, p := range scriptPaths(resolveDots(plain)) {
-			add(p)
-		}
-		if servlet != plain {
+		if profile.Has(query.PathInfo) && servlet != plain {
 			for _, p := range scriptPaths(servlet) {
 				add(p)
 			}
+		}
+	}
+	if profile.Has(query.PathInfo) {
+		for _, p := range scriptPaths(resolveDots(plain)) {
+			add(p)
 		}
 	}
 	return readings

@@ -162,7 +162,7 @@ func (d *definition) judge(ctx context.Context, r *link.Request, unreadable erro
 // of the profile, spelled plainly: PHP takes the last of two, Java the first, and
 // `user[]=admin` replaces `user=jeff` (CVE-2022-2385 and its kin).
 func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusal) {
-	if r.Query.Control {
+	if r.Query.Control && d.profile.Has(query.ControlByte) {
 		return 0, link.Refuse(link.Ambiguous, "control")
 	}
 	for _, p := range r.Query.Pairs {
@@ -178,13 +178,15 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		default:
 			return 0, link.Refuse(link.Ambiguous, "lookalike")
 		}
-		if present.has(i) {
+		if present.has(i) && d.profile.Has(query.SingleName) {
 			return 0, link.Refuse(link.Ambiguous, "duplicate")
 		}
 		// Pairs that Go's parser would drop, and that backends read in three ways.
-		if raw := r.Query.RawValue(p); strings.IndexByte(raw, ';') >= 0 {
+		raw := r.Query.RawValue(p)
+		if strings.IndexByte(raw, ';') >= 0 && d.profile.Has(query.SemicolonInValue) {
 			return 0, link.Refuse(link.Ambiguous, "semicolon")
-		} else if query.BrokenEscape(raw) {
+		}
+		if query.BrokenEscape(raw) && d.profile.Has(query.BrokenEscapeInValue) {
 			return 0, link.Refuse(link.Ambiguous, "escape")
 		}
 		present.add(i)
@@ -250,7 +252,7 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 		return v
 	}
 	v.claims = l.Claims
-	v.Refusal = s.results(r, &l, &v)
+	v.Refusal = s.results(r, &l, profile, &v)
 	return v
 }
 
@@ -344,10 +346,14 @@ func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, 
 
 // results makes the headers of a verified request. A value that backends would read
 // differently refuses the link, because half an identity is none.
-func (s *scheme) results(r *link.Request, l *link.Link, v *verdict) link.Refusal {
+func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v *verdict) link.Refusal {
 	values := keyedhash.Values{Claims: l.Claims}
+	encode := s.userValue.encode
+	if !profile.Has(query.HeaderSafeValue) {
+		encode = func(value string) (string, string) { return value, "" }
+	}
 	if s.user != nil {
-		user, detail := s.userValue.encode(string(s.user.Append(nil, r, values)))
+		user, detail := encode(string(s.user.Append(nil, r, values)))
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}
@@ -364,7 +370,7 @@ func (s *scheme) results(r *link.Request, l *link.Link, v *verdict) link.Refusal
 		if value == "" {
 			continue
 		}
-		text, detail := s.userValue.encode(value)
+		text, detail := encode(value)
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}

@@ -1,72 +1,27 @@
 package query
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Profile says whose parser stands behind the gateway. It decides which spellings
-// of a parameter's name mean the same parameter there.
-//
-//	spelling                          php   servlet  strict  because
-//	us%65r, %75ser                     ✓       ✓       ✓     every backend decodes names
-//	+user, %20user                     ✓               ✓     PHP drops leading blanks
-//	?user                              ✓               ✓     php -S and URLSearchParams drop a leading '?'
-//	user%00, user%00x                  ✓               ✓     PHP cuts names at the first NUL
-//	user[], user[x], user[x]y          ✓               ✓     PHP makes an array that replaces the string
-//	user.id, user+id, user[id          ✓               ✓     PHP files them under user_id
-//	a;user=…                           ✓               ✓     arg_separator.input may hold ';'
-//	USER, user-id, user], %u0075ser,                   ✓     Rack, Perl CGI, case-insensitive and
-//	blanks of Unicode, full-width                            normalising readers
-//
-// The table is measured on PHP 8.2 (FPM, mod_php, php -S), Tomcat 9 and 10 and
-// Jetty 9.4.
-type Profile uint8
-
-// The profiles. Strict holds for either backend and is the default.
-const (
-	Strict Profile = iota
-	PHP
-	Servlet
-)
-
-var profileNames = [...]string{Strict: "strict", PHP: "php", Servlet: "servlet"}
-
-// ParseProfile returns the profile of that name; the empty name is [Strict].
-func ParseProfile(name string) (Profile, error) {
-	for p, n := range profileNames {
-		if name == n || name == "" && Profile(p) == Strict {
-			return Profile(p), nil
-		}
-	}
-	return 0, fmt.Errorf("unknown backend %q; write strict, php or servlet", name)
-}
-
-// String returns the profile's name.
-func (p Profile) String() string { return profileNames[p] }
-
-// readsLikePHP tells whether PHP's reading counts under the profile.
-func (p Profile) readsLikePHP() bool { return p != Servlet }
-
 // foldPHP appends the name under which PHP files the parameter or cookie whose
 // decoded name is name (php_register_variable_ex in PHP 5 to 8). Where PHP's
 // versions differ on what follows an unclosed '[', it folds more, not less.
-func foldPHP(dst []byte, name []byte) []byte {
-	for len(name) > 0 && (name[0] == ' ' || name[0] == '?') {
+func (p Profile) foldPHP(dst, name []byte) []byte {
+	for len(name) > 0 && (name[0] == ' ' && p.Has(LeadingBlank) || name[0] == '?' && p.Has(LeadingQuestionMark)) {
 		name = name[1:]
 	}
 	for i, c := range name {
-		switch c {
-		case 0:
+		switch {
+		case c == 0 && p.Has(NULTail):
 			return dst
-		case '[':
-			if closes(name[i+1:]) {
-				return dst // an array, under the name before the bracket
-			}
-			dst = append(dst, '_')
-		case ' ', '.':
+		case c == '[' && p.Has(ArrayName) && closes(name[i+1:]):
+			return dst // an array, under the name before the bracket
+		case (c == ' ' || c == '.' || c == '[') && p.Has(UnderscoreName):
 			dst = append(dst, '_')
 		default:
 			dst = append(dst, c)
@@ -91,7 +46,7 @@ func closes(rest []byte) bool {
 // foldLoose appends the name under which the most lenient reader known would file
 // the parameter: case, blanks of every kind, brackets, full-width letters, and the
 // difference between '-', '.' and '_' are gone.
-func foldLoose(dst []byte, name []byte) []byte {
+func (p Profile) foldLoose(dst, name []byte) []byte {
 	start := len(dst)
 	for i := 0; i < len(name); {
 		c, size := utf8.DecodeRune(name[i:])
@@ -100,51 +55,59 @@ func foldLoose(dst []byte, name []byte) []byte {
 			i++
 			continue
 		}
-		// %uXXXX, which Perl's CGI and IIS decode
-		if c == '%' && i+6 <= len(name) && (name[i+1] == 'u' || name[i+1] == 'U') {
+		if c == '%' && p.Has(PercentU) && i+6 <= len(name) && (name[i+1] == 'u' || name[i+1] == 'U') {
 			if u, ok := hex4(name[i+2 : i+6]); ok {
 				c, size = u, 6
 			}
 		}
 		i += size
-		if 0xFF01 <= c && c <= 0xFF5E { // full-width ASCII
+		if 0xFF01 <= c && c <= 0xFF5E && p.Has(FullWidthLetter) {
 			c -= 0xFF01 - '!'
 		}
+		first := len(dst) == start
 		switch {
-		case c == 0:
-			return trimSeparators(dst, start)
-		case c == '[' && len(dst) > start:
-			if closes(name[i:]) {
-				return trimSeparators(dst, start)
-			}
+		case c == 0 && p.Has(NULTail):
+			return p.trim(dst, start)
+		case c == '[' && !first && p.Has(ArrayName) && closes(name[i:]):
+			return p.trim(dst, start)
+		case c == '[' && !first && p.Has(UnderscoreName):
 			dst = append(dst, '_')
-		case c == '[' || c == ']' || c == '?':
-		case c == ' ' || c == '.' || c == '-' || c == '_':
-			if len(dst) > start || c != ' ' {
-				dst = append(dst, '_')
-			}
-		case c < 0x20 || c == 0x7F || unicode.IsSpace(c) || zeroWidth(c):
+		case (c == '[' || c == ']') && p.Has(StrayBracket):
+		case c == '?' && first && p.Has(LeadingQuestionMark):
+		case c == ' ' && first && p.Has(LeadingBlank):
+		case c == ' ' && p.Has(UnderscoreName), (c == '.' || c == '-' || c == '_') && p.Has(DashDotUnderscore):
+			dst = append(dst, '_')
+		case (c < 0x20 || c == 0x7F || c != ' ' && unicode.IsSpace(c) || zeroWidth(c)) && p.Has(InvisibleCharacter):
 		default:
-			switch c {
-			case 'ſ': // U+017F, U+212A and U+0131 have ASCII letters for their other case
-				c = 's'
-			case '\u212A':
-				c = 'k'
-			case 'ı':
-				c = 'i'
+			if p.Has(AnyCase) {
+				c = lower(c)
 			}
-			dst = utf8.AppendRune(dst, unicode.ToLower(c))
+			dst = utf8.AppendRune(dst, c)
 		}
 	}
-	return trimSeparators(dst, start)
+	return p.trim(dst, start)
 }
 
-// trimSeparators drops one trailing '_' run that stood for blanks or brackets.
-func trimSeparators(dst []byte, start int) []byte {
-	for len(dst) > start && dst[len(dst)-1] == '_' {
-		dst = dst[:len(dst)-1]
+// trim drops a '_' run at the end, which may stand for blanks or brackets.
+func (p Profile) trim(dst []byte, start int) []byte {
+	if !p.Has(DashDotUnderscore) {
+		return dst
 	}
-	return dst
+	return append(dst[:start], bytes.TrimRight(dst[start:], "_")...)
+}
+
+// lower is the lower case of c. Three letters beyond ASCII have ASCII ones for their
+// other case.
+func lower(c rune) rune {
+	switch c {
+	case 'ſ':
+		return 's'
+	case '\u212A':
+		return 'k'
+	case 'ı':
+		return 'i'
+	}
+	return unicode.ToLower(c)
 }
 
 func zeroWidth(c rune) bool {
@@ -180,8 +143,8 @@ const (
 type Names struct {
 	profile Profile
 	plain   []string
-	php     []string // foldPHP of each, unless the profile is servlet
-	loose   []string // foldLoose of each, under strict
+	php     []string // foldPHP of each
+	loose   []string // foldLoose of each
 }
 
 // NewNames compiles the set. It refuses names that cannot be spelled plainly in a
@@ -194,12 +157,8 @@ func NewNames(profile Profile, names []string) (*Names, error) {
 			return nil, err
 		}
 		n.plain = append(n.plain, name)
-		if profile.readsLikePHP() {
-			n.php = append(n.php, string(foldPHP(nil, []byte(name))))
-		}
-		if profile == Strict {
-			n.loose = append(n.loose, string(foldLoose(nil, []byte(name))))
-		}
+		n.php = append(n.php, string(profile.foldPHP(nil, []byte(name))))
+		n.loose = append(n.loose, string(profile.foldLoose(nil, []byte(name))))
 	}
 	return n, nil
 }
@@ -215,9 +174,9 @@ func CheckName(profile Profile, name string) error {
 			return fmt.Errorf("parameter name %q: %q cannot stand in the name of a signed parameter; letters, digits and _ - . ~ : $ can", name, c)
 		}
 	}
-	if profile.readsLikePHP() && strings.Contains(name, ".") {
+	if profile.Has(UnderscoreName) && strings.Contains(name, ".") {
 		return fmt.Errorf("parameter name %q: PHP files it under %q, so that a second parameter could take its place; "+
-			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, foldPHP(nil, []byte(name)))
+			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, profile.foldPHP(nil, []byte(name)))
 	}
 	return nil
 }
@@ -253,36 +212,35 @@ func (n *Names) Classify(segment string) (index int, spelling Spelling) {
 // where arg_separator.input says so, and `amp;user=jeff` was `&amp;user=jeff`.
 func (n *Names) parts(segment string) (int, Spelling) {
 	first, rest, _ := strings.Cut(segment, ";")
-	escaped := first == "amp" || first == "#38" || first == "#038"
-	if !escaped && !n.profile.readsLikePHP() {
+	escaped := (first == "amp" || first == "#38" || first == "#038") && n.profile.Has(HTMLEscapedName)
+	if !escaped && !n.profile.Has(SemicolonSeparator) {
 		return 0, Other
 	}
-	if strings.IndexByte(first, '=') < 0 { // with one, its name was looked at already
-		for i, p := range n.plain {
-			if first == p {
-				return i, LookAlike
-			}
-		}
-		if i, s := n.name(first); s != Other {
-			return i, s
-		}
+	if i, s := n.part(first); s != Other {
+		return i, max(s, LookAlike)
 	}
 	for part := range strings.SplitSeq(rest, ";") {
-		name, _, _ := strings.Cut(part, "=")
-		for i, p := range n.plain {
-			if name == p {
-				if escaped {
-					return i, HTMLEscaped
-				}
-				return i, LookAlike
+		if i, s := n.part(part); s != Other {
+			if escaped && s == Plain {
+				return i, HTMLEscaped
 			}
-		}
-		if i, s := n.name(name); s != Other {
-			return i, s
+			return i, max(s, LookAlike)
 		}
 		escaped = false
 	}
 	return 0, Other
+}
+
+// part classifies the name of one part; a plain one is a look-alike to the caller,
+// because others read the whole segment.
+func (n *Names) part(part string) (int, Spelling) {
+	name, _, _ := strings.Cut(part, "=")
+	for i, p := range n.plain {
+		if name == p {
+			return i, Plain
+		}
+	}
+	return n.name(name)
 }
 
 // name compares a raw name, which is no name of the set letter for letter, under
@@ -290,42 +248,39 @@ func (n *Names) parts(segment string) (int, Spelling) {
 func (n *Names) name(raw string) (int, Spelling) {
 	if plainName(raw) {
 		// nothing to decode, nothing that PHP folds
-		if n.profile == Strict {
-			for i, l := range n.loose {
-				if len(raw) >= len(l) && looseEqual(raw, l) {
-					return i, LookAlike
-				}
+		for i, l := range n.loose {
+			if len(raw) >= len(l) && n.profile.looseEqual(raw, l) {
+				return i, LookAlike
 			}
 		}
 		return 0, Other
 	}
 	var buf [96]byte
+	if !n.profile.Has(DecodedName) {
+		return n.ClassifyDecoded(append(buf[:0], raw...))
+	}
 	return n.ClassifyDecoded(AppendUnescaped(buf[:0], raw))
 }
 
 // ClassifyDecoded is [Names.Classify] for a name that is decoded already, as in a
 // multipart body or a JSON object. There is no plain spelling of such a name.
 func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
-	var fbuf [96]byte
+	var buf [96]byte
 	for i, p := range n.plain {
 		if string(decoded) == p {
 			return i, LookAlike
 		}
 	}
-	if n.profile.readsLikePHP() {
-		folded := foldPHP(fbuf[:0], decoded)
-		for i, p := range n.php {
-			if string(folded) == p {
-				return i, bracketed(decoded)
-			}
+	folded := n.profile.foldPHP(buf[:0], decoded)
+	for i, p := range n.php {
+		if string(folded) == p {
+			return i, bracketed(decoded)
 		}
 	}
-	if n.profile == Strict {
-		folded := foldLoose(fbuf[:0], decoded)
-		for i, l := range n.loose {
-			if string(folded) == l {
-				return i, bracketed(decoded)
-			}
+	folded = n.profile.foldLoose(buf[:0], decoded)
+	for i, l := range n.loose {
+		if string(folded) == l {
+			return i, bracketed(decoded)
 		}
 	}
 	return 0, Other
@@ -348,22 +303,20 @@ func plainName(s string) bool {
 	return true
 }
 
-// looseEqual compares a plain name with a loose fold: case and '-' and a trailing
-// '_' make no difference.
-func looseEqual(s, loose string) bool {
-	end := len(s)
-	for end > 0 && (s[end-1] == '_' || s[end-1] == '-') {
-		end--
+// looseEqual compares a plain name with a loose fold.
+func (p Profile) looseEqual(s, loose string) bool {
+	if p.Has(DashDotUnderscore) {
+		s = strings.TrimRight(s, "_-")
 	}
-	if end != len(loose) {
+	if len(s) != len(loose) {
 		return false
 	}
-	for i := range end {
+	for i := range len(s) {
 		c := s[i]
 		switch {
-		case 'A' <= c && c <= 'Z':
+		case 'A' <= c && c <= 'Z' && p.Has(AnyCase):
 			c += 'a' - 'A'
-		case c == '-':
+		case c == '-' && p.Has(DashDotUnderscore):
 			c = '_'
 		}
 		if c != loose[i] {

@@ -222,19 +222,13 @@ func unhex(c byte) byte {
 // name is single. A message of {sorted_query} needs that: sorting would otherwise hide in
 // which order two values of one name were sent.
 func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string {
-	readings := [...]struct {
-		on   bool
-		fold func(dst, name []byte) []byte
-	}{
-		{true, func(dst, name []byte) []byte { return append(dst, name...) }},
-		{profile.readsLikePHP(), foldPHP},
-		{profile == Strict, foldLoose},
+	readings := [...]func(dst, name []byte) []byte{
+		func(dst, name []byte) []byte { return append(dst, name...) },
+		profile.foldPHP,
+		profile.foldLoose,
 	}
 	var buf, folded []byte
-	for _, reading := range readings {
-		if !reading.on {
-			continue
-		}
+	for _, fold := range readings {
 		seen := make(map[string]struct{}, len(q.Pairs))
 		for _, p := range q.Pairs {
 			raw := q.RawName(p)
@@ -242,7 +236,7 @@ func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string
 				continue
 			}
 			buf = AppendUnescaped(buf[:0], raw)
-			folded = reading.fold(folded[:0], buf)
+			folded = fold(folded[:0], buf)
 			if _, twice := seen[string(folded)]; twice {
 				return q.Segment(p)
 			}
