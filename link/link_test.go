@@ -103,7 +103,7 @@ func TestIgnore(t *testing.T) {
 			t.Errorf("%q: %t, want %t", name, got, want)
 		}
 	}
-	if (link.Ignore)(nil).Match("") {
+	if link.Ignore(nil).Match("") {
 		t.Error("an empty list matches the empty name")
 	}
 }

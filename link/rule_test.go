@@ -55,7 +55,8 @@ func TestRuleCheck(t *testing.T) {
 		{link.Email, []string{"a@b", "jeff+list@example.org", "o'brien@example.org", "!#$%&'*+-/=?^_`{|}~@example.org"}, append(strange,
 			"a", "@", "@b", "a@", "a@b@c", "a@@b", "a b@c", "a@b c", `"a"@b`, "a(b)@c", "a@[127.0.0.1]", "a<b@c>", "a@b,c@d", "a@b;c@d", `a\@b`, "a:b@c", "é@b", "a@é", "a@b\n", "a\x00@b")},
 		{link.Text, []string{"a", "a b", " a ", "é", "e\u0301", "日本", "<b>", `"'`, "a;b", "{env.X}", "\ufeff"}, []string{
-			"a\x00", "a\n", "a\r\nb", "\t", "\x1b[31m", "\x7f", "\u0080", "\u009f", "\u2028", "\u2029", "\xe9", "\xc0\x80", "\xed\xa0\x80", "\xff"}},
+			"a\x00", "a\n", "a\r\nb", "\t", "\x1b[31m", "\x7f", "\u0080", "\u009f", "\u2028", "\u2029", "\xe9", "\xc0\x80", "\xed\xa0\x80", "\xff",
+		}},
 	} {
 		rule, err := link.NewRule(link.Rule{Class: tc.class, Max: 64})
 		if err != nil {

@@ -93,7 +93,7 @@ func describe(v Verdict) string {
 	if v.None() {
 		return Valid
 	}
-	return v.Refusal.String()
+	return v.String()
 }
 
 func (s *Suite) judgeSafely(v Vector) (verdict Verdict, err error) {

@@ -99,7 +99,7 @@ func TestJudge(t *testing.T) {
 	} {
 		tc.suite.Scheme = toy{}
 		verdict := tc.suite.Judge(vectors[tc.vector])
-		if verdict.Refusal.String() != tc.refusal {
+		if verdict.String() != tc.refusal {
 			t.Errorf("Test %d: %s: verdict %q, want %q", i, vectors[tc.vector].ID, verdict.Refusal, tc.refusal)
 		}
 		if want := map[bool]string{true: "jeff"}[tc.refusal == ""]; verdict.User != want {
