@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	caddy.ConfigAutosavePath = filepath.Join(dir, "autosave.json")
 	caddy.DefaultStorage = &certmagic.FileStorage{Path: filepath.Join(dir, "storage")}
 	code := m.Run()
-	os.RemoveAll(dir) //nolint:errcheck // it is a temporary directory
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
@@ -530,13 +530,23 @@ func TestOptions(t *testing.T) {
 func TestJSONNames(t *testing.T) {
 	text := readFile(t, filepath.Join("docs", "options.md"))
 	for _, v := range []any{
-		signedlink.Handler{}, signedlink.SchemeConfig{}, signedlink.Param{}, signedlink.RequestHeader{}, signedlink.Status{},
-		signedlink.Redirect{}, signedlink.Matcher{}, akid.Scheme{}, keyedhash.Options{}, keyedhash.Time{}, sial.Scheme{},
-		inline.Source{}, inline.Secret{},
+		signedlink.Handler{},
+		signedlink.SchemeConfig{},
+		signedlink.Param{},
+		signedlink.RequestHeader{},
+		signedlink.Status{},
+		signedlink.Redirect{},
+		signedlink.Matcher{},
+		akid.Scheme{},
+		keyedhash.Options{},
+		keyedhash.Time{},
+		sial.Scheme{},
+		inline.Source{},
+		inline.Secret{},
 	} {
 		typ := reflect.TypeOf(v)
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		for field := range typ.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name == "" {
 				continue
 			}
@@ -647,7 +657,7 @@ func TestModuleList(t *testing.T) {
 // TestNoSecretsInText: an example that shows a secret in clear would be copied.
 func TestNoSecretsInText(t *testing.T) {
 	everyBlock(t, "caddyfile", func(t *testing.T, b block) {
-		for _, line := range strings.Split(b.text, "\n") {
+		for line := range strings.SplitSeq(b.text, "\n") {
 			fields := strings.Fields(line)
 			if len(fields) >= 2 && fields[0] == "secret" && !strings.HasPrefix(fields[1], "{env.") && !strings.HasPrefix(fields[1], "{file.") {
 				t.Errorf("the secret stands in clear: %s", line)

@@ -83,7 +83,7 @@ func start(t *testing.T, change func(text string) string) *gateway {
 	command.Env = []string{"HOME=" + t.TempDir()}
 	command.Stdout, command.Stderr = g.log, g.log
 	for _, l := range held {
-		l.Close() //nolint:errcheck // it only held the port
+		l.Close()
 	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func start(t *testing.T, change func(text string) string) *gateway {
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
 	t.Cleanup(func() {
-		command.Process.Kill() //nolint:errcheck // it may have ended
+		command.Process.Kill()
 		<-ended
 	})
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -182,7 +182,7 @@ func (g *gateway) curl(t *testing.T, line string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func (g *gateway) curl(t *testing.T, line string) string {
 	var out strings.Builder
 	if showHead {
 		fmt.Fprintf(&out, "%s %s\n", response.Proto, response.Status)
-		response.Header.Write(&out) //nolint:errcheck // a strings.Builder takes all
+		response.Header.Write(&out)
 		out.WriteString("\n")
 	}
 	if !discard {
@@ -205,19 +205,19 @@ func words(t *testing.T, line string) []string {
 	t.Helper()
 	var all []string
 	for line = strings.TrimSpace(line); line != ""; line = strings.TrimLeft(line, " ") {
-		word, quoted := line, false
-		if line[0] == '\'' {
-			word, line, quoted = strings.Cut(line[1:], "'")
-			if !quoted {
-				t.Fatalf("a quote is not closed: %s", word)
+		if rest, quoted := strings.CutPrefix(line, "'"); quoted {
+			word, after, closed := strings.Cut(rest, "'")
+			if !closed {
+				t.Fatalf("a quote is not closed: %s", line)
 			}
-		} else {
-			word, line, _ = strings.Cut(line, " ")
+			all, line = append(all, word), after
+			continue
 		}
-		if !quoted && strings.ContainsAny(word, "'\"\\$&|;<>*?(){}") {
+		word, after, _ := strings.Cut(line, " ")
+		if strings.ContainsAny(word, "'\"\\$&|;<>*?(){}") {
 			t.Fatalf("quote this: %s", word)
 		}
-		all = append(all, word)
+		all, line = append(all, word), after
 	}
 	return all
 }
@@ -271,8 +271,10 @@ func TestExampleBackendDown(t *testing.T) {
 		return strings.ReplaceAll(text, "reverse_proxy 127.0.0.1:8089", "reverse_proxy 127.0.0.1:1")
 	})
 	for _, x := range []struct{ line, want string }{
-		{`curl -s -w ' %{http_code}' 'http://127.0.0.1:8081/autologin?user=jeff&key=31c940a5a60bcd1022cd8dab2be76b98'`,
-			"Something went wrong on our side. Your link is not to blame. 502"},
+		{
+			`curl -s -w ' %{http_code}' 'http://127.0.0.1:8081/autologin?user=jeff&key=31c940a5a60bcd1022cd8dab2be76b98'`,
+			"Something went wrong on our side. Your link is not to blame. 502",
+		},
 		{`curl -s -H 'Referer: http://127.0.0.1:8081/?key=31c940a5a60bcd1022cd8dab2be76b98' -w '%{http_code}' 'http://127.0.0.1:8080/?akid=2695.103007.LF7xxL'`, "502"},
 	} {
 		if have := g.curl(t, x.line); have != x.want {
