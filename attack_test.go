@@ -51,6 +51,9 @@ func TestAttackParameterPollution(t *testing.T) {
 		{"%EF%BD%95ser=admin", "lookalike"},
 		{"user%E2%80%8B=admin", "lookalike"},
 		{"%09user=admin", "lookalike"},
+		{"user]=admin", "lookalike"},
+		{"%5Duser=admin", "lookalike"},
+		{"user-=admin", "lookalike"},
 		{"key[]=x", "array"},
 		{"KEY=x", "lookalike"},
 	}
@@ -95,6 +98,11 @@ func TestAttackPHPNameFolding(t *testing.T) {
 			if a := s.get("/x?" + link + "&" + alias + "=admin"); a.Code != http.StatusBadRequest {
 				t.Errorf("%s: %s: %d", backend, alias, a.Code)
 			}
+		}
+		// Java binders, which PHP's profile need not fear
+		want := map[string]int{"php": http.StatusOK, "strict": http.StatusBadRequest}[backend]
+		if a := s.get("/x?" + link + "&user-id=admin"); a.Code != want {
+			t.Errorf("%s: user-id: %d, want %d", backend, a.Code, want)
 		}
 	}
 }

@@ -610,6 +610,7 @@ func TestBodies(t *testing.T) {
 		{"no Content-Type is a form", "POST", "user=admin", "", "body/protected"},
 		{"two types in one", "POST", "user=admin", "Content-Type: application/x-www-form-urlencoded, text/plain", "body/protected"},
 		{"a foreign charset", "POST", "x=1", form + "; charset=IBM037", "body/charset"},
+		{"a compressed form", "POST", "x=1", form + "\nContent-Encoding: gzip", "body/encoding"},
 		{"JSON", "POST", `{"a":{"user":1},"b":["user"]}`, "Content-Type: application/json", ""},
 		{"JSON with a protected name", "POST", `{"a":1,"user":"admin"}`, "Content-Type: application/json", "body/protected"},
 		{"JSON with an escaped name", "POST", `{"us\u0065r":"admin"}`, "Content-Type: application/problem+json", "body/protected"},
@@ -626,7 +627,7 @@ func TestBodies(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var headers []string
 			if tc.header != "" {
-				headers = append(headers, tc.header)
+				headers = strings.Split(tc.header, "\n")
 			}
 			a := s.do(request(t, tc.method, "/x?"+goodLink, tc.body, headers...))
 			if tc.refusal != "" {
