@@ -29,6 +29,7 @@ import (
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
 	"github.com/signedlink/caddy-signed-link/schemes/akid"
 	"github.com/signedlink/caddy-signed-link/schemes/keyedhash"
 	"github.com/signedlink/caddy-signed-link/schemes/sial"
@@ -554,6 +555,18 @@ func TestJSONNames(t *testing.T) {
 				t.Errorf("options.md does not name the field %s of %s", name, typ)
 			}
 		}
+	}
+}
+
+// TestProfiles compares the table of profiles.md with the one in the code.
+func TestProfiles(t *testing.T) {
+	mark := map[bool]string{true: " yes", false: ""}
+	var want strings.Builder
+	for _, r := range query.Rules {
+		fmt.Fprintf(&want, "| `%s` |%s |%s |%s | %s |\n", r.Name, mark[r.PHP], mark[r.Servlet], mark[r.Strict], strings.ReplaceAll(r.Answers, "&", "&amp;"))
+	}
+	if !strings.Contains(readFile(t, filepath.Join("docs", "profiles.md")), "\n"+want.String()+"\n") {
+		t.Errorf("profiles.md does not have the table\n%s", &want)
 	}
 }
 
