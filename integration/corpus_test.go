@@ -28,6 +28,7 @@ import (
 // application under /app answered must not hold a forged identity, in any place
 // where the application could look for one.
 func TestCorpus(t *testing.T) {
+	t.Parallel()
 	queries := readCorpus(t, "query_corpus.jsonl")
 	headers := readCorpus(t, "header_corpus.jsonl")
 	all := slices.Concat(queries, headers)
@@ -120,6 +121,7 @@ func failEach(t *testing.T, violations []string) {
 // TestCorpusFindsBypasses shows that the check sees a bypass: with the profile of
 // another backend there are some.
 func TestCorpusFindsBypasses(t *testing.T) {
+	t.Parallel()
 	lines := readCorpus(t, "query_corpus.jsonl")
 	for _, c := range []struct {
 		profile string

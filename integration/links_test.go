@@ -420,6 +420,7 @@ var modes = map[string]string{
 
 // TestModes sends every kind of link, good and tampered with, in every mode.
 func TestModes(t *testing.T) {
+	t.Parallel()
 	sites := make(map[string]string)
 	for _, l := range links {
 		for mode, options := range modes {
@@ -470,6 +471,7 @@ func testMode(t *testing.T, s *setup, l link, mode string) {
 
 // TestStrip looks at what is left of a verified query.
 func TestStrip(t *testing.T) {
+	t.Parallel()
 	sites := make(map[string]string)
 	strips := []string{"signature", "signed", "none"}
 	unsigneds := []string{"keep", "strip"}
@@ -516,6 +518,7 @@ var good = verifiable.pairs
 // TestForgedHeaders looks for a client's own identity headers wherever a request can
 // leave the gateway.
 func TestForgedHeaders(t *testing.T) {
+	t.Parallel()
 	sites := map[string]string{
 		"site":   verifiable.site(""),
 		"errors": verifiable.site("") + "PROXY\nhandle_errors {\nPROXY\n}\n",
@@ -555,8 +558,10 @@ func TestForgedHeaders(t *testing.T) {
 				"missing":       {Target: "/app/?user=admin&t=1"},
 				"path":          {Target: "/other/..;/app/?t=1&" + good},
 				"method":        {Method: "DELETE", Target: "/app/?t=1&" + good},
-				"body": {Method: "POST", Target: "/app/?t=1&" + good, Body: "user=admin",
-					Header: []gateway.Field{{Name: "Content-Type", Value: "application/x-www-form-urlencoded"}}},
+				"body": {
+					Method: "POST", Target: "/app/?t=1&" + good, Body: "user=admin",
+					Header: []gateway.Field{{Name: "Content-Type", Value: formType}},
+				},
 				"before the routes": {Method: strings.Repeat("A", 33), Target: "/app/?t=1&user=admin&key=" + key("jeff"), Body: "user=admin"},
 			} {
 				t.Run("error route/"+name, func(t *testing.T) {
@@ -598,6 +603,7 @@ func (s *setup) checkErrorRoute(t *testing.T, p gateway.Protocol, r gateway.Requ
 
 // TestTrailers announces trailers, and sends some without a word.
 func TestTrailers(t *testing.T) {
+	t.Parallel()
 	sites := map[string]string{"site": verifiable.site("methods GET HEAD POST")}
 	trailers := []gateway.Field{
 		{Name: "X-Verified-User", Value: "forged"},
@@ -605,7 +611,7 @@ func TestTrailers(t *testing.T) {
 		{Name: "X.Verified.User", Value: "forged"},
 		{Name: "X-Harmless", Value: "forged"},
 	}
-	form := []gateway.Field{{Name: "Content-Type", Value: "application/x-www-form-urlencoded"}}
+	form := []gateway.Field{{Name: "Content-Type", Value: formType}}
 	eachBackend(t, sites, func(t *testing.T, s *setup) {
 		for route, target := range map[string]string{"matched": "/app/", "other": "/other/"} {
 			eachProtocol(t, func(t *testing.T, p gateway.Protocol) {
@@ -626,8 +632,11 @@ func TestTrailers(t *testing.T) {
 			t.Run(route+"/unannounced/h2c", func(t *testing.T) {
 				s.tap.Take()
 				response, err := gateway.SendHTTP2(s.gateway.Address("site"), []gateway.Field{
-					{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: gateway.Host},
-					{Name: ":path", Value: target + "?" + good}, {Name: "content-type", Value: "application/x-www-form-urlencoded"},
+					{Name: ":method", Value: "POST"},
+					{Name: ":scheme", Value: "http"},
+					{Name: ":authority", Value: gateway.Host},
+					{Name: ":path", Value: target + "?" + good},
+					{Name: "content-type", Value: "application/x-www-form-urlencoded"},
 				}, []byte("comment=hi"), []gateway.Field{{Name: "x-verified-user", Value: "forged"}})
 				if err != nil || response == nil {
 					t.Fatal(response, err)
@@ -662,6 +671,7 @@ func (s *setup) checkTrailers(t *testing.T, response *gateway.Response, sent, ro
 // TestQueryBytes puts a link among parameters that no honest parser likes. What the
 // backend itself takes leaves the gateway as it came.
 func TestQueryBytes(t *testing.T) {
+	t.Parallel()
 	others := []string{
 		"", "&", "&&", "=", "=&=", "a", "a=", "=a", "a=b=c", "a=%", "a=%zz", "a=%4", "a=100%", "a=b;c=d", ";", "a=+&b=%2B&c=%2b",
 		"a=%00", "a=%0d%0a", "a=%ff%fe", "a=\xe9\xe8", "a=\xc3\xa9", "a=b|c", "a[]=1&a[]=2", "a[b][c]=1", "a.b=1&a_b=2", "?a=b?c",
@@ -722,6 +732,7 @@ func sendQuery(t *testing.T, address, query string, s *setup) (*backends.Seen, *
 
 // TestSeveral has several schemes in a definition, and several definitions.
 func TestSeveral(t *testing.T) {
+	t.Parallel()
 	const md5Scheme = "keyed_hash {env.LINK_SECRET} {\nname md5\nalgorithm md5\nmessage {query.user}{secret}\nsignature {query.key}\nparam user alnum max 32\n}\n"
 	const hmacScheme = "keyed_hash {env.LINK_SECRET} {\nname hmac\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.key}\nparam user alnum max 32\n}\n"
 	sites := map[string]string{
@@ -803,6 +814,7 @@ func part(name, value string) string {
 
 // TestBodies sends links with bodies.
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	sites := map[string]string{
 		"default": verifiable.site(""),
 		"named":   verifiable.site("methods GET HEAD POST"),

@@ -5,6 +5,7 @@ package backends
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 const query = "user=jeff&x=1&x=2"
 
 func TestFPM(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]Option{"socket": nil, "tcp": {WithTCP()}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,12 +90,14 @@ func TestPHPOptions(t *testing.T) {
 		Request: map[string][]string{"user": {"admin"}, "y": {"1"}},
 	}
 	t.Run("fpm", func(t *testing.T) {
+		t.Parallel()
 		seen := askFPM(t, StartFPM(t, options...), "GET", "/index.php", target, map[string]string{"HTTP_COOKIE": "user=admin"}, nil)
 		if !reflect.DeepEqual(seen.Params, want.Params) || !reflect.DeepEqual(seen.Request, want.Request) {
 			t.Errorf("Params %q, Request %q", seen.Params, seen.Request)
 		}
 	})
 	t.Run("server", func(t *testing.T) {
+		t.Parallel()
 		seen := ask(t, "GET", StartPHPServer(t, options...).URL+"/?"+target, http.Header{"Cookie": {"user=admin"}}, nil)
 		if !reflect.DeepEqual(seen.Params, want.Params) || !reflect.DeepEqual(seen.Request, want.Request) {
 			t.Errorf("Params %q, Request %q", seen.Params, seen.Request)
@@ -204,7 +208,6 @@ func TestTakenPort(t *testing.T) {
 
 // The processes end with the test that started them.
 func TestProcessesEnd(t *testing.T) {
-	t.Parallel()
 	var tomcat, php *HTTPBackend
 	var fpm *FPM
 	t.Run("backends", func(t *testing.T) {
@@ -237,9 +240,7 @@ func timed[T any](t *testing.T, start func() T) T {
 func askFPM(t *testing.T, fpm *FPM, method, script, query string, variables map[string]string, body []byte) *Seen {
 	t.Helper()
 	all := fpm.variables(method, script, query)
-	for name, value := range variables {
-		all[name] = value
-	}
+	maps.Copy(all, variables)
 	answer, _, err := fastCGI(fpm.network, fpm.address, all, body)
 	if err != nil {
 		t.Fatal(err)

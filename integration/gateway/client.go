@@ -279,19 +279,19 @@ func readHTTP2(framer *http2.Framer, mu *sync.Mutex) (*Response, error) {
 	response := &Response{Proto: string(HTTP2), Header: http.Header{}}
 	for {
 		frame, err := framer.ReadFrame()
-		if err != nil {
-			var broken net.Error
-			if errors.As(err, &broken) && broken.Timeout() {
-				return nil, err
-			}
-			return nil, nil // closed
+		var silent net.Error
+		switch {
+		case errors.As(err, &silent) && silent.Timeout():
+			return nil, err
+		case err != nil:
+			return nil, nil //nolint:nilerr // closed: the gateway has broken it off
 		}
 		ended := false
 		switch f := frame.(type) {
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
 				mu.Lock()
-				err = framer.WriteSettingsAck()
+				_ = framer.WriteSettingsAck() // that it is closed shows when reading
 				mu.Unlock()
 			}
 		case *http2.MetaHeadersFrame:
@@ -318,7 +318,7 @@ func readHTTP2(framer *http2.Framer, mu *sync.Mutex) (*Response, error) {
 				return nil, nil
 			}
 		}
-		if err != nil || ended {
+		if ended {
 			return response, nil
 		}
 	}

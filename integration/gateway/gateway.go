@@ -80,16 +80,17 @@ func Start(t testing.TB, c Config) *Gateway {
 			// (SO_REUSEPORT), so each has an address of its own.
 			host := fmt.Sprintf("127.%d.%d.%d", 1+random(254), random(256), 1+random(254))
 			g.addresses, g.secure = map[string]string{}, map[string]string{}
-			text := c.caddyfile(dir, port, instance)
+			var text strings.Builder
+			text.WriteString(c.caddyfile(dir, port, instance))
 			for name, site := range c.Sites {
 				g.addresses[name] = address(t, host)
-				text += block("http://:"+portOf(g.addresses[name]), "bind "+host+"\n"+site)
+				text.WriteString(block("http://:"+portOf(g.addresses[name]), "bind "+host+"\n"+site))
 				if c.Secure {
 					g.secure[name] = address(t, host)
-					text += block("https://:"+portOf(g.secure[name]), "bind "+host+"\ntls cert.pem key.pem\n"+site)
+					text.WriteString(block("https://:"+portOf(g.secure[name]), "bind "+host+"\ntls cert.pem key.pem\n"+site))
 				}
 			}
-			if err := os.WriteFile(caddyfile, []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(caddyfile, []byte(text.String()), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(program, "run", "--adapter", "caddyfile", "--config", caddyfile)

@@ -97,10 +97,18 @@ func (s Service) await(p *Process, port int, instance string) error {
 		}
 		select {
 		case <-p.ended:
-			return fmt.Errorf("it ended: %v", p.err)
+			return fmt.Errorf("it ended: %s", status(p.err))
 		case <-time.After(pollInterval):
 		}
 	}
+}
+
+// status is how a process ended.
+func status(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
 }
 
 // Process is a running command, leader of its own process group.
