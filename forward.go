@@ -59,7 +59,8 @@ func enter(r *http.Request) *state {
 func (st *state) placeholder(key string) (any, bool) {
 	name, ours := strings.CutPrefix(key, placeholderPrefix)
 	if !ours {
-		return nil, false
+		// Caddy asks what was set before it asks here, so this is nobody.
+		return "", key == authUserPlaceholder
 	}
 	if claim, ok := strings.CutPrefix(name, "claim."); ok && st.valid != nil {
 		return st.valid.claims.Get(claim), true

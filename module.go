@@ -64,8 +64,7 @@ func init() {
 // `{http.signed_link.key_id}` | the id of the key that verified
 // `{http.signed_link.claim.NAME}` | a claim of a verified link, such as `mailing`
 //
-// A verified request with an identity also has Caddy's own `{http.auth.user.id}`, so
-// that the access log's `user_id` and PHP's `REMOTE_USER` are right.
+// `{http.auth.user.id}` | the identity, under Caddy's own name, so that the access log's `user_id` and PHP's `REMOTE_USER` are right
 type Handler struct {
 	// Which requests are judged. The guard runs on the others, too. Default: all.
 	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
@@ -298,7 +297,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case v.None():
 		h.forwardVerified(r, st, &v)
 		return next.ServeHTTP(w, r)
-	case h.mode == recognize && !isBound(v.Refusal) || v.Reason == link.Missing && h.passMissing:
+	// Even recognize refuses what exceeds the bounds: it was not read, so it cannot be
+	// cleaned.
+	case h.mode == recognize && unreadable == nil || v.Reason == link.Missing && h.passMissing:
 		if st.conflict(&v) && st.required {
 			return h.refuse(w, r, st, &v) // an earlier definition vouched for the user
 		}
@@ -307,12 +308,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	default:
 		return h.refuse(w, r, st, &v)
 	}
-}
-
-// isBound reports whether the request exceeds what is read at all; then even
-// recognize refuses, because what cannot be read cannot be cleaned.
-func isBound(r link.Refusal) bool {
-	return r.Reason == link.Malformed && (r.Detail == "too_long" || r.Detail == "too_many")
 }
 
 // admit judges what surrounds a link whose signature is right.

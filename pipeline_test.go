@@ -413,6 +413,33 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
+// TestNobodyIsNobody: a placeholder of Caddy's that nobody has set stays literal
+// otherwise, and a log or a header would name a user "{http.auth.user.id}".
+func TestNobodyIsNobody(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, "signed_link recognize akid {env.AKID_SECRET}\nrespond \"[{http.auth.user.id}]\"")
+	for target, want := range map[string]string{"/x": "[]", "/x?akid=" + badAKID: "[]", "/x?akid=" + goodAKID: "[5678]"} {
+		if got := s.get(target).Body.String(); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+}
+
+// TestRecognizeRefusesNoValue: a value that is too long for its rule, or for a header,
+// is nobody's, and no error of recognize's own.
+func TestRecognizeRefusesNoValue(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, autologin("recognize", "param user alnum max 6")+"test_backend")
+	if a := s.get("/x?user=jeffrey&key=" + key("jeffrey", autologinSecret) + "&a=1"); a.seen == nil || a.seen.URI != "/x?a=1" {
+		t.Errorf("too long for the rule: %d", a.Code)
+	}
+	s = loadSite(t, autologin("recognize")+"test_backend")
+	long := strings.Repeat("a", maxUser+1)
+	if a := s.get("/x?user=" + long + "&key=" + key(long, autologinSecret)); a.seen == nil || a.header1(t, "X-Verified-User") != "" {
+		t.Errorf("too long for a header: %d", a.Code)
+	}
+}
+
 // TestRequestHeader: outputs are made of what is signed and of claims.
 func TestRequestHeader(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
@@ -562,6 +589,7 @@ func TestExpiryFormats(t *testing.T) {
 		{"unix_ms", strconv.FormatInt(now.UnixMilli(), 10), 200},
 		{"unix_ms", strconv.FormatInt(now.UnixMilli()-1, 10), 410},
 		{"rfc3339", "2026-11-21T12:00:00Z", 200},
+		{"unix, within its last second", strconv.FormatInt(now.Unix(), 10), 200},
 		{"rfc3339", "2026-11-21T13:00:00%2B01:00", 200},
 		{"rfc3339", "2026-11-21T11:59:59Z", 410},
 		{"rfc3339", "2026-11-21", 400},
@@ -572,10 +600,13 @@ func TestExpiryFormats(t *testing.T) {
 				algorithm hmac-sha256
 				message {query.user}|{raw_query.exp}
 				signature {query.sig}
-				expires {query.exp} `+tc.format+`
+				expires {query.exp} `+strings.TrimSuffix(tc.format, ", within its last second")+`
 			}
 			test_backend`)
 			s.at(now)
+			if strings.Contains(tc.format, "last second") {
+				s.at(now.Add(999 * time.Millisecond))
+			}
 			a := s.get("/x?user=jeff&exp=" + tc.text + "&sig=" + sum256("0123456789abcdef", "jeff|"+tc.text))
 			if a.Code != tc.status {
 				t.Errorf("status %d, want %d", a.Code, tc.status)

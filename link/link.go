@@ -259,6 +259,10 @@ func (p Policy) Check(l *Link, now time.Time) Refusal {
 	if !ok {
 		return Refuse(Malformed, "issued")
 	}
+	second := now
+	if l.Expires.Format != UnixMS {
+		second = now.Truncate(time.Second) // the second that the link names is its last
+	}
 	switch {
 	case !hasExpiry && (p.RequireExpiry || p.MaxLifetime > 0): // one for ever exceeds every lifetime
 		return Refuse(Malformed, "no_expiry")
@@ -266,7 +270,7 @@ func (p Policy) Check(l *Link, now time.Time) Refusal {
 		return Refuse(Malformed, "no_issue_time")
 	case hasIssue && issued.After(now.Add(p.ClockSkew)):
 		return Refuse(NotYetValid, "issued")
-	case hasExpiry && now.After(expires.Add(p.ClockSkew)):
+	case hasExpiry && second.After(expires.Add(p.ClockSkew)):
 		return Refuse(Expired, "")
 	case hasIssue && p.MaxAge > 0 && now.After(issued.Add(p.MaxAge+p.ClockSkew)):
 		return Refuse(Expired, "max_age")

@@ -246,13 +246,27 @@ func TestPolicyCheck(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
-	// The second named counts to its end by the clock's whole seconds only.
-	l := &link.Link{Expires: link.Timestamp{Text: "1790000000", Present: true}}
-	if got := (link.Policy{}).Check(l, time.Unix(now, 1)); got.Reason != link.Expired {
-		t.Errorf("a nanosecond late: %q, want expired", got)
+	// A link is valid to the end of the second that it names; milliseconds are exact.
+	for _, tc := range []struct {
+		format link.TimeFormat
+		text   string
+		now    time.Time
+		want   string
+	}{
+		{link.Unix, "1790000000", time.Unix(now, 999_999_999), ""},
+		{link.Unix, "1790000000", time.Unix(now+1, 0), "expired"},
+		{link.RFC3339, "2026-09-21T14:13:20Z", time.Unix(now, 999_999_999), ""},
+		{link.RFC3339, "2026-09-21T14:13:20Z", time.Unix(now+1, 0), "expired"},
+		{link.UnixMS, "1790000000123", time.Unix(now, 123_000_000), ""},
+		{link.UnixMS, "1790000000123", time.Unix(now, 124_000_000), "expired"},
+	} {
+		l := &link.Link{Expires: link.Timestamp{Text: tc.text, Present: true, Format: tc.format}}
+		if got := (link.Policy{}).Check(l, tc.now).String(); got != tc.want {
+			t.Errorf("%s at %s: %q, want %q", tc.text, tc.now.UTC(), got, tc.want)
+		}
 	}
 	// An empty expiry is one that cannot be read, not none.
-	l = &link.Link{Expires: link.Timestamp{Present: true}}
+	l := &link.Link{Expires: link.Timestamp{Present: true}}
 	if got := (link.Policy{}).Check(l, time.Unix(now, 0)).String(); got != "malformed/expiry" {
 		t.Errorf("an empty expiry: %q, want malformed/expiry", got)
 	}
