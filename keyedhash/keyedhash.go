@@ -165,6 +165,9 @@ func (s *Scheme) stamp(option string, t Time, signed []string, o link.Options) (
 	if err != nil {
 		return stamp{}, fmt.Errorf("%s: %w", option, err)
 	}
+	if name == s.signature {
+		return stamp{}, fmt.Errorf("%s: {query.%s} carries the signature, so it cannot be a time", option, name)
+	}
 	if !slices.Contains(signed, name) && s.leavesOthers && !o.Allow["unsigned_expiry"] {
 		return stamp{}, fmt.Errorf("%s: {query.%s} is not in the message, so anyone can write a later time into a link (unsigned_expiry); "+
 			"put it into the message where the signer has it, or write `allow unsigned_expiry`", option, name)
