@@ -308,6 +308,21 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
+// TestHostileMemory: the longest query that is read costs a few slices and no more.
+func TestHostileMemory(t *testing.T) {
+	var q Query
+	for _, raw := range []string{strings.Repeat("a=%41&", 1000), strings.Repeat("&", MaxBytes), strings.Repeat("a", MaxBytes), strings.Repeat("a&", 1<<19)} {
+		n := testing.AllocsPerRun(10, func() {
+			if err := q.Parse(raw); err != nil && !errors.Is(err, ErrTooLong) {
+				t.Error(err)
+			}
+		})
+		if n > 10 {
+			t.Errorf("%d bytes, %.6q…: %v allocations", len(raw), raw, n)
+		}
+	}
+}
+
 // seed adds hostile queries to a fuzz test: short ones and the corpus.
 func seed(f *testing.F, add func(raw string)) {
 	for _, raw := range []string{
