@@ -305,12 +305,25 @@ func TestAttackMethodOverride(t *testing.T) {
 	}
 }
 
-// TestAttackUpgrade: a request with an identity must not become a tunnel.
+// TestAttackUpgrade: a request with an identity must not become a tunnel, and no
+// request one for HTTP/2, in which others would pass the guard unseen (h2c smuggling).
 func TestAttackUpgrade(t *testing.T) {
-	a := refusedAs(t, "").get("/x?"+goodLink, "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
-	for _, name := range []string{"Connection", "Upgrade", "Http2-Settings"} {
-		if got := a.seen.Headers[name]; got != nil {
-			t.Errorf("%s is %q", name, got)
+	s := refusedAs(t, "/app/*")
+	for _, tc := range []struct {
+		target, upgrade string
+		stays           bool
+	}{
+		{"/app/x?" + goodLink, "h2c", false},
+		{"/app/x?" + goodLink, "websocket", false},
+		{"/open", "h2c", false},
+		{"/open", "websocket, h2c", false},
+		{"/open", "WebSocket", true},
+	} {
+		a := s.get(tc.target, "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+tc.upgrade, "HTTP2-Settings: AAMAAABk")
+		for _, name := range []string{"Connection", "Upgrade"} {
+			if got := a.seen.Headers[name]; (got != nil) != tc.stays {
+				t.Errorf("%s, Upgrade: %s: %s is %q", tc.target, tc.upgrade, name, got)
+			}
 		}
 	}
 }

@@ -122,6 +122,10 @@ func (a *App) guard(r *http.Request, st *state) {
 	// headers of them. Without an announcement net/http drops them.
 	r.Trailer = nil
 	delete(r.Header, "Trailer")
+	// Behind a 101 that names h2c whole requests pass that no guard sees.
+	if protocols, ok := r.Header["Upgrade"]; ok && (len(protocols) != 1 || !strings.EqualFold(protocols[0], "websocket")) {
+		dropUpgrade(r)
+	}
 }
 
 // filterConnection takes tokens out of the Connection header.

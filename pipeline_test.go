@@ -440,6 +440,23 @@ func TestRecognizeRefusesNoValue(t *testing.T) {
 	}
 }
 
+// TestMissingSlash: the cure that docs/what-the-backend-sees.md gives for backends
+// that redirect /app to /app/ with the query that they got, which lacks the signature.
+func TestMissingSlash(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `@noslash path /app
+	redir @noslash /app/?{query} 308
+	@app path /app /app/*
+	`+autologin("@app")+`test_backend`)
+	a := s.get("/app?a=%zz&" + goodLink)
+	if want := "/app/?a=%zz&" + goodLink; a.Code != 308 || a.Header().Get("Location") != want {
+		t.Fatalf("%d %s, want %s", a.Code, a.Header().Get("Location"), want)
+	}
+	if a = s.get(a.Header().Get("Location")); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+		t.Errorf("the next request: %d", a.Code)
+	}
+}
+
 // TestRequestHeader: outputs are made of what is signed and of claims.
 func TestRequestHeader(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")

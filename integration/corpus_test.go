@@ -84,7 +84,7 @@ var variants = []variant{
 	{"require", "", cutSignature, everything},
 	{"strip none", "strip none", cutNothing, everything},
 	{"strip signed", "strip signed", cutSigned, everything},
-	{"missing pass", "missing pass", cutSignature, everything},
+	{"missing pass", "missing pass", cutSignature, query},
 	{"recognize", "mode recognize", cutSignature, query},
 	{"observe", "mode observe", cutNothing, headers},
 }
