@@ -683,3 +683,26 @@ func TestNoSecretsInText(t *testing.T) {
 		}
 	}
 }
+
+// TestThreatModel: every test that the threat model names stands in the file that it
+// links to.
+func TestThreatModel(t *testing.T) {
+	page, err := os.ReadFile("threat-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\[(Test\w+)\]\(([^)]+)\)`).FindAllStringSubmatch(string(page), -1)
+	if len(named) < 30 {
+		t.Fatalf("%d tests are named", len(named))
+	}
+	for _, m := range named {
+		source, err := os.ReadFile(m[2])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !strings.Contains(string(source), "func "+m[1]+"(") {
+			t.Errorf("%s has no %s", m[2], m[1])
+		}
+	}
+}
