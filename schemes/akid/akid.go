@@ -218,14 +218,16 @@ func (a *akid) Verify(_ *link.Request, l *link.Link, key []byte) bool {
 	return a.mac.Equal(l.Signature, key, message)
 }
 
-// Split takes the cleartext of an AKID apart: `mailing.user`, `.user` or `user`. The
-// user is a number; the mailing is letters, digits, '_' and '-', and may be empty.
-// Leading zeros are kept: they are part of what was signed.
+// Split takes the cleartext of an AKID apart: `mailing.user` or `.user`. The user is a
+// number; the mailing is letters, digits, '_' and '-', and may be empty. Leading zeros
+// are kept: they are part of what was signed. A number without a dot is no AKID: the
+// custom_hash filter signs bare numbers of other kinds, which would be AKIDs then.
 func Split(cleartext string) (mailing, user string, ok bool) {
-	user = cleartext
-	if dot := strings.LastIndexByte(cleartext, '.'); dot >= 0 {
-		mailing, user = cleartext[:dot], cleartext[dot+1:]
+	dot := strings.LastIndexByte(cleartext, '.')
+	if dot < 0 {
+		return "", "", false
 	}
+	mailing, user = cleartext[:dot], cleartext[dot+1:]
 	if user == "" || len(user) > 20 || len(mailing) > 64 {
 		return "", "", false
 	}

@@ -114,12 +114,12 @@ func TestAttackTextPassesForAKID(t *testing.T) {
 		}
 	}
 	compiled := newScheme(t, Scheme{Text: &Text{Class: "text"}}, link.Options{})
-	for _, cleartext := range []string{"1.2", ".2", "2", "0", "abc-_.00", strings.Repeat("m", 64) + ".1"} {
+	for _, cleartext := range []string{"1.2", ".2", "abc-_.00", strings.Repeat("m", 64) + ".1"} {
 		if got, _ := verdict(compiled, cleartext+"."+hashOf("s", cleartext), "s"); got != "malformed/akid_shape" {
 			t.Errorf("text %q: %s, want malformed/akid_shape", cleartext, got)
 		}
 	}
-	for _, cleartext := range []string{"1.2.x", "x", "a b.2", "1.2.", "mike@example.com", "1.-2", strings.Repeat("m", 65) + ".1"} {
+	for _, cleartext := range []string{"2", "98765", "1.2.x", "x", "a b.2", "1.2.", "mike@example.com", "1.-2", strings.Repeat("m", 65) + ".1"} {
 		if got, _ := verdict(compiled, cleartext+"."+hashOf("s", cleartext), "s"); got != "ok" {
 			t.Errorf("text %q: %s, want ok", cleartext, got)
 		}
@@ -246,7 +246,7 @@ func TestSplit(t *testing.T) {
 	}{
 		{"2695.103007", "2695", "103007", true},
 		{".103007", "", "103007", true},
-		{"103007", "", "103007", true},
+		{"103007", "", "", false},
 		{"0012.000345", "0012", "000345", true},
 		{"64gd53.4325", "64gd53", "4325", true},
 		{"PREFIX261121.55501", "PREFIX261121", "55501", true},
@@ -262,6 +262,18 @@ func TestSplit(t *testing.T) {
 		mailing, user, ok := Split(tc.cleartext)
 		if ok != tc.ok || ok && (mailing != tc.mailing || user != tc.user) {
 			t.Errorf("%q: mailing %q, user %q, %t; want %q, %q, %t", tc.cleartext, mailing, user, ok, tc.mailing, tc.user, tc.ok)
+		}
+	}
+}
+
+// TestAttackNumberPassesForAKID: custom_hash signs the bare number of a member with the
+// AKIDs' secret, as the article's own example does; without the dot it must not be the
+// AKID of the user of that number.
+func TestAttackNumberPassesForAKID(t *testing.T) {
+	s := newScheme(t, Scheme{}, link.Options{})
+	for cleartext, want := range map[string]string{"98765": "malformed/token", ".98765": "ok"} {
+		if got, _ := verdict(s, cleartext+"."+hashOf("secret", cleartext), "secret"); got != want {
+			t.Errorf("%s: %s, want %s", cleartext, got, want)
 		}
 	}
 }
@@ -326,7 +338,8 @@ func TestTextRule(t *testing.T) {
 	for cleartext, want := range map[string]string{
 		"abc":         "ok",
 		"a.b":         "ok",
-		"12345678":    "malformed/akid_shape",
+		"12345678":    "ok",
+		"1.345678":    "malformed/akid_shape",
 		"abcdefgh":    "ok",
 		"abcdefghi":   "malformed/too_long",
 		"a b":         "malformed/charset",
