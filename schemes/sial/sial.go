@@ -294,9 +294,14 @@ func plainPath(s string) bool {
 	return true
 }
 
+// pair is a signed parameter, decoded.
+type pair struct{ name, value string }
+
+// form is the pair as a form has it.
+func (p pair) form() string { return url.QueryEscape(p.name) + "=" + url.QueryEscape(p.value) }
+
 // join is the value of {params}.
 func (p *preset) join(r *link.Request) string {
-	type pair struct{ name, value string }
 	var pairs []pair
 	for _, name := range p.params {
 		value, ok := r.Value(name)
@@ -308,7 +313,12 @@ func (p *preset) join(r *link.Request) string {
 	if p.rest {
 		first := len(pairs)
 		p.engine.Remaining(r, p.except, func(name, value string) { pairs = append(pairs, pair{name, value}) })
-		slices.SortStableFunc(pairs[first:], func(a, b pair) int { return strings.Compare(a.name, b.name) })
+		slices.SortStableFunc(pairs[first:], func(a, b pair) int {
+			if p.asForm { // Ruby's to_query sorts the pairs as they are encoded
+				return strings.Compare(a.form(), b.form())
+			}
+			return strings.Compare(a.name, b.name)
+		})
 	}
 	var b strings.Builder
 	separator := p.separator
@@ -320,9 +330,7 @@ func (p *preset) join(r *link.Request) string {
 			b.WriteString(separator)
 		}
 		if p.asForm {
-			b.WriteString(url.QueryEscape(kv.name))
-			b.WriteByte('=')
-			b.WriteString(url.QueryEscape(kv.value))
+			b.WriteString(kv.form())
 		} else {
 			b.WriteString(kv.value)
 		}

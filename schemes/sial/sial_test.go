@@ -273,6 +273,7 @@ func TestParams(t *testing.T) {
 		{name: "all, sorted by the decoded name", scheme: Scheme{Params: []string{"*"}, Separator: "-"}, query: "%62=2&a=1", params: "1-2"},
 		{name: "some first", scheme: Scheme{Params: []string{"z", "*"}, Separator: "-"}, query: "a=1&z=26&b=2", params: "26-1-2"},
 		{name: "all as a form", scheme: Scheme{Params: []string{"*"}, AsForm: true}, query: "b=2&a=caf%C3%A9+%26", params: "a=caf%C3%A9+%26&b=2"},
+		{name: "all as a form, sorted as Ruby's to_query does", scheme: Scheme{Params: []string{"*"}, AsForm: true}, query: "a=1&a-b=2", params: "a-b=2&a=1"},
 		{name: "all but the ignored", scheme: Scheme{Params: []string{"*"}, Separator: "-"}, ignore: link.Ignore{"utm_*", "fbclid"}, query: "utm_source=x&a=1&fbclid=y", params: "1"},
 		{name: "all: a name without a value", scheme: Scheme{Params: []string{"*"}, Separator: "-"}, query: "a&b=2", params: "-2"},
 		{name: "all: none", scheme: Scheme{Params: []string{"*"}, Separator: "-"}, query: "", params: ""},
