@@ -355,6 +355,7 @@ func TestAttackPathConfusion(t *testing.T) {
 		{"php", "/autologin.php", "/AutoLogin.PHP/x", true},
 		{"php", "/autologin.php", "/a%75tologin.php/", true},
 		{"php", "/autologin.php", "/autologin.php", false},
+		{"php", "/autologin.php", "/a" + strings.Repeat("/b.php/c.php", 500), true},
 		{"strict", "/app /app/*", "/index.php/app/1", true},
 		{"strict", "/app /app/*", "/app;x/", true},
 		{"strict", "/app /app/*", "/index.php;x/app/1", true},

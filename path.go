@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,13 +27,21 @@ func (h *Handler) pathConfuses(w http.ResponseWriter, r *http.Request, matched b
 	if len(h.matchers) == 0 {
 		return false
 	}
-	for _, reading := range pathReadings(h.def.profile, r.URL.EscapedPath()) {
+	readings := pathReadings(h.def.profile, r.URL.EscapedPath())
+	if len(readings) > maxReadings {
+		return true
+	}
+	for _, reading := range readings {
 		if other, err := h.matchers.AnyMatchWithError(withPath(w, r, reading)); err != nil || other != matched {
 			return true
 		}
 	}
 	return false
 }
+
+// maxReadings is how many readings of one path are judged. Each script in a path makes
+// two; a path with many is nobody's link, but work for the matchers.
+const maxReadings = 16
 
 // pathReadings returns how a backend may read a raw path, where that differs from
 // the path decoded once.
@@ -44,7 +53,7 @@ func pathReadings(profile query.Profile, raw string) []string {
 	plain := string(query.AppendUnescapedPath(nil, raw))
 	var readings []string
 	add := func(p string) {
-		if p != plain {
+		if p != plain && !slices.Contains(readings, p) && len(readings) <= maxReadings {
 			readings = append(readings, p)
 		}
 	}
