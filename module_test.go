@@ -93,13 +93,13 @@ func (b testBackend) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyht
 
 // site is a provisioned Caddyfile.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	server *caddyhttp.Server
 	app    *App
 }
 
 // tryLoad adapts and provisions the Caddyfile, and starts the app's checks.
-func tryLoad(t *testing.T, text string) (*site, error) {
+func tryLoad(t testing.TB, text string) (*site, error) {
 	t.Helper()
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
@@ -108,7 +108,7 @@ func tryLoad(t *testing.T, text string) (*site, error) {
 	return tryLoadJSON(t, config)
 }
 
-func tryLoadJSON(t *testing.T, config []byte) (*site, error) {
+func tryLoadJSON(t testing.TB, config []byte) (*site, error) {
 	t.Helper()
 	var c caddy.Config
 	if err := json.Unmarshal(config, &c); err != nil {
@@ -184,7 +184,7 @@ func (s *site) get(target string, headers ...string) *answer {
 }
 
 // request makes a request as net/http's server makes it.
-func request(t *testing.T, method, target, body string, headers ...string) *http.Request {
+func request(t testing.TB, method, target, body string, headers ...string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequest(method, "http://example.org/", strings.NewReader(body))
 	if body == "" {
