@@ -1,7 +1,11 @@
 package signedlink
 
 import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -586,6 +590,106 @@ func TestAttackDecodedPath(t *testing.T) {
 	for _, path := range []string{"/a%2Fb%20c", "/a%2fb%20c"} {
 		if a := s.get(path + query); a.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d", path, a.Code)
+		}
+	}
+}
+
+// TestAttackDoubleEncoding: a value is decoded once, for the message and for the header.
+// `%2561dmin` is `%61dmin` to the backend, and must not be admin to the gateway; nor may
+// a plus sign and a blank change places.
+func TestAttackDoubleEncoding(t *testing.T) {
+	s := refusedAs(t, "", "strip none")
+	for query, want := range map[string]string{
+		"user=%2561dmin&key=" + key("admin", autologinSecret):   "",
+		"user=%2561dmin&key=" + key("%61dmin", autologinSecret): "%61dmin",
+		"user=a%2Bb&key=" + key("a+b", autologinSecret):         "a+b",
+		"user=a%2Bb&key=" + key("a b", autologinSecret):         "",
+		"user=a+b&key=" + key("a b", autologinSecret):           "a b",
+		"user=a+b&key=" + key("a+b", autologinSecret):           "",
+	} {
+		a := s.get("/x?" + query)
+		switch {
+		case want == "" && a.seen != nil:
+			t.Errorf("%s verifies", query)
+		case want != "" && (a.seen == nil || a.header1(t, "X-Verified-User") != want):
+			t.Errorf("%s: %d %s", query, a.Code, a.Body)
+		case want != "" && a.seen.URI != "/x?"+query:
+			t.Errorf("%s leaves the gateway as %s", query, a.seen.URI)
+		}
+	}
+}
+
+// TestAttackUnicodeIdentity: names that look alike, or that a backend normalises to one
+// (Django's CVE-2019-19844), are different bytes to the message and none of them goes
+// into a header unless the operator says how the backend reads it; then byte for byte.
+func TestAttackUnicodeIdentity(t *testing.T) {
+	ascii, text := refusedAs(t, ""), refusedAs(t, "", "user {query.user} utf8")
+	for _, user := range []string{"josé", "jose\u0301", "ｊｅｆｆ", "jeﬀ", "mike\u200b"} {
+		link := "/x?user=" + url.QueryEscape(user) + "&key=" + key(user, autologinSecret)
+		if a := ascii.get(link); a.seen != nil || a.Body.String() != "malformed/charset" {
+			t.Errorf("%q: %d %s", user, a.Code, a.Body)
+		}
+		if a := text.get(link); a.seen == nil || a.header1(t, "X-Verified-User") != user {
+			t.Errorf("%q, utf8: %d %s", user, a.Code, a.Body)
+		}
+	}
+	if a := text.get("/x?user=jose%CC%81&key=" + key("josé", autologinSecret)); a.seen != nil {
+		t.Error("the decomposed form verifies with the signature of the composed one")
+	}
+}
+
+// TestAttackForwardedFor: a link that is bound to an address is bound to Caddy's client
+// IP; X-Forwarded-For of just anybody changes nothing (CVE-2024-21494, CVE-2024-47070).
+func TestAttackForwardedFor(t *testing.T) {
+	t.Setenv("S", "0123456789abcdef")
+	s := loadSite(t, `signed_link keyed_hash {env.S} {
+		algorithm hmac-sha256
+		message {query.user}|{client_ip}
+		signature {query.sig}
+	}
+	test_backend`)
+	link := "/x?user=jeff&sig=" + sum256("0123456789abcdef", "jeff|198.51.100.7")
+	for addr, want := range map[string]int{"198.51.100.7:1": 200, "192.0.2.1:1": 401} {
+		for _, header := range []string{"X-Forwarded-For: 198.51.100.7", "X-Real-Ip: 198.51.100.7", "X-Forwarded-For: 192.0.2.1"} {
+			r := request(t, "GET", link, "", header)
+			r.RemoteAddr = addr
+			if a := s.do(r); a.Code != want {
+				t.Errorf("%s, %s: %d, want %d", addr, header, a.Code, want)
+			}
+		}
+	}
+}
+
+// TestAttackHTTPoxy: the names of output headers are the operator's, and none may be one
+// that a server reads itself (CVE-2016-5385).
+func TestAttackHTTPoxy(t *testing.T) {
+	setSecrets(t)
+	for _, name := range []string{
+		"Proxy", "Host", "Connection", "Transfer-Encoding", "Content-Length", "Content-Type", "Cookie", "Authorization", "Te",
+		"Upgrade", "Trailer", "Keep-Alive", "Proxy-Authorization", "X-Forwarded-For", "Expect", "X.Y", "X_Y", "X Y", "",
+	} {
+		config := `{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","schemes":[{"scheme":{"kind":"akid"},` +
+			`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}],"request_headers":[{"name":"` + name + `","value":"{claim.user}"}]}]}]}}}}}`
+		if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "request_header") {
+			t.Errorf("%q may be an output: %v", name, err)
+		}
+	}
+}
+
+// TestAttackSecretInConfig: what Caddy shows of its configuration, by its API, in the
+// autosave file and in its trace log, holds placeholders and no secrets.
+func TestAttackSecretInConfig(t *testing.T) {
+	t.Setenv("AKID_SECRET", "canary-secret-0123456789")
+	s := loadSite(t, "signed_link akid {env.AKID_SECRET}\ntest_backend")
+	for _, h := range s.handlers() {
+		shown, err := json.Marshal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{string(shown), fmt.Sprintf("%v", h), fmt.Sprintf("%+v", h), fmt.Sprintf("%#v", h)} {
+			if strings.Contains(text, "canary") || strings.Contains(text, hex.EncodeToString([]byte("canary"))) {
+				t.Errorf("the handler shows its secret: %s", text)
+			}
 		}
 	}
 }

@@ -282,7 +282,8 @@ var (
 	_                             = caddyfile.Token{}
 )
 
-// TestModes has a case for every cell of the table in docs/what-the-backend-sees.md.
+// TestModes looks closer at what each mode makes of each kind of request: every place
+// in which a backend finds the URL, and every header.
 func TestModes(t *testing.T) {
 	setSecrets(t)
 	const other = "&a=1&&b=%zz"
