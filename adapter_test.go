@@ -102,6 +102,31 @@ func FuzzAdapter(f *testing.F) {
 	})
 }
 
+// TestUncovered: a definition on /app/* leaves /app to everybody, and says so when the
+// Caddyfile is adapted.
+func TestUncovered(t *testing.T) {
+	for patterns, want := range map[string]string{
+		"/app/*":        "/app",
+		"/app /app/*":   "",
+		"/app* /app/*":  "",
+		"/a/* /b /b/*":  "/a",
+		"/*":            "",
+		"/app":          "",
+		"/a/b/* /a/c/*": "/a/b /a/c",
+	} {
+		if got := strings.Join(uncovered(strings.Fields(patterns)), " "); got != want {
+			t.Errorf("%s: %q, want %q", patterns, got, want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "log")
+	load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\n\tsigned_link guard\n}\n")
+	adapt(siteFile("signed_link /app/* akid {env.S}"))
+	data, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(data), "`@app path /app /app/*`") || !strings.Contains(string(data), "Caddyfile:6") {
+		t.Errorf("no warning: %s %v", data, err)
+	}
+}
+
 // TestLoadErrors has a file for each error that is found when a configuration loads.
 func TestLoadErrors(t *testing.T) {
 	setSecrets(t)

@@ -98,14 +98,23 @@ func warnUncovered(origin string, matcher caddy.ModuleMap) {
 	if json.Unmarshal(matcher["path"], &paths) != nil {
 		return
 	}
-	for _, p := range paths {
+	for _, base := range uncovered(paths) {
+		caddy.Log().Named("config.adapter.caddyfile").Warn(
+			"the matcher does not cover the path without the slash, which many backends answer alike; name both, as in `@app path "+base+" "+base+"/*`",
+			zap.String("directive", "signed_link"), zap.String("at", origin), zap.String("matcher", base+"/*"))
+	}
+}
+
+// uncovered returns the paths that the patterns match only with something behind them.
+func uncovered(patterns []string) []string {
+	var bases []string
+	for _, p := range patterns {
 		base, ok := strings.CutSuffix(p, "/*")
-		if ok && base != "" && !slices.Contains(paths, base) && !slices.Contains(paths, base+"*") {
-			caddy.Log().Named("config.adapter.caddyfile").Warn(
-				"the matcher does not cover the path without the slash, which many backends answer alike; name both, as in `@app path "+base+" "+p+"`",
-				zap.String("directive", "signed_link"), zap.String("at", origin), zap.String("matcher", p))
+		if ok && base != "" && !slices.Contains(patterns, base) && !slices.Contains(patterns, base+"*") {
+			bases = append(bases, base)
 		}
 	}
+	return bases
 }
 
 // definitionParser reads one definition.
