@@ -27,6 +27,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	signedlink "github.com/signedlink/caddy-signed-link"
+	"github.com/signedlink/caddy-signed-link/internal/markdown"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -58,9 +59,10 @@ func TestMain(m *testing.M) {
 
 // block is a piece of code in a page or a doc comment.
 type block struct {
-	at   string // file and line
-	lang string // the word behind the fence
-	text string
+	at      string // file and line
+	section string // of the page
+	lang    string // the word behind the fence
+	text    string
 }
 
 // pages returns the Markdown files, by their paths from the top.
@@ -106,26 +108,14 @@ func readFile(t *testing.T, path string) string {
 // fences returns the fenced blocks of a page, and the page without them.
 func fences(t *testing.T, page string) (blocks []block, prose string) {
 	t.Helper()
-	var rest strings.Builder
-	var open *block
-	for i, line := range strings.SplitAfter(readFile(t, page), "\n") {
-		lang, fence := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "```")
-		switch {
-		case fence && open == nil:
-			open = &block{at: fmt.Sprintf("%s:%d", page, i+1), lang: lang}
-		case fence:
-			blocks = append(blocks, *open)
-			open = nil
-		case open != nil:
-			open.text += line
-		default:
-			rest.WriteString(line)
-		}
+	found, prose, err := markdown.Blocks(readFile(t, page))
+	if err != nil {
+		t.Fatalf("%s: %v", page, err)
 	}
-	if open != nil {
-		t.Errorf("%s: the block has no end", open.at)
+	for _, b := range found {
+		blocks = append(blocks, block{at: fmt.Sprintf("%s:%d", page, b.Line), section: b.Section, lang: b.Lang, text: b.Text})
 	}
-	return blocks, rest.String()
+	return blocks, prose
 }
 
 // comments returns the indented blocks of the doc comments that caddyserver.com

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +17,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/signedlink/caddy-signed-link/internal/curl"
 )
 
 const example = "Caddyfile.example"
@@ -123,106 +123,24 @@ func (g *gateway) move(text string) string {
 
 func same(text string) string { return text }
 
-// curl does what the command line does, for the few options that README.md uses; a
-// machine without curl can test, too.
+// curl does what the command line does.
 func (g *gateway) curl(t *testing.T, line string) string {
 	t.Helper()
-	args := words(t, line)
-	if args[0] != "curl" {
-		t.Fatalf("%s: this is not curl", line)
-	}
-	request, err := http.NewRequest(http.MethodGet, "", http.NoBody)
+	output, err := curl.Run(t.Context(), line, g.move)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var showHead, discard bool
-	format, address := "", ""
-	for i := 1; i < len(args); i++ {
-		next := func() string {
-			if i++; i == len(args) {
-				t.Fatalf("%s: %s needs a value", line, args[i-1])
-			}
-			return args[i]
-		}
-		switch args[i] {
-		case "-s":
-		case "-i":
-			showHead = true
-		case "-H":
-			name, value, _ := strings.Cut(next(), ":")
-			request.Header.Add(name, strings.TrimSpace(value))
-		case "-X":
-			request.Method = next()
-		case "-d":
-			data := next()
-			request.Body, request.ContentLength = io.NopCloser(strings.NewReader(data)), int64(len(data))
-			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			if request.Method == http.MethodGet {
-				request.Method = http.MethodPost
-			}
-		case "-o":
-			if next() != "/dev/null" {
-				t.Fatalf("%s: -o goes to /dev/null", line)
-			}
-			discard = true
-		case "-w":
-			format = next()
-		default:
-			if strings.HasPrefix(args[i], "-") || address != "" {
-				t.Fatalf("%s: unexpected %s", line, args[i])
-			}
-			address = g.move(args[i])
-		}
-	}
-	if request.URL, err = request.URL.Parse(address); err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{DisableCompression: true, DisableKeepAlives: true}
-	response, err := transport.RoundTrip(request) // redirects are not followed, as with curl
-	if err != nil {
-		t.Fatalf("%s: %v", line, err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	if showHead {
-		fmt.Fprintf(&out, "%s %s\n", response.Proto, response.Status)
-		response.Header.Write(&out)
-		out.WriteString("\n")
-	}
-	if !discard {
-		out.Write(body)
-	}
-	out.WriteString(strings.NewReplacer("%{http_code}", strconv.Itoa(response.StatusCode), `\n`, "\n").Replace(format))
-	return out.String()
+	return output
 }
 
-// words splits a line as a shell does, as far as README.md needs it.
-func words(t *testing.T, line string) []string {
-	t.Helper()
-	var all []string
-	for line = strings.TrimSpace(line); line != ""; line = strings.TrimLeft(line, " ") {
-		if rest, quoted := strings.CutPrefix(line, "'"); quoted {
-			word, after, closed := strings.Cut(rest, "'")
-			if !closed {
-				t.Fatalf("a quote is not closed: %s", line)
-			}
-			all, line = append(all, word), after
-			continue
-		}
-		word, after, _ := strings.Cut(line, " ")
-		if strings.ContainsAny(word, "'\"\\$&|;<>*?(){}") {
-			t.Fatalf("quote this: %s", word)
-		}
-		all, line = append(all, word), after
-	}
-	return all
-}
+// The sections of README.md with requests: to the example, and to real servers, which
+// the integration tests start.
+const (
+	exampleSection = "Try it"
+	serversSection = "On real PHP, on real Tomcat"
+)
 
-// TestExample sends every request of README.md to the example and compares the
+// TestExample sends the requests of README.md to the example and compares the
 // answers. Nothing that it logs may be a warning that could be avoided, or hold a
 // signature or a secret.
 func TestExample(t *testing.T) {
@@ -230,16 +148,11 @@ func TestExample(t *testing.T) {
 	blocks, _ := fences(t, "README.md")
 	sent := 0
 	for _, b := range blocks {
-		if b.lang != "console" {
-			continue
-		}
-		for _, exchange := range strings.Split("\n"+b.text, "\n$ ")[1:] {
-			line, answer, _ := strings.Cut(exchange, "\n")
-			have := g.curl(t, line)
-			if strings.TrimSuffix(have, "\n") != strings.TrimSuffix(answer, "\n") {
-				t.Errorf("%s: %s\nexpected:\n%s\ngot:\n%s", b.at, line, answer, have)
-			}
-			sent++
+		switch {
+		case b.lang == "console" && b.section == exampleSection:
+			sent += curl.Check(t, b.at, b.text, g.move)
+		case b.lang == "console" && b.section != serversSection:
+			t.Errorf("%s: nothing sends these requests", b.at)
 		}
 	}
 	if sent < 8 {
@@ -326,6 +239,34 @@ func TestExampleFormat(t *testing.T) {
 	text := readFile(t, example)
 	if formatted := string(caddyfile.Format([]byte(text))); formatted != text {
 		t.Errorf("caddy fmt would change %s", example)
+	}
+}
+
+// TestExamples loads the Caddyfiles below examples as they are run, from the top of the
+// checkout. The integration tests send the requests.
+func TestExamples(t *testing.T) {
+	t.Chdir(root)
+	files, err := filepath.Glob(filepath.Join("examples", "*", "Caddyfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, must := range []string{"php", "tomcat"} {
+		if !slices.Contains(files, filepath.Join("examples", must, "Caddyfile")) {
+			t.Errorf("the one of %s is not among %q", must, files)
+		}
+	}
+	for _, file := range files {
+		t.Run(file, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if formatted := caddyfile.Format(text); !bytes.Equal(formatted, text) {
+				t.Errorf("caddy fmt would write\n%s", formatted)
+			}
+			w := catchWarnings(t)
+			w.provision(t, adapt(t, string(text)))
+		})
 	}
 }
 
