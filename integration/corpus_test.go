@@ -38,15 +38,16 @@ func TestCorpus(t *testing.T) {
 		// as PHP is without a php.ini, and as some sites set it
 		fpm(t, "fpm lenient", backends.WithINI("request_order", "GPC"), backends.WithINI("arg_separator.input", ";&")),
 		phpServer(t),
+		apache(t),
 	}
-	servlet := tomcat(t)
+	servlets := []backend{tomcat(t), tomcat9(t)}
 	for _, profile := range []string{"strict", "php", "servlet"} {
 		behind := slices.Clone(phps)
 		switch profile {
 		case "strict":
-			behind = append(behind, servlet)
+			behind = append(behind, servlets...)
 		case "servlet":
-			behind = []backend{servlet}
+			behind = servlets
 		}
 		for _, b := range behind {
 			t.Run(profile+"/"+b.name, func(t *testing.T) {
@@ -123,13 +124,17 @@ func failEach(t *testing.T, violations []string) {
 func TestCorpusFindsBypasses(t *testing.T) {
 	t.Parallel()
 	lines := readCorpus(t, "query_corpus.jsonl")
+	folded := []string{"blank-last-Puser (HTTP/1.1)", "arr-last-user-5B-5D (h2c)", "nul-last-user-00 (h2c)"}
+	hidden := []string{"path-pp-lead (HTTP/1.1)", "path-dotdot-semi (h2c)"}
 	for _, c := range []struct {
 		profile string
 		backend backend
 		known   []string
 	}{
-		{"servlet", fpm(t, "fpm"), []string{"blank-last-Puser (HTTP/1.1)", "arr-last-user-5B-5D (h2c)", "nul-last-user-00 (h2c)"}},
-		{"php", tomcat(t), []string{"path-pp-lead (HTTP/1.1)", "path-dotdot-semi (h2c)"}},
+		{"servlet", fpm(t, "fpm"), folded},
+		{"servlet", apache(t), folded},
+		{"php", tomcat(t), hidden},
+		{"php", tomcat9(t), hidden},
 	} {
 		t.Run(c.profile+"/"+c.backend.name, func(t *testing.T) {
 			t.Parallel()
@@ -302,7 +307,7 @@ func isProtected(s *backends.Seen) bool {
 func (c *corpusRun) check(l *line, s *backends.Seen) (wrong []string) {
 	report := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 
-	identity := identities(s)
+	identity := identities(s.Headers)
 	nobody := len(identity) == 0
 	switch {
 	case nobody && c.variant.judges == everything && isProtected(s) && !strings.Contains(c.variant.options, "pass"):
@@ -316,8 +321,13 @@ func (c *corpusRun) check(l *line, s *backends.Seen) (wrong []string) {
 		report("X-Verified-User is %q; nothing was verified", identity)
 	case !slices.Equal(s.Header("X-Verified-User"), []string{c.headerText(l)}):
 		report("X-Verified-User is %q, not %q", identity, l.want)
-	case s.Backend == backends.BackendTomcat && s.App != "/app":
+	case !c.backend.php && s.App != "/app":
 		report("X-Verified-User %q went to another application, at %s", identity, s.RequestURI)
+	}
+	if s.AllHeaders != nil {
+		if all := identities(s.AllHeaders); !slices.EqualFunc(identity, all, sameValue) {
+			report("getallheaders() has %q, $_SERVER %q", all, identity)
+		}
 	}
 	if s.Backend == backends.BackendFPM && c.variant.judges != headers {
 		want := ""
@@ -355,8 +365,8 @@ func (c *corpusRun) headerText(l *line) string {
 
 // identities are the headers that an application could take for X-Verified-User, and
 // those that only the gateway may set.
-func identities(s *backends.Seen) (found []string) {
-	for name, values := range s.Headers {
+func identities(headers map[string][]string) (found []string) {
+	for name, values := range headers {
 		fold := strings.Map(func(c rune) rune {
 			switch {
 			case 'A' <= c && c <= 'Z':
@@ -378,6 +388,13 @@ func identities(s *backends.Seen) (found []string) {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// sameValue compares headers of which one is named as in $_SERVER.
+func sameValue(a, b string) bool {
+	_, a, _ = strings.Cut(a, ": ")
+	_, b, _ = strings.Cut(b, ": ")
+	return a == b
 }
 
 // sources are the values that an application could read the parameter from.

@@ -28,18 +28,29 @@ have_php_fpm() {
 	return 1
 }
 
+have_mod_php() {
+	for module in /usr/lib/apache2/modules/libphp[0-9]*.so; do
+		[ -e "$module" ] && return 0
+	done
+	return 1
+}
+
 have_tomcat() {
 	[ -e /usr/share/tomcat10/bin/bootstrap.jar ] && [ -e /usr/share/tomcat10/lib/servlet-api.jar ]
 }
 
+have_tomcat9() {
+	[ -e /usr/share/java/tomcat9-catalina.jar ] && [ -e /usr/share/java/tomcat9-servlet-api.jar ]
+}
+
 # The services that exist, one a line.
 services() {
-	for script in /etc/init.d/php*-fpm /etc/init.d/tomcat10; do
+	for script in /etc/init.d/php*-fpm /etc/init.d/apache2 /etc/init.d/tomcat10; do
 		if [ -e "$script" ]; then
 			basename "$script"
 		fi
 	done
-	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/tomcat10.service; do
+	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/apache2.service /lib/systemd/system/tomcat10.service; do
 		if [ -e "$unit" ]; then
 			basename "$unit" .service
 		fi
@@ -57,7 +68,10 @@ stop_service() {
 missing=
 have_php_fpm || missing="$missing php-fpm"
 have php || missing="$missing php-cli"
+have apache2 || missing="$missing apache2-bin"
+have_mod_php || missing="$missing libapache2-mod-php"
 have_tomcat || missing="$missing tomcat10"
+have_tomcat9 || missing="$missing libtomcat9-java"
 have javac && have java || missing="$missing default-jdk-headless"
 have curl || missing="$missing curl"
 

@@ -52,8 +52,16 @@ func phpServer(t testing.TB) backend {
 	return backend{name: "php -S", php: true, address: backends.StartPHPServer(t).Address}
 }
 
+func apache(t testing.TB) backend {
+	return backend{name: "apache", php: true, address: backends.StartApache(t).Address}
+}
+
 func tomcat(t testing.TB) backend {
 	return backend{name: "tomcat", address: backends.StartTomcat(t).Address}
+}
+
+func tomcat9(t testing.TB) backend {
+	return backend{name: "tomcat9", address: backends.StartTomcat9(t).Address}
 }
 
 // proxy are the directives that hand requests to the backend at the address, which

@@ -96,21 +96,53 @@ func TestPHPOptions(t *testing.T) {
 			t.Errorf("Params %q, Request %q", seen.Params, seen.Request)
 		}
 	})
-	t.Run("server", func(t *testing.T) {
-		t.Parallel()
-		seen := ask(t, "GET", StartPHPServer(t, options...).URL+"/?"+target, http.Header{"Cookie": {"user=admin"}}, nil)
-		if !reflect.DeepEqual(seen.Params, want.Params) || !reflect.DeepEqual(seen.Request, want.Request) {
-			t.Errorf("Params %q, Request %q", seen.Params, seen.Request)
-		}
-	})
+	for name, start := range map[string]func(testing.TB, ...Option) *HTTPBackend{"server": StartPHPServer, "apache": StartApache} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seen := ask(t, "GET", start(t, options...).URL+"/?"+target, http.Header{"Cookie": {"user=admin"}}, nil)
+			if !reflect.DeepEqual(seen.Params, want.Params) || !reflect.DeepEqual(seen.Request, want.Request) {
+				t.Errorf("Params %q, Request %q", seen.Params, seen.Request)
+			}
+		})
+	}
 }
 
 func TestPHPServer(t *testing.T) {
 	t.Parallel()
-	php := timed(t, func() *HTTPBackend { return StartPHPServer(t) })
+	testPHPOverHTTP(t, BackendPHPServer, func() *HTTPBackend { return StartPHPServer(t) }, "app/index.php")
+}
+
+func TestApache(t *testing.T) {
+	t.Parallel()
+	apache := testPHPOverHTTP(t, BackendApache, func() *HTTPBackend { return StartApache(t) }, "index.php")
+
+	// What a trailer brings is a header, for those who ask Apache.
+	body := io.MultiReader(strings.NewReader("a=1")) // of unknown length
+	req, err := http.NewRequest("POST", apache.URL+"/app/", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Header", "h")
+	req.Trailer = http.Header{"X-Verified-User": {"jeff"}}
+	seen := do(t, req)
+	for name, want := range map[string][]string{"X-Header": {"h"}, "X-Verified-User": {"jeff"}} {
+		if got := seen.AllHeaders[name]; !reflect.DeepEqual(got, want) {
+			t.Errorf("getallheaders()[%s] = %q, want %q", name, got, want)
+		}
+	}
+	if got := seen.Header("X-Verified-User"); got != nil {
+		t.Errorf("HTTP_X_VERIFIED_USER = %q", got)
+	}
+}
+
+// testPHPOverHTTP tests a server with PHP in it. deeper is the script that answers
+// paths below /app/ where there is no file.
+func testPHPOverHTTP(t *testing.T, name string, start func() *HTTPBackend, deeper string) *HTTPBackend {
+	t.Helper()
+	php := timed(t, start)
 	seen := ask(t, "GET", php.URL+"/app/?"+query, http.Header{"X-Verified-User": {"jeff"}, "Cookie": {"user=admin"}}, nil)
 	check(t, seen, Seen{
-		Backend: BackendPHPServer, App: "app/index.php", RequestURI: "/app/?" + query,
+		Backend: name, App: "app/index.php", RequestURI: "/app/?" + query,
 		ScriptName: "/app/index.php",
 		Params:     map[string][]string{"user": {"jeff"}, "x": {"2"}},
 		Request:    map[string][]string{"user": {"jeff"}, "x": {"2"}},
@@ -120,7 +152,7 @@ func TestPHPServer(t *testing.T) {
 		"/":                "index.php",
 		"/autologin.php":   "autologin.php",
 		"/autologin.php/x": "autologin.php",
-		"/app/deeper":      "app/index.php",
+		"/app/deeper":      deeper,
 		"/news/1.html":     "index.php",
 	} {
 		if seen := ask(t, "GET", php.URL+path, nil, nil); seen.App != app {
@@ -131,14 +163,25 @@ func TestPHPServer(t *testing.T) {
 	if seen := ask(t, "POST", php.URL+"/?user=jeff", form, []byte("user=admin")); seen.Post["user"][0] != "admin" || seen.Params["user"][0] != "jeff" {
 		t.Errorf("Post %q, Params %q", seen.Post, seen.Params)
 	}
+	return php
 }
 
 func TestTomcat(t *testing.T) {
 	t.Parallel()
-	tomcat := timed(t, func() *HTTPBackend { return StartTomcat(t) })
+	testTomcat(t, BackendTomcat, func() *HTTPBackend { return StartTomcat(t) })
+}
+
+func TestTomcat9(t *testing.T) {
+	t.Parallel()
+	testTomcat(t, BackendTomcat9, func() *HTTPBackend { return StartTomcat9(t) })
+}
+
+func testTomcat(t *testing.T, name string, start func() *HTTPBackend) {
+	t.Helper()
+	tomcat := timed(t, start)
 	seen := ask(t, "GET", tomcat.URL+"/app/?"+query, http.Header{"X-Verified-User": {"jeff"}, "Cookie": {"user=admin"}}, nil)
 	check(t, seen, Seen{
-		Backend: BackendTomcat, App: "/app", RequestURI: "/app/",
+		Backend: name, App: "/app", RequestURI: "/app/",
 		PathInfo: "/",
 		Params:   map[string][]string{"user": {"jeff"}, "x": {"1", "2"}},
 		Cookies:  map[string][]string{"user": {"admin"}},
@@ -195,7 +238,7 @@ func TestTakenPort(t *testing.T) {
 				port, first = taken, false
 			}
 			used = append(used, port)
-			cmd := php.command(program("php"), "-S", loopback(port), "-t", php.root, router)
+			cmd := php.interpreter(program("php"), "-S", loopback(port), "-t", php.root, router)
 			cmd.Env = append(cmd.Env, "BACKEND_INSTANCE="+instance)
 			return cmd
 		},
@@ -208,12 +251,13 @@ func TestTakenPort(t *testing.T) {
 
 // The processes end with the test that started them.
 func TestProcessesEnd(t *testing.T) {
-	var tomcat, php *HTTPBackend
+	var web []*HTTPBackend
 	var fpm *FPM
 	t.Run("backends", func(t *testing.T) {
-		fpm, php, tomcat = StartFPM(t), StartPHPServer(t), StartTomcat(t)
+		fpm = StartFPM(t)
+		web = []*HTTPBackend{StartPHPServer(t), StartApache(t), StartTomcat(t), StartTomcat9(t)}
 	})
-	for _, backend := range []*HTTPBackend{tomcat, php} {
+	for _, backend := range web {
 		if resp, err := probeClient.Get(backend.URL); err == nil {
 			resp.Body.Close()
 			if resp.Header.Get(instanceHeader) != "" {

@@ -27,7 +27,7 @@ var phpScripts = []string{"index.php", "autologin.php", "app/index.php"}
 
 const (
 	phpStartLimit = 20 * time.Second
-	fpmWorkers    = 4
+	phpWorkers    = 4
 )
 
 // FPM is a running PHP-FPM.
@@ -89,7 +89,7 @@ func StartFPM(t testing.TB, options ...Option) *FPM {
 			_, listen := dial(port)
 			config := filepath.Join(php.dir, "php-fpm.conf")
 			write(t, config, fpmConfig(php.dir, listen, instance))
-			return php.command(program("php-fpm"), "-F", "-O", "-R", "-y", config)
+			return php.interpreter(program("php-fpm"), "-F", "-O", "-R", "-y", config)
 		},
 		Probe: func(port int) (string, error) {
 			network, address := dial(port)
@@ -114,7 +114,7 @@ func fpmConfig(dir, listen, instance string) []byte {
 	fmt.Fprintf(&b, "[global]\npid = %s\nerror_log = %s\ndaemonize = no\n",
 		filepath.Join(dir, "php-fpm.pid"), filepath.Join(dir, "php-fpm.log"))
 	fmt.Fprintf(&b, "[www]\nlisten = %s\npm = static\npm.max_children = %d\nenv[BACKEND_INSTANCE] = %s\n",
-		listen, fpmWorkers, instance)
+		listen, phpWorkers, instance)
 	if os.Geteuid() == 0 {
 		b.WriteString("user = root\ngroup = root\n")
 	}
@@ -145,17 +145,25 @@ func (f *FPM) variables(method, script, query string) map[string]string {
 func StartPHPServer(t testing.TB, options ...Option) *HTTPBackend {
 	t.Helper()
 	Require(t, "php")
+	return startPHPOverHTTP(t, "php -S", options, func(p *php, port int) *exec.Cmd {
+		router := filepath.Join(p.dir, "router.php")
+		write(t, router, routerPHP)
+		return p.interpreter(program("php"), "-S", loopback(port), "-t", p.root, router)
+	})
+}
+
+// startPHPOverHTTP starts PHP in a server that speaks HTTP on the port.
+func startPHPOverHTTP(t testing.TB, name string, options []Option, command func(p *php, port int) *exec.Cmd) *HTTPBackend {
+	t.Helper()
 	php := newPHP(t, options)
 	if php.tcp {
 		t.Fatal("WithTCP is an option of StartFPM")
 	}
-	router := filepath.Join(php.dir, "router.php")
-	write(t, router, routerPHP)
 	port, _ := process.Service{
-		Name:  "php -S",
+		Name:  name,
 		Limit: phpStartLimit,
 		Command: func(port int, instance string) *exec.Cmd {
-			cmd := php.command(program("php"), "-S", loopback(port), "-t", php.root, router)
+			cmd := command(php, port)
 			cmd.Env = append(cmd.Env, "BACKEND_INSTANCE="+instance)
 			return cmd
 		},
@@ -164,7 +172,7 @@ func StartPHPServer(t testing.TB, options ...Option) *HTTPBackend {
 	return newHTTPBackend(port, php.root)
 }
 
-// php is what both ways to run PHP share.
+// php is what all ways to run PHP share.
 type php struct {
 	phpOptions
 	dir  string // of its configuration
@@ -202,9 +210,14 @@ func newPHP(t testing.TB, options []Option) *php {
 	return p
 }
 
-// command runs a PHP program with the php.ini of this instance and no other.
+// interpreter runs a PHP program with the php.ini of this instance and no other.
+func (p *php) interpreter(program string, args ...string) *exec.Cmd {
+	return p.command(program, append([]string{"-c", filepath.Join(p.dir, "php.ini")}, args...)...)
+}
+
+// command runs a program that has PHP in it, without the system's php.ini files.
 func (p *php) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, append([]string{"-c", filepath.Join(p.dir, "php.ini")}, args...)...)
+	cmd := exec.Command(program, args...)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "PHP_INI_SCAN_DIR=")
 	return cmd

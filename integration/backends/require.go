@@ -1,7 +1,6 @@
 package backends
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -9,21 +8,19 @@ import (
 	"testing"
 )
 
-const (
-	tomcatHome = "/usr/share/tomcat10"
-	servletAPI = tomcatHome + "/lib/servlet-api.jar"
-)
-
 // debianPackages names the package of a program where it is not the program's own name.
 var debianPackages = map[string]string{
-	"php":   "php-cli",
-	"java":  "default-jdk-headless",
-	"javac": "default-jdk-headless",
+	"php":     "php-cli",
+	"apache2": "apache2-bin",
+	"mod_php": "libapache2-mod-php",
+	"tomcat9": "libtomcat9-java",
+	"java":    "default-jdk-headless",
+	"javac":   "default-jdk-headless",
 }
 
 // Require ends the test, naming the Debian packages to install, unless all the
-// named programs are there. "php-fpm" stands for any version of it, "tomcat10"
-// for Debian's files of that name; all others are looked up in PATH.
+// named programs are there. "php-fpm" and "mod_php" stand for any version of them,
+// "tomcat10" and "tomcat9" for Debian's files; all others are looked up in PATH.
 func Require(t testing.TB, names ...string) {
 	t.Helper()
 	var missing, packages []string
@@ -49,39 +46,35 @@ func Require(t testing.TB, names ...string) {
 // program returns where the named program is, or "".
 func program(name string) string {
 	switch name {
-	case "php-fpm":
-		return phpFPM()
-	case "tomcat10":
-		for _, file := range []string{tomcatHome + "/bin/bootstrap.jar", servletAPI} {
-			if _, err := os.Stat(file); err != nil {
-				return ""
-			}
-		}
-		return tomcatHome
+	case "mod_php":
+		return newest("/usr/lib/apache2/modules/libphp[0-9]*.so")
+	case tomcat10.name:
+		return tomcat10.installed()
+	case tomcat9.name:
+		return tomcat9.installed()
 	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return ""
-	}
-	return path
-}
-
-// phpFPM returns the newest php-fpm: Debian's carry their version in the name.
-func phpFPM() string {
-	if path, err := exec.LookPath("php-fpm"); err == nil {
+	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	found, _ := filepath.Glob("/usr/sbin/php-fpm[0-9]*")
-	slices.SortFunc(found, func(a, b string) int { // php-fpm8.2 < php-fpm8.10
+	switch name { // not in everybody's PATH
+	case "php-fpm":
+		return newest("/usr/sbin/php-fpm[0-9]*")
+	case "apache2":
+		return newest("/usr/sbin/apache2")
+	}
+	return ""
+}
+
+// newest returns the newest of the files: Debian's carry their version in the name.
+func newest(pattern string) string {
+	found, _ := filepath.Glob(pattern)
+	if len(found) == 0 {
+		return ""
+	}
+	return slices.MaxFunc(found, func(a, b string) int { // php-fpm8.2 < php-fpm8.10
 		if len(a) != len(b) {
 			return len(a) - len(b)
 		}
 		return strings.Compare(a, b)
 	})
-	for _, path := range slices.Backward(found) {
-		if _, err := exec.LookPath(path); err == nil {
-			return path
-		}
-	}
-	return ""
 }

@@ -11,9 +11,11 @@ import (
 
 // Who answered: [Seen.Backend].
 const (
-	BackendFPM       = "fpm-fcgi"   // [StartFPM]
-	BackendPHPServer = "cli-server" // [StartPHPServer]
-	BackendTomcat    = "tomcat"     // [StartTomcat]
+	BackendFPM       = "fpm-fcgi"       // [StartFPM]
+	BackendPHPServer = "cli-server"     // [StartPHPServer]
+	BackendApache    = "apache2handler" // [StartApache]
+	BackendTomcat    = "tomcat"         // [StartTomcat]
+	BackendTomcat9   = "tomcat9"        // [StartTomcat9]
 )
 
 // Seen is what an application saw of a request.
@@ -43,6 +45,9 @@ type Seen struct {
 	// Headers has the names that the application uses: HTTP_X_VERIFIED_USER in
 	// PHP, the name as received in Tomcat. See [Seen.Header].
 	Headers map[string][]string
+	// AllHeaders is getallheaders(), with the names that it gives; nil where there is
+	// no such function.
+	AllHeaders map[string][]string
 	// Server is what the echo reports of $_SERVER, without HTTP_*.
 	Server map[string]string
 
@@ -55,7 +60,7 @@ type Seen struct {
 // Header returns the values under which the application finds the header: in
 // PHP there is at most one, and names that differ in - and _ are the same.
 func (s *Seen) Header(name string) []string {
-	if s.Backend == BackendTomcat {
+	if s.Backend == BackendTomcat || s.Backend == BackendTomcat9 {
 		var values []string
 		for _, key := range slices.Sorted(maps.Keys(s.Headers)) {
 			if strings.EqualFold(key, name) {
@@ -85,9 +90,9 @@ func Decode(body []byte) (*Seen, error) {
 	var seen *Seen
 	var err error
 	switch kind.Backend {
-	case BackendFPM, BackendPHPServer:
+	case BackendFPM, BackendPHPServer, BackendApache:
 		seen, err = decodePHP(body)
-	case BackendTomcat:
+	case BackendTomcat, BackendTomcat9:
 		seen, err = decodeServlet(body)
 	default:
 		err = errors.New("unknown backend")
@@ -135,14 +140,15 @@ func decodeServlet(body []byte) (*Seen, error) {
 
 func decodePHP(body []byte) (*Seen, error) {
 	var answer struct {
-		Backend string   `json:"backend"`
-		App     phpBytes `json:"app"`
-		Get     phpArray `json:"get"`
-		Post    phpArray `json:"post"`
-		Request phpArray `json:"request"`
-		Cookie  phpArray `json:"cookie"`
-		Server  phpArray `json:"server"`
-		Body    []byte   `json:"body"`
+		Backend    string    `json:"backend"`
+		App        phpBytes  `json:"app"`
+		Get        phpArray  `json:"get"`
+		Post       phpArray  `json:"post"`
+		Request    phpArray  `json:"request"`
+		Cookie     phpArray  `json:"cookie"`
+		Server     phpArray  `json:"server"`
+		AllHeaders *phpArray `json:"allheaders"`
+		Body       []byte    `json:"body"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, err
@@ -158,6 +164,9 @@ func decodePHP(body []byte) (*Seen, error) {
 		Headers: map[string][]string{},
 		Server:  map[string]string{},
 		Body:    answer.Body,
+	}
+	if answer.AllHeaders != nil {
+		seen.AllHeaders = answer.AllHeaders.flat()
 	}
 	for _, pair := range answer.Get {
 		if pair.array {

@@ -10,7 +10,7 @@ func TestDecodePHP(t *testing.T) {
 		"get":[["user","j\u00fcrgen\u0000"],["a",[["0","1"],["x",[["y","2"]]]]],["empty",[]]],
 		"post":[],"request":[["user","x"]],"cookie":[["c","\u0080"]],
 		"server":[["REQUEST_METHOD","GET"],["CONTENT_TYPE","text/plain"],["HTTP_X_VERIFIED_USER","jeff"]],
-		"body":"AP8="}`))
+		"allheaders":[["X-Verified-User","jeff"],["x_verified_user","\u00fc"]],"body":"AP8="}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +28,24 @@ func TestDecodePHP(t *testing.T) {
 			t.Errorf("Header(%s) = %q, want %q", name, got, want)
 		}
 	}
+	if want := map[string][]string{"X-Verified-User": {"jeff"}, "x_verified_user": {"\xfc"}}; !reflect.DeepEqual(seen.AllHeaders, want) {
+		t.Errorf("AllHeaders = %q, want %q", seen.AllHeaders, want)
+	}
 	if seen.Header("Request-Method") != nil {
 		t.Error("REQUEST_METHOD is no header")
 	}
 	if seen.Method != "GET" || string(seen.Body) != "\x00\xff" {
 		t.Errorf("Method %q, Body %q", seen.Method, seen.Body)
+	}
+}
+
+func TestDecodeWithoutAllHeaders(t *testing.T) {
+	seen, err := Decode([]byte(`{"backend":"fpm-fcgi","allheaders":null}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen.AllHeaders != nil {
+		t.Errorf("AllHeaders = %q", seen.AllHeaders)
 	}
 }
 

@@ -1,12 +1,14 @@
 package backends
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,14 +34,73 @@ const tomcatStartLimit = 90 * time.Second
 // jvmFlags make a JVM that starts fast and stays small.
 var jvmFlags = []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx128m"}
 
-// StartTomcat starts Tomcat with two applications, at / and at /app, in each of
+// tomcat is a version of Tomcat, as Debian has it.
+type tomcat struct {
+	name      string // of the program, see [Require]
+	backend   string // of its answers
+	namespace string // of the servlet API
+	api       string // the jar of the servlet API
+	classpath []string
+	home      string // catalina.home; empty: the directory of the instance
+
+	once     sync.Once // compiles the servlet
+	class    []byte
+	classErr error
+}
+
+var (
+	tomcat10 = &tomcat{
+		name:      "tomcat10",
+		backend:   BackendTomcat,
+		namespace: "jakarta",
+		api:       "/usr/share/tomcat10/lib/servlet-api.jar",
+		classpath: []string{"/usr/share/tomcat10/bin/bootstrap.jar", "/usr/share/tomcat10/bin/tomcat-juli.jar"},
+		home:      "/usr/share/tomcat10",
+	}
+	tomcat9 = &tomcat{
+		name:      "tomcat9",
+		backend:   BackendTomcat9,
+		namespace: "javax",
+		api:       tomcat9Jar("servlet-api"),
+		classpath: []string{
+			tomcat9Jar("annotations-api"), tomcat9Jar("api"), tomcat9Jar("catalina"), tomcat9Jar("coyote"),
+			tomcat9Jar("jaspic-api"), tomcat9Jar("jni"), tomcat9Jar("juli"), tomcat9Jar("servlet-api"),
+			tomcat9Jar("util"), tomcat9Jar("util-scan"),
+		},
+	}
+)
+
+func tomcat9Jar(name string) string { return "/usr/share/java/tomcat9-" + name + ".jar" }
+
+// installed returns the jar of the servlet API, or "" unless all jars are there.
+func (v *tomcat) installed() string {
+	for _, jar := range append([]string{v.api}, v.classpath...) {
+		if _, err := os.Stat(jar); err != nil {
+			return ""
+		}
+	}
+	return v.api
+}
+
+// StartTomcat starts Tomcat 10 with two applications, at / and at /app, in each of
 // which one servlet answers every path.
 func StartTomcat(t testing.TB) *HTTPBackend {
 	t.Helper()
-	Require(t, "tomcat10", "java", "javac")
-	class, err := echoClass()
-	if err != nil {
-		t.Fatal(err)
+	return tomcat10.start(t)
+}
+
+// StartTomcat9 starts Tomcat 9 with the applications of [StartTomcat].
+func StartTomcat9(t testing.TB) *HTTPBackend {
+	t.Helper()
+	return tomcat9.start(t)
+}
+
+func (v *tomcat) start(t testing.TB) *HTTPBackend {
+	t.Helper()
+	Require(t, v.name, "java", "javac")
+	v.once.Do(func() { v.class, v.classErr = v.compile() })
+	if v.classErr != nil {
+		t.Fatal(v.classErr)
 	}
 	base := t.TempDir()
 	webapps := filepath.Join(base, "webapps")
@@ -48,27 +109,31 @@ func StartTomcat(t testing.TB) *HTTPBackend {
 	write(t, filepath.Join(base, "conf", "web.xml"), tomcatDefaultWeb)
 	for _, app := range []string{"ROOT", "app"} {
 		write(t, filepath.Join(webapps, app, "WEB-INF", "web.xml"), tomcatWeb)
-		write(t, filepath.Join(webapps, app, "WEB-INF", "classes", "Echo.class"), class)
+		write(t, filepath.Join(webapps, app, "WEB-INF", "classes", "Echo.class"), v.class)
 	}
 	temp := filepath.Join(base, "temp")
 	if err := os.Mkdir(temp, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	home := v.home
+	if home == "" {
+		home = base
+	}
 
 	port, _ := process.Service{
-		Name:  "tomcat",
+		Name:  v.name,
 		Limit: tomcatStartLimit,
 		Command: func(port int, instance string) *exec.Cmd {
-			bin := filepath.Join(tomcatHome, "bin")
 			args := append([]string{}, jvmFlags...)
 			args = append(args,
-				"-classpath", filepath.Join(bin, "bootstrap.jar")+":"+filepath.Join(bin, "tomcat-juli.jar"),
-				"-Dcatalina.home="+tomcatHome,
+				"-classpath", strings.Join(v.classpath, ":"),
+				"-Dcatalina.home="+home,
 				"-Dcatalina.base="+base,
 				"-Djava.io.tmpdir="+temp,
 				"-Djava.awt.headless=true",
 				"-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true",
 				"-Dbackend.port="+strconv.Itoa(port),
+				"-Dbackend.name="+v.backend,
 				"-Dbackend.instance="+instance,
 				"org.apache.catalina.startup.Bootstrap", "start")
 			cmd := exec.Command(program("java"), args...)
@@ -81,24 +146,25 @@ func StartTomcat(t testing.TB) *HTTPBackend {
 	return newHTTPBackend(port, webapps)
 }
 
-// echoClass is the compiled servlet, made once.
-var echoClass = sync.OnceValues(func() ([]byte, error) {
+// compile compiles the servlet, which is written for the newer namespace.
+func (v *tomcat) compile() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "servlet")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	source := filepath.Join(dir, "Echo.java")
-	if err := os.WriteFile(source, echoJava, 0o644); err != nil {
+	text := bytes.ReplaceAll(echoJava, []byte("import jakarta."), []byte("import "+v.namespace+"."))
+	if err := os.WriteFile(source, text, 0o644); err != nil {
 		return nil, err
 	}
 	args := make([]string, 0, len(jvmFlags)+9)
 	for _, flag := range jvmFlags {
 		args = append(args, "-J"+flag)
 	}
-	args = append(args, "-encoding", "UTF-8", "-proc:none", "-Xlint:all", "-Werror", "-classpath", servletAPI, source)
+	args = append(args, "-encoding", "UTF-8", "-proc:none", "-Xlint:all", "-Werror", "-classpath", v.api, source)
 	if out, err := exec.Command(program("javac"), args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("javac: %w\n%s", err, out)
 	}
 	return os.ReadFile(filepath.Join(dir, "Echo.class"))
-})
+}

@@ -24,6 +24,9 @@ $server = array_filter($_SERVER, static fn ($name): bool => str_starts_with((str
     'SERVER_NAME', 'SERVER_PROTOCOL', 'HTTPS',
 ], true), ARRAY_FILTER_USE_KEY);
 
+// The body first: behind it there may be trailers.
+$body = file_get_contents('php://input');
+
 header('Content-Type: application/json');
 header('X-Backend-Instance: ' . getenv('BACKEND_INSTANCE'));
 echo json_encode([
@@ -34,5 +37,6 @@ echo json_encode([
     'request' => $pairs($_REQUEST),
     'cookie' => $pairs($_COOKIE),
     'server' => $pairs($server),
-    'body' => base64_encode(file_get_contents('php://input')),
+    'allheaders' => function_exists('getallheaders') ? $pairs(getallheaders()) : null,
+    'body' => base64_encode($body),
 ], JSON_THROW_ON_ERROR);

@@ -18,7 +18,7 @@ public class Echo extends HttpServlet {
     @Override
     protected void service(HttpServletRequest request, HttpServletResponse response) throws IOException {
         Map<String, Object> seen = new LinkedHashMap<>();
-        seen.put("backend", "tomcat");
+        seen.put("backend", System.getProperty("backend.name"));
         // The context that answers: request.getContextPath() is text of the request's path.
         seen.put("app", request.getServletContext().getContextPath());
         seen.put("method", request.getMethod());
