@@ -16,7 +16,7 @@ import (
 // The path rule. A definition covers the requests that its matcher matches, and the
 // matcher reads the path in another way than the backend does: Tomcat serves
 // `/app;x/` from /app, PHP runs /autologin.php for `/autologin.php/`, and Symfony
-// and Laravel route `/index.php/app/1` as /app/1. Such a request would pass beside
+// and Laravel route `/index.php/app/1` as /app/1 and `/app/..` below /app. Such a request would pass beside
 // the definition, or through it with somebody else's page (the class of
 // CVE-2020-5902, CVE-2020-11989 and CVE-2018-14371).
 
@@ -70,6 +70,9 @@ func pathReadings(profile query.Profile, raw string) []string {
 		for _, p := range scriptPaths(resolveDots(plain)) {
 			add(p)
 		}
+		for _, p := range scriptPaths(dotsAsNames(plain)) {
+			add(p)
+		}
 	}
 	return readings
 }
@@ -117,6 +120,19 @@ func resolveDots(p string) string {
 		}
 	}
 	return "/" + strings.Join(kept, "/")
+}
+
+// dotsAsNames makes names of dot segments: a front controller routes REQUEST_URI as it
+// was sent, so that `/app/..` and `/app%2f..` are pages below /app to it, and the root
+// to Caddy's matchers.
+func dotsAsNames(p string) string {
+	segments := strings.Split(p, "/")
+	for i, s := range segments {
+		if s == "." || s == ".." {
+			segments[i] = "-"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // hasScript reports whether the path goes on behind a PHP script.
