@@ -48,7 +48,7 @@ func StartCaddyfile(t testing.TB, dir, text string) *Gateway {
 			cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 			return cmd
 		},
-		Probe: probe,
+		Probe: g.probe,
 	}.Run(t)
 	return g
 }

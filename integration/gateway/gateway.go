@@ -46,6 +46,8 @@ type Config struct {
 	Secure bool
 	// Debug has Caddy log at level DEBUG.
 	Debug bool
+	// Quiet has Caddy log errors only.
+	Quiet bool
 	// Env is the environment of the process, beside its own.
 	Env []string
 }
@@ -99,9 +101,27 @@ func Start(t testing.TB, c Config) *Gateway {
 			cmd.Env = append(cmd.Env, c.Env...)
 			return cmd
 		},
-		Probe: probe,
+		Probe: g.probe,
 	}.Run(t)
 	return g
+}
+
+// probe is ready when every site listens: Caddy starts one server after the other.
+func (g *Gateway) probe(port int) (string, error) {
+	instance, err := probe(port)
+	if err != nil {
+		return "", err
+	}
+	for _, addresses := range []map[string]string{g.addresses, g.secure} {
+		for _, address := range addresses {
+			conn, err := net.DialTimeout("tcp", address, timeout)
+			if err != nil {
+				return "", err
+			}
+			conn.Close()
+		}
+	}
+	return instance, nil
 }
 
 // caddyfile returns the global options and the site that says who answers.
@@ -111,8 +131,11 @@ func (c Config) caddyfile(dir string, port int, instance string) string {
 		servers += "\nprotocols h1 h2 h2c h3"
 	}
 	level := "INFO"
-	if c.Debug {
+	switch {
+	case c.Debug:
 		level = "DEBUG"
+	case c.Quiet:
+		level = "ERROR"
 	}
 	return block("", "admin off\npersist_config off\nauto_https off\nskip_install_trust\ngrace_period 1s\n"+
 		"storage file_system "+filepath.Join(dir, "storage")+"\n"+
@@ -194,10 +217,15 @@ var buildDir string
 // Main runs the tests of a package that starts gateways, and removes what was built.
 func Main(m *testing.M) {
 	code := m.Run()
+	Clean()
+	os.Exit(code)
+}
+
+// Clean removes what was built.
+func Clean() {
 	if buildDir != "" {
 		os.RemoveAll(buildDir)
 	}
-	os.Exit(code)
 }
 
 // newCertificate writes cert.pem and key.pem, and returns what a client needs.
