@@ -76,7 +76,22 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.label = strings.Join(names, ",")
 	h.app.protect(h.def, headers)
+
+	// at the end, where nothing can fail any more: Cleanup gives back what was taken
+	signatures := h.def.signatureNames()
+	if err := liveSignatures.hold(signatures); err != nil {
+		return h.errorf("%w", err)
+	}
+	h.held = signatures
 	return nil
+}
+
+// Cleanup gives back what the definition holds for the log filter. Requests may still
+// be in ServeHTTP.
+func (h *Handler) Cleanup() error {
+	held := h.held
+	h.held = nil
+	return liveSignatures.release(held)
 }
 
 // choose returns the value of the named choice; the empty name is the first one.

@@ -126,8 +126,9 @@ type Handler struct {
 	app         *App
 	statuses    map[link.Reason]int
 	redirects   map[link.Reason]string
-	allow       string // the Allow header of a 405
-	label       string // names of the schemes, for the log
+	allow       string   // the Allow header of a 405
+	label       string   // names of the schemes, for the log
+	held        []string // signature parameters that the log filter knows from here
 	logger      *zap.Logger
 	now         func() time.Time
 }
@@ -378,5 +379,6 @@ func (h *Handler) log(st *state, v *verdict) {
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
 )
