@@ -528,6 +528,7 @@ func TestJSONNames(t *testing.T) {
 		signedlink.Status{},
 		signedlink.Redirect{},
 		signedlink.Matcher{},
+		signedlink.LogFilter{},
 		akid.Scheme{},
 		keyedhash.Options{},
 		keyedhash.Time{},
