@@ -4,19 +4,20 @@ package file
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/keys"
-	"github.com/signedlink/caddy-signed-link/keys/internal/secretfile"
 )
 
 // maxFile is the greatest size of a file, in bytes.
@@ -30,12 +31,27 @@ func init() {
 // a key set, or one secret for each user, depending on where it is
 // configured.
 //
-// The file is read once, when the configuration is loaded, and must then be
-// whole and without a mistake; otherwise the configuration is not loaded and
-// the one before stays in force. When the file has changed, run
-// `caddy reload --force`: without `--force`, Caddy does nothing if its own
-// configuration is the same as before. Replace the file in one step (write
-// another one beside it and rename it), so that no half of it is ever read.
+// The file is read when the configuration is loaded, and must then be whole
+// and without a mistake; otherwise the configuration is not loaded and the
+// one before stays in force. From then on it is looked at every two seconds.
+// When it has changed, it is read again as soon as two looks in a row find it
+// the same, so that a change counts within about four seconds; no reload is
+// needed. Its replacement by renaming another file and symbolic links that are
+// turned to another directory, as Kubernetes does it, are changes too. All
+// configurations and handlers that name the same file share one copy.
+//
+// If the file is then missing, unreadable or empty, or has a mistake in it,
+// what was read before stays in force. Caddy logs an error once for each
+// cause, and counts each such look in
+// `caddy_signed_link_key_source_errors_total{source="file"}`. A file of user
+// keys in which nobody has a secret any more is such a mistake, unless a
+// configuration is loaded with it.
+//
+// Replace the file in one step: write another one beside it and rename it. A
+// file that is written in place is not read while it changes; but if its
+// program stops in the middle for longer than two seconds, what stands there
+// counts if it is well-formed. A file that ends in the middle of JSON is not,
+// nor is a CSV whose last line has no line break.
 //
 // It is a regular file of at most 256 MiB, which only its owner and its group
 // should be able to read (mode `0640` or stricter); Caddy warns otherwise.
@@ -64,7 +80,7 @@ func init() {
 // -------|-------
 // `.json` | One JSON object from user to secret: `{"42": "…", "43": "…"}`
 // `.jsonl`, `.ndjson` | One JSON object in each line: `{"user": 42, "secret": "…"}`; `id` instead of `user` will do, and further names are ignored
-// `.csv` | Fields with commas between, the first line naming the columns: `user` or `id`, and `secret`; further columns are ignored
+// `.csv` | Fields with commas between, the first line naming the columns: `user` or `id`, and `secret`; further columns are ignored; every line ends with a line break, the last one too
 //
 // The user is text or a whole number of 1 to 256 bytes and is compared byte
 // for byte with the one in the link. The secret is used as it stands. A user
@@ -76,7 +92,9 @@ type Source struct {
 	// Caddy was started. Placeholders are not replaced. Required.
 	Path string `json:"path"`
 
-	logger *zap.Logger
+	logger   *zap.Logger
+	every    time.Duration // how often the file is looked at; 0: pollInterval
+	releases []func()      // one for each time it was opened
 }
 
 // CaddyModule returns the Caddy module information.
@@ -100,24 +118,25 @@ func (s *Source) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// OpenSet reads the file as a key set.
+// OpenSet reads the file as a key set, and again when it changes.
 func (s *Source) OpenSet() (keys.SetSource, error) {
-	var set *keys.Set
-	err := s.open(func(r io.Reader) error {
+	w, err := openWatch(s, "set", func(r io.Reader) (*keys.Set, error) {
 		all, err := readSet(r)
-		if err == nil {
-			set, err = keys.NewSet(all...)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return keys.NewSet(all...)
+	}, func(set *keys.Set) contents {
+		return contents{number: zap.Int("keys", set.Len())}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return set, nil
+	return setSource{w}, nil
 }
 
 // OpenUsers reads the file as user keys, in the format that the ending of its
-// name says.
+// name says, and again when it changes.
 func (s *Source) OpenUsers() (keys.UserSource, error) {
 	var read func(io.Reader, *keys.UsersBuilder) error
 	switch ext := filepath.Ext(s.Path); strings.ToLower(ext) {
@@ -130,53 +149,65 @@ func (s *Source) OpenUsers() (keys.UserSource, error) {
 	default:
 		return nil, fmt.Errorf("the format of the file %s is unknown; the name of a file of user keys ends in .csv, .json, .jsonl or .ndjson", s.Path)
 	}
-	var b keys.UsersBuilder
-	if err := s.open(func(r io.Reader) error { return read(r, &b) }); err != nil {
+	w, err := openWatch(s, "users", func(r io.Reader) (*keys.Users, error) {
+		var b keys.UsersBuilder
+		if err := read(r, &b); err != nil {
+			return nil, err
+		}
+		return b.Users(), nil
+	}, func(users *keys.Users) contents {
+		return contents{number: zap.Int("users", users.Len()), empty: users.Len() == 0, without: users.Empty()}
+	})
+	if err != nil {
 		return nil, err
 	}
-	users := b.Users()
-	if n := users.Empty(); n > 0 {
-		s.warn("users without a secret are treated as if they did not exist", zap.Int("users", n))
-	}
-	if users.Len() == 0 {
-		s.warn("the file holds no user with a secret: every link will be refused")
-	}
-	return users, nil
+	return userSource{w}, nil
 }
 
-// open hands the file's content to read and makes an error of it that says
-// where in the file it arose.
-func (s *Source) open(read func(io.Reader) error) error {
-	f, info, err := secretfile.Open(s.Path, maxFile)
+// openWatch takes a share of the file; Cleanup gives it back.
+func openWatch[T any](s *Source, kind string, read func(io.Reader) (*T, error), inspect func(*T) contents) (*watch[T], error) {
+	path, err := filepath.Abs(s.Path)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("the file %s: %w; write the whole path", s.Path, err)
 	}
-	defer f.Close()
-	// Elsewhere than on Unix, the mode does not say who may read a file.
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o037 != 0 {
-		s.warn("others than the owner and the group can read or change the file of secrets; run chmod 0640",
-			zap.String("mode", fmt.Sprintf("%04o", mode)))
+	w, release, err := open(watchKey{kind, path, cmp.Or(s.every, pollInterval)}, s.logger, read, inspect)
+	if err != nil {
+		return nil, err
 	}
-	bounded := &io.LimitedReader{R: f, N: maxFile + 1}
-	err = read(bounded)
-	if bounded.N == 0 {
-		return secretfile.TooLarge(s.Path, maxFile)
-	}
-	if err == nil {
-		return nil
-	}
-	if at, ok := errors.AsType[*fault](err); ok {
-		at.locate(f)
-	}
-	return fmt.Errorf("the file %s: %w", s.Path, err)
+	s.releases = append(s.releases, release)
+	return w, nil
 }
 
-// warn works without a logger too, for programs that use a Source without
-// Caddy's Provision.
-func (s *Source) warn(msg string, fields ...zap.Field) {
-	if s.logger != nil {
-		s.logger.Warn(msg, append(fields, zap.String("file", s.Path))...)
+// Cleanup lets the file go. Sources that were opened keep what was read last,
+// for the requests that are still under way.
+func (s *Source) Cleanup() error {
+	for _, release := range s.releases {
+		release()
 	}
+	s.releases = nil
+	return nil
+}
+
+// setSource is the key set of a file.
+type setSource struct{ watch *watch[keys.Set] }
+
+// KeySet implements keys.SetSource.
+func (s setSource) KeySet() *keys.Set { return s.watch.current.Load() }
+
+// Format implements fmt.Formatter: it names the file, for every verb.
+func (s setSource) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "key set of "+s.watch.path) }
+
+// userSource is the user keys of a file.
+type userSource struct{ watch *watch[keys.Users] }
+
+// UserKey implements keys.UserSource. It answers from memory.
+func (s userSource) UserKey(ctx context.Context, user string) (keys.Secret, error) {
+	return s.watch.current.Load().UserKey(ctx, user)
+}
+
+// Format implements fmt.Formatter: it names the file, for every verb.
+func (s userSource) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "user keys of "+s.watch.path)
 }
 
 // fault is a mistake in a file. It never shows more of the file than a user's
@@ -237,9 +268,14 @@ func (f *fault) locate(file io.ReadSeeker) {
 
 // Interface guards
 var (
-	_ caddy.Module      = (*Source)(nil)
-	_ caddy.Provisioner = (*Source)(nil)
-	_ keys.SetOpener    = (*Source)(nil)
-	_ keys.UserOpener   = (*Source)(nil)
-	_ io.ReadSeeker     = (*os.File)(nil)
+	_ caddy.Module       = (*Source)(nil)
+	_ caddy.Provisioner  = (*Source)(nil)
+	_ caddy.CleanerUpper = (*Source)(nil)
+	_ keys.SetOpener     = (*Source)(nil)
+	_ keys.UserOpener    = (*Source)(nil)
+	_ keys.SetSource     = setSource{}
+	_ keys.UserSource    = userSource{}
+	_ fmt.Formatter      = setSource{}
+	_ fmt.Formatter      = userSource{}
+	_ io.ReadSeeker      = (*os.File)(nil)
 )

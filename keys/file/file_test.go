@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +37,13 @@ func source(t testing.TB, name, content string) (*Source, *bytes.Buffer) {
 	var buf bytes.Buffer
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	logger := zap.New(zapcore.NewCore(encoder, zapcore.AddSync(&buf), zap.DebugLevel))
-	return &Source{Path: write(t, name, content), logger: logger}, &buf
+	s := &Source{Path: write(t, name, content), logger: logger, every: time.Hour}
+	t.Cleanup(func() {
+		if err := s.Cleanup(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, &buf
 }
 
 func wantError(t *testing.T, err error, want string) {
@@ -170,6 +175,9 @@ func TestOpenUsers(t *testing.T) {
 		{"CSV, Latin-1", "u.csv", "user,secret\n42,hunter\xfc\n", map[string]string{"42": "hunter\xfc"}, ""},
 		{"CSV, none", "u.csv", "user,secret\n", map[string]string{}, ""},
 		{"CSV, empty file", "u.csv", "", nil, "the file is empty"},
+		{"CSV, cut off", "u.csv", "user,secret\n42,hunter2\n43,h", nil, "line 3: the last line has no line break at its end; is the file whole?"},
+		{"CSV, cut off in a quoted field", "u.csv", "user,secret\n42,\"hunter2", nil, "a double quote"},
+		{"CSV, cut off in the header", "u.csv", "user,secret", nil, "line 1: the last line has no line break"},
 		{"CSV, no header", "u.csv", "42,hunter2\n43,hunter3\n", nil, "line 1: the first line must name the columns"},
 		{"CSV, semicolons", "u.csv", "user;secret\n42;hunter2\n", nil, "with commas between"},
 		{"CSV, case", "u.csv", "User,Secret\n42,hunter2\n", nil, "in lower case"},
@@ -209,7 +217,7 @@ func TestOpenUsers(t *testing.T) {
 					t.Errorf("user %q: %q, error %v, want %q", user, key.Bytes(), err, want)
 				}
 			}
-			if n := users.(*keys.Users).Len(); n != len(tc.want)-empty {
+			if n := users.(userSource).watch.current.Load().Len(); n != len(tc.want)-empty {
 				t.Errorf("%d users, want %d", n, len(tc.want)-empty)
 			}
 			if counted := strings.Contains(buf.String(), fmt.Sprintf(`"users":%d`, empty)); counted != (empty > 0) {
@@ -272,6 +280,7 @@ func TestFileErrors(t *testing.T) {
 		"/dev/null":                     "is not a regular file",
 	} {
 		s := &Source{Path: path}
+		t.Cleanup(func() { s.Cleanup() })
 		_, err := s.OpenSet()
 		wantError(t, err, want)
 		if filepath.Ext(path) == ".json" && path != link {
@@ -321,6 +330,7 @@ func TestModeWarning(t *testing.T) {
 		if _, err := s.OpenSet(); err != nil {
 			t.Fatal(err)
 		}
+		s.Cleanup()
 		if got := strings.Contains(buf.String(), fmt.Sprintf(`"mode":"%04o"`, mode)); got != want {
 			t.Errorf("mode %04o: warned %t, want %t: %s", mode, got, want, buf)
 		}
@@ -504,6 +514,9 @@ func FuzzReadUsersCSV(f *testing.F) {
 			checkError(t, err, b)
 			return
 		}
+		if !bytes.HasSuffix(b, []byte("\n")) {
+			t.Error("a file that may have been cut off was read")
+		}
 		rows, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(b, []byte(bom)))).ReadAll()
 		if err != nil {
 			t.Fatalf("encoding/csv cannot read it: %v", err)
@@ -564,38 +577,5 @@ func compare(t *testing.T, users *keys.Users, want map[string]*string) {
 	}
 	if users.Len() != n || users.Empty() != len(want)-n {
 		t.Errorf("%d users and %d empty, want %d and %d", users.Len(), users.Empty(), n, len(want)-n)
-	}
-}
-
-// BenchmarkOpenMillion opens files of a million users with secrets of 32
-// bytes, and reports what one takes in memory when they are loaded.
-func BenchmarkOpenMillion(b *testing.B) {
-	for name, format := range map[string][3]string{
-		"u.csv":   {"user,secret\n", "%s,%s\n", ""},
-		"u.jsonl": {"", "{\"user\":%s,\"secret\":\"%s\"}\n", ""},
-		"u.json":  {"{\"0\":null", ",\n\"%s\":\"%s\"", "}\n"},
-	} {
-		b.Run(name, func(b *testing.B) {
-			var content strings.Builder
-			content.WriteString(format[0])
-			for i := range 1_000_000 {
-				fmt.Fprintf(&content, format[1], strconv.Itoa(10_000_000+i), fmt.Sprintf("%032x", uint64(i)*0x9e3779b97f4a7c15))
-			}
-			content.WriteString(format[2])
-			s := &Source{Path: write(b, name, content.String())}
-			content.Reset()
-			for b.Loop() {
-				var before, after runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&before)
-				users, err := s.OpenUsers()
-				if err != nil {
-					b.Fatal(err)
-				}
-				runtime.GC()
-				runtime.ReadMemStats(&after)
-				b.ReportMetric((float64(after.HeapAlloc)-float64(before.HeapAlloc))/float64(users.(*keys.Users).Len()), "B/user")
-			}
-		})
 	}
 }

@@ -272,9 +272,40 @@ func add(b *keys.UsersBuilder, user, secret string) error {
 
 // readUsersJSON reads an object from user to secret.
 func readUsersJSON(r io.Reader, b *keys.UsersBuilder) error {
-	t := newTokens(withoutBOM(r))
+	in := withoutBOM(r)
+	// What is plain is read fast. A user who cannot be added is left to the
+	// decoder, which says where that is.
+	n, members := plainObject(in, func(user, secret string) bool { return b.Add(user, []byte(secret)) == nil })
+	if n == 0 {
+		return readUserMembers(newTokens(in), b, false)
+	}
+	// The decoder begins with an object of its own, in which a member that
+	// does not count stands for those that were read.
+	start := "{"
+	if members > 0 {
+		start = `{"":null`
+	}
+	t := newTokens(io.MultiReader(strings.NewReader(start), in))
+	err := readUserMembers(t, b, members > 0)
+	if at, ok := errors.AsType[*fault](err); ok {
+		at.offset += n - int64(len(start))
+	}
+	return err
+}
+
+// readUserMembers reads an object from user to secret; if skip is set, without
+// its first member.
+func readUserMembers(t tokens, b *keys.UsersBuilder, skip bool) error {
 	if err := t.delim('{', `a file of user keys is a JSON object from user to secret: {"42": "…"}`); err != nil {
 		return err
+	}
+	if skip {
+		if _, _, err := t.member(); err != nil {
+			return err
+		}
+		if err := t.skip(); err != nil {
+			return err
+		}
 	}
 	for {
 		user, ok, err := t.member()
@@ -306,6 +337,10 @@ func readUsersJSONL(r io.Reader, b *keys.UsersBuilder) error {
 			continue
 		}
 		objects++
+		// A user who cannot be added is left to the decoder, which says so.
+		if user, secret, ok := plainLine(text); ok && b.Add(user, []byte(secret)) == nil {
+			continue
+		}
 		if err := readUserLine(text, b); err != nil {
 			if at, ok := errors.AsType[*fault](err); ok {
 				at.line = n
@@ -375,7 +410,8 @@ func readUserLine(line []byte, b *keys.UsersBuilder) error {
 // readUsersCSV reads fields with commas between, of which the first line
 // names the columns.
 func readUsersCSV(r io.Reader, b *keys.UsersBuilder) error {
-	in := csv.NewReader(withoutBOM(r))
+	content := &lastByte{r: r}
+	in := csv.NewReader(withoutBOM(content))
 	in.ReuseRecord = true
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
@@ -405,7 +441,7 @@ func readUsersCSV(r io.Reader, b *keys.UsersBuilder) error {
 	for {
 		record, err := in.Read()
 		if errors.Is(err, io.EOF) {
-			return nil
+			break
 		}
 		if err != nil {
 			return csvFault(err)
@@ -421,6 +457,29 @@ func readUsersCSV(r io.Reader, b *keys.UsersBuilder) error {
 			return &fault{what: err.Error(), line: line}
 		}
 	}
+	// A file that was cut off here would give somebody the beginning of a
+	// secret as the whole one, and with bad luck a single character.
+	if content.last != '\n' {
+		return &fault{what: "the last line has no line break at its end; is the file whole? If so, add one", offset: content.n}
+	}
+	return nil
+}
+
+// lastByte remembers the last byte that was read, and how many there were.
+type lastByte struct {
+	r    io.Reader
+	last byte
+	n    int64
+}
+
+// Read implements io.Reader.
+func (l *lastByte) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if n > 0 {
+		l.last = p[n-1]
+		l.n += int64(n)
+	}
+	return n, err
 }
 
 // csvFault makes an error of the CSV reader's.

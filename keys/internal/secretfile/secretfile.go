@@ -18,20 +18,15 @@ import (
 func Open(path string, limit int64) (*os.File, fs.FileInfo, error) {
 	// Before it is opened, as opening a pipe waits for its other end; and
 	// once more when it is open, as it may be another one by then.
-	info, err := os.Stat(path)
-	if err == nil {
-		err = check(path, info, limit)
-	} else {
-		err = unreadable(path, err)
-	}
-	if err != nil {
+	if _, err := Stat(path, limit); err != nil {
 		return nil, nil, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, unreadable(path, err)
 	}
-	if info, err = f.Stat(); err == nil {
+	info, err := f.Stat()
+	if err == nil {
 		err = check(path, info, limit)
 	} else {
 		err = unreadable(path, err)
@@ -41,6 +36,16 @@ func Open(path string, limit int64) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// Stat looks at the file at path without opening it; see [Open] for its
+// errors.
+func Stat(path string, limit int64) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	return info, check(path, info, limit)
 }
 
 func check(path string, info fs.FileInfo, limit int64) error {
