@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/metrics"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -37,6 +38,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	if h.now == nil {
 		h.now = time.Now
+	}
+	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
 	}
 	app, err := ctx.App("signed_link")
 	if err != nil {
@@ -417,7 +421,11 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 	if err := s.bindRules(o.Rules); err != nil {
 		return nil, err
 	}
-	return s, c.openKeys(ctx, s)
+	if err := c.openKeys(ctx, s); err != nil {
+		return nil, err
+	}
+	s.matches.prepare(s)
+	return s, nil
 }
 
 // compileUser compiles the template of the identity.

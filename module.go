@@ -282,7 +282,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	// read and verify: the bytes that the client sent, whatever was changed since
 	request, unreadable := st.read(r)
-	v := h.def.judge(r.Context(), request, unreadable, h.now())
+	now := h.now()
+	v := h.def.judge(r.Context(), request, unreadable, now)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
@@ -290,6 +291,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	st.say(&v)
 	h.log(st, &v)
+	if v.None() {
+		v.scheme.matches.count(v.scheme, v.keyID, now)
+	}
 
 	// forward
 	switch {

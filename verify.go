@@ -60,6 +60,7 @@ type scheme struct {
 	keys      keys.SetSource  // one of keys and users
 	users     keys.UserSource //
 	dummy     []byte          // stands in for the key of a user or key id that does not exist
+	matches   matches         // how often each key verified
 }
 
 // output is a header of a verified request.
