@@ -9,14 +9,19 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/signedlink/caddy-signed-link/internal/metrics"
 )
 
 // waiting is a backend that keeps a request until it is told to let go.
@@ -161,5 +166,167 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 	running.Wait()
 	if count == 0 {
 		t.Error("no request ran beside the reloads")
+	}
+}
+
+// TestHundredReloadsWithFiles: key files are shared by all configurations that name
+// them. Beside a hundred reloads and changes of the file no request gets a wrong
+// verdict, the user keys are read once, and in the end nothing is left over.
+func TestHundredReloadsWithFiles(t *testing.T) {
+	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	put := func(name, content string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := func(others string) string {
+		return `{"keys":[` + others + `{"id":"always","secret":"always-secret-0123456789"}]}`
+	}
+	put("keys.json", set(""))
+	var users strings.Builder
+	users.WriteString("user,secret\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&users, "u%d,secret-of-u%d-0123456789\n", i, i)
+	}
+	put("users.csv", users.String())
+	config := func(i int) []byte {
+		text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n}\nhttp:// {\n\tbind unix/" + socket + fmt.Sprintf(`
+			header Configuration %d
+			signed_link /set keyed_hash {
+				keys file %[2]s/keys.json
+				algorithm hmac-sha256
+				message {query.user}
+				signature {query.sig}
+			}
+			signed_link /users keyed_hash {
+				name users
+				user_keys file %[2]s/users.csv
+				algorithm hmac-sha256
+				message {query.user}
+				signature {query.sig}
+			}
+			signed_link /same keyed_hash {
+				name same
+				user_keys file %[2]s/users.csv
+				algorithm hmac-sha256
+				message {query.user}
+				signature {query.sig}
+			}
+			test_backend
+		}`, i, dir)
+		c, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	watching := func() int {
+		stacks := make([]byte, 16<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		return strings.Count(string(stacks), "keys/file.(*watch[...]).run(")
+	}
+	watchingBefore, goroutines := watching(), runtime.NumGoroutine()
+	loads := func() float64 {
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(metrics.SourceLoads)
+		families, err := registry.Gather()
+		if err != nil || len(families) == 0 {
+			t.Fatal("no loads are counted", err)
+		}
+		return families[0].GetMetric()[0].GetCounter().GetValue()
+	}
+
+	if err := caddy.Load(config(0), true); err != nil {
+		t.Fatal(err)
+	}
+	stopped := false
+	t.Cleanup(func() {
+		if !stopped {
+			_ = caddy.Stop()
+		}
+	})
+	before := loads()
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	status := func(path, user, secret string) int {
+		for range 50 {
+			response, err := client.Get("http://example.org" + path + "?user=" + user + "&sig=" + sum256(secret, user))
+			if err != nil {
+				continue // the socket was just handed over
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			return response.StatusCode
+		}
+		return 0
+	}
+	stop := make(chan struct{})
+	var running sync.WaitGroup
+	for _, path := range []string{"/set", "/users", "/same"} {
+		running.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				user := fmt.Sprintf("u%d", i%20_000)
+				secret := "secret-of-" + user + "-0123456789"
+				if path == "/set" {
+					secret = "always-secret-0123456789"
+				}
+				if code := status(path, user, secret); code != http.StatusOK {
+					t.Errorf("%s: a right link: %d", path, code)
+				}
+				if code := status(path, user, "wrong-secret-0123456789"); code != http.StatusUnauthorized {
+					t.Errorf("%s: a wrong link: %d", path, code)
+				}
+			}
+		})
+	}
+	for i := 1; i <= 100; i++ {
+		if err := caddy.Load(config(i), true); err != nil {
+			t.Errorf("load %d: %v", i, err)
+		}
+	}
+	if n := watching() - watchingBefore; n != 2 {
+		t.Errorf("%d goroutines watch two files", n)
+	}
+	if n := loads() - before; n != 0 {
+		t.Errorf("files that did not change were read %v times more", n)
+	}
+
+	// a change needs no reload
+	put("keys.json", set(`{"id":"new","secret":"new-secret-0123456789"},`))
+	for deadline := time.Now().Add(time.Minute); status("/set", "jeff", "new-secret-0123456789") != http.StatusOK; {
+		if time.Now().After(deadline) {
+			t.Fatal("the new key does not count")
+		}
+	}
+	close(stop)
+	running.Wait()
+	stopped = true
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	client.CloseIdleConnections()
+	for deadline := time.Now().Add(time.Minute); watching() > watchingBefore || runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines watch files, and %d of %d are left", watching()-watchingBefore, runtime.NumGoroutine(), goroutines)
+		}
 	}
 }
