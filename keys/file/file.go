@@ -51,7 +51,8 @@ func init() {
 // file that is written in place is not read while it changes; but if its
 // program stops in the middle for longer than two seconds, what stands there
 // counts if it is well-formed. A file that ends in the middle of JSON is not,
-// nor is a CSV whose last line has no line break.
+// nor is a CSV whose last line has no line break, but for a configuration that is
+// loaded with it.
 //
 // It is a regular file of at most 256 MiB, which only its owner and its group
 // should be able to read (mode `0640` or stricter); Caddy warns otherwise.
@@ -80,7 +81,7 @@ func init() {
 // -------|-------
 // `.json` | One JSON object from user to secret: `{"42": "…", "43": "…"}`
 // `.jsonl`, `.ndjson` | One JSON object in each line: `{"user": 42, "secret": "…"}`; `id` instead of `user` will do, and further names are ignored
-// `.csv` | Fields with commas between, the first line naming the columns: `user` or `id`, and `secret`; further columns are ignored; every line ends with a line break, the last one too
+// `.csv` | Fields with commas between, the first line naming the columns: `user` or `id`, and `secret`; further columns are ignored; a file that changes while Caddy runs ends with a line break
 //
 // The user is text or a whole number of 1 to 256 bytes and is compared byte
 // for byte with the one in the link. The secret is used as it stands. A user
@@ -120,7 +121,7 @@ func (s *Source) Provision(ctx caddy.Context) error {
 
 // OpenSet reads the file as a key set, and again when it changes.
 func (s *Source) OpenSet() (keys.SetSource, error) {
-	w, err := openWatch(s, "set", func(r io.Reader) (*keys.Set, error) {
+	w, err := openWatch(s, "set", func(r io.Reader, _ bool) (*keys.Set, error) {
 		all, err := readSet(r)
 		if err != nil {
 			return nil, err
@@ -138,20 +139,20 @@ func (s *Source) OpenSet() (keys.SetSource, error) {
 // OpenUsers reads the file as user keys, in the format that the ending of its
 // name says, and again when it changes.
 func (s *Source) OpenUsers() (keys.UserSource, error) {
-	var read func(io.Reader, *keys.UsersBuilder) error
+	var read func(r io.Reader, b *keys.UsersBuilder, running bool) error
 	switch ext := filepath.Ext(s.Path); strings.ToLower(ext) {
 	case ".json":
-		read = readUsersJSON
+		read = func(r io.Reader, b *keys.UsersBuilder, _ bool) error { return readUsersJSON(r, b) }
 	case ".jsonl", ".ndjson":
-		read = readUsersJSONL
+		read = func(r io.Reader, b *keys.UsersBuilder, _ bool) error { return readUsersJSONL(r, b) }
 	case ".csv":
 		read = readUsersCSV
 	default:
 		return nil, fmt.Errorf("the format of the file %s is unknown; the name of a file of user keys ends in .csv, .json, .jsonl or .ndjson", s.Path)
 	}
-	w, err := openWatch(s, "users", func(r io.Reader) (*keys.Users, error) {
+	w, err := openWatch(s, "users", func(r io.Reader, running bool) (*keys.Users, error) {
 		var b keys.UsersBuilder
-		if err := read(r, &b); err != nil {
+		if err := read(r, &b, running); err != nil {
 			return nil, err
 		}
 		return b.Users(), nil
@@ -165,7 +166,7 @@ func (s *Source) OpenUsers() (keys.UserSource, error) {
 }
 
 // openWatch takes a share of the file; Cleanup gives it back.
-func openWatch[T any](s *Source, kind string, read func(io.Reader) (*T, error), inspect func(*T) contents) (*watch[T], error) {
+func openWatch[T any](s *Source, kind string, read func(io.Reader, bool) (*T, error), inspect func(*T) contents) (*watch[T], error) {
 	path, err := filepath.Abs(s.Path)
 	if err != nil {
 		return nil, fmt.Errorf("the file %s: %w; write the whole path", s.Path, err)

@@ -85,7 +85,7 @@ func BenchmarkOpenMillion(b *testing.B) {
 				greatest = watchHeap()
 				w := users.(userSource).watch
 				w.mu.Lock()
-				again, err := w.take()
+				again, err := w.take(true)
 				w.mu.Unlock()
 				if err != nil {
 					b.Fatal(err)
@@ -116,7 +116,7 @@ func TestMemory(t *testing.T) {
 		}
 		w := opened.(userSource).watch
 		w.mu.Lock()
-		r, err := w.take()
+		r, err := w.take(true)
 		w.mu.Unlock()
 		if err != nil {
 			t.Fatal(err)

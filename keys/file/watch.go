@@ -56,7 +56,7 @@ type watchKey struct {
 type watch[T any] struct {
 	path    string
 	every   time.Duration
-	read    func(io.Reader) (*T, error)
+	read    func(r io.Reader, running bool) (*T, error) // running: not for a configuration that is loaded
 	inspect func(*T) contents
 	current atomic.Pointer[T]
 	stop    chan struct{} // closed when the last user has let go
@@ -136,7 +136,7 @@ func (m mistake) Unwrap() error { return m.error }
 // nobody uses the file yet, it is read. Otherwise it is read only if it has
 // changed, and what was read is adopted as every change is; but a mistake in
 // it is an error here and now, as with a file that nobody uses.
-func open[T any](key watchKey, logger *zap.Logger, read func(io.Reader) (*T, error), inspect func(*T) contents) (*watch[T], func(), error) {
+func open[T any](key watchKey, logger *zap.Logger, read func(io.Reader, bool) (*T, error), inspect func(*T) contents) (*watch[T], func(), error) {
 	to := &logTo{logger}
 	value, loaded, err := watches.LoadOrNew(key, func() (caddy.Destructor, error) {
 		w := &watch[T]{path: key.path, every: key.every, read: read, inspect: inspect, stop: make(chan struct{})}
@@ -258,7 +258,7 @@ func (w *watch[T]) poll() {
 	}
 	r := w.pending
 	if !now.same(r.stamp) {
-		r, err = w.take()
+		r, err = w.take(true)
 	}
 	w.pending = reading[T]{}
 	if err == nil && !r.wanted && w.inspect(r.value).empty && !w.inspect(w.current.Load()).empty {
@@ -360,7 +360,7 @@ func (w *watch[T]) warn(to *logTo, r reading[T]) {
 // just being replaced is read once more.
 func (w *watch[T]) takeNow() (r reading[T], err error) {
 	for range 3 {
-		if r, err = w.take(); !errors.Is(err, errMoving) {
+		if r, err = w.take(false); !errors.Is(err, errMoving) {
 			return r, err
 		}
 	}
@@ -369,7 +369,7 @@ func (w *watch[T]) takeNow() (r reading[T], err error) {
 
 // take reads the file. It is the one that stands at the path, and the same
 // before and after, or the error is errMoving.
-func (w *watch[T]) take() (reading[T], error) {
+func (w *watch[T]) take(running bool) (reading[T], error) {
 	f, info, err := secretfile.Open(w.path, maxFile)
 	if err != nil {
 		return reading[T]{}, err
@@ -379,7 +379,7 @@ func (w *watch[T]) take() (reading[T], error) {
 	digest := sha256.New()
 	content := &stoppable{file: f, stop: w.stop}
 	bounded := &io.LimitedReader{R: io.TeeReader(content, digest), N: maxFile + 1}
-	r.value, err = w.read(bounded)
+	r.value, err = w.read(bounded, running)
 	after, statErr := f.Stat()
 	there, thereErr := os.Stat(w.path)
 	switch {

@@ -529,7 +529,7 @@ func TestMoving(t *testing.T) {
 	path := write(t, "keys.json", setOf("a"))
 	w := &watch[keys.Set]{path: path, stop: make(chan struct{})}
 	n := 0
-	w.read = func(r io.Reader) (*keys.Set, error) {
+	w.read = func(r io.Reader, _ bool) (*keys.Set, error) {
 		n++
 		replace(t, path, setOf("b"))
 		all, err := readSet(r)
@@ -542,8 +542,8 @@ func TestMoving(t *testing.T) {
 		t.Errorf("error %v after %d readings", err, n)
 	}
 	close(w.stop)
-	w.read = func(r io.Reader) (*keys.Set, error) { _, err := readSet(r); return nil, err }
-	if _, err := w.take(); !errors.Is(err, errStopped) {
+	w.read = func(r io.Reader, _ bool) (*keys.Set, error) { _, err := readSet(r); return nil, err }
+	if _, err := w.take(true); !errors.Is(err, errStopped) {
 		t.Errorf("when nobody uses it: %v", err)
 	}
 }
