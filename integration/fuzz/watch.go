@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// watch stands between the gateway and a backend and knows of each request whether
+// it left the gateway.
+type watch struct {
+	address string
+
+	mu       sync.Mutex
+	ids      map[string]bool
+	trailers []string // that an application could take for the gateway's headers
+}
+
+func newWatch(t testing.TB, address string) *watch {
+	t.Helper()
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix/"); ok {
+		network, address = "unix", path
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	w := &watch{address: listener.Addr().String(), ids: make(map[string]bool)}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			go w.serve(conn, network, address)
+		}
+	}()
+	return w
+}
+
+func (w *watch) serve(gateway net.Conn, network, address string) {
+	defer gateway.Close()
+	backend, err := net.Dial(network, address)
+	if err != nil {
+		return // the gateway finds out, and answers 502
+	}
+	defer backend.Close()
+	go func() {
+		_, _ = io.Copy(backend, &reader{w: w, from: gateway}) // ends with the connection
+		if half, ok := backend.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+	}()
+	_, _ = io.Copy(gateway, backend)
+}
+
+// reader looks at what it hands on.
+type reader struct {
+	w    *watch
+	from io.Reader
+	tail []byte // of what was read before, so that nothing is overlooked
+}
+
+// keep is how much of the end of a read is looked at again.
+const keep = 128
+
+var (
+	idInHTTP    = []byte(idHeader + ": ")
+	idInFastCGI = []byte("HTTP_FUZZ_ID")
+	lastChunk   = []byte("\r\n0\r\n")
+)
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if n > 0 {
+		text := append(r.tail, p[:n]...)
+		r.tail = bytes.Clone(text[max(r.w.look(text), len(text)-keep):])
+	}
+	return n, err
+}
+
+// look returns where the last id ends.
+func (w *watch) look(text []byte) (end int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, marker := range [][]byte{idInHTTP, idInFastCGI} {
+		for at := 0; ; {
+			i := bytes.Index(text[at:], marker)
+			if i < 0 || at+i+len(marker)+idLength > len(text) {
+				break
+			}
+			at += i + len(marker)
+			w.ids[string(text[at:at+idLength])] = true
+			end = max(end, at+idLength)
+		}
+	}
+	if _, trailers, ok := bytes.Cut(text, lastChunk); ok && !bytes.HasPrefix(trailers, []byte("\r\n")) {
+		name, _, _ := bytes.Cut(trailers, []byte(":"))
+		if f := fold(string(name)); len(f) < keep && (strings.HasPrefix(f, "x-verified-") || f == "x-member") {
+			w.trailers = append(w.trailers, string(trailers[:min(len(trailers), keep)]))
+		}
+	}
+	return end
+}
+
+// take tells whether the request reached the backend, and forgets it.
+func (w *watch) take(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	reached := w.ids[id]
+	delete(w.ids, id)
+	return reached
+}
+
+// takeTrailers returns the trailers since the last call.
+func (w *watch) takeTrailers() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found := w.trailers
+	w.trailers = nil
+	return found
+}
