@@ -188,6 +188,12 @@ func (t *Template) Parameters() []string {
 	return names
 }
 
+// OnlyParameters reports whether the template reads query parameters and nothing else
+// of the request.
+func (t *Template) OnlyParameters() bool {
+	return !slices.ContainsFunc(t.segments, func(s segment) bool { return s.kind != literal && s.kind != queryValue })
+}
+
 // Claims returns the names of the claims that the template reads.
 func (t *Template) Claims() []string {
 	var names []string

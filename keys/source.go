@@ -59,3 +59,11 @@ type UserOpener interface {
 	// never shows a secret.
 	OpenUsers() (UserSource, error)
 }
+
+// RuleNeeder is implemented by a [UserOpener] that must be asked for nothing but ids
+// of a known form, such as one that hands them to a database. The host then refuses a
+// configuration in which the user has no `param` rule.
+type RuleNeeder interface {
+	// NeedsRule reports whether a rule is needed.
+	NeedsRule() bool
+}
