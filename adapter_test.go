@@ -131,6 +131,8 @@ func TestUncovered(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	setSecrets(t)
 	t.Setenv("EMPTY", "")
+	t.Setenv("LINKS_DSN", "postgres://links:canary@127.0.0.1:5432/app")
+	t.Setenv("BAD_DSN", "links:canary@ 127.0.0.1 % password=canary")
 	golden(t, "load", func(t *testing.T, directives string) string {
 		_, err := tryLoad(t, siteFile(directives))
 		if err == nil {

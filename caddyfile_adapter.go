@@ -18,6 +18,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/block"
 	"github.com/signedlink/caddy-signed-link/keys/file"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
+	"github.com/signedlink/caddy-signed-link/keys/sql"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -59,7 +60,7 @@ func init() {
 //	name            <label>
 //	secret          <value> [<key id>] { encoding utf8|hex|base64|base64url  not_before <time>  not_after <time> }
 //	keys            file <path>
-//	user_keys       inline { <user> <secret> } | file <path>
+//	user_keys       inline { <user> <secret> } | file <path> | sql mysql|postgres <dsn> { query <sql>  ttl <d>  negative_ttl <d>  timeout <d>  cache <n>  max_lookups <n> }
 //	user            <template> [percent|utf8] | none
 //	param           <name> <class> [<value>...] [min <n>] [max <n>] [optional]
 //	ignore          <name or prefix*>...
@@ -427,8 +428,8 @@ func keySource(d *caddyfile.Dispenser) (json.RawMessage, error) {
 }
 
 func userKeySource(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	const syntax = "user_keys file <path>` or `user_keys inline { <user> <secret> }"
-	args, err := block.Args(d, 1, 2, syntax)
+	const syntax = "user_keys file <path>`, `user_keys inline { <user> <secret> }` or `user_keys sql mysql|postgres <dsn> { query <sql> }"
+	args, err := block.Args(d, 1, 3, syntax)
 	if err != nil {
 		return nil, err
 	}
@@ -451,8 +452,57 @@ func userKeySource(d *caddyfile.Dispenser) (json.RawMessage, error) {
 			return nil, d.Err("user_keys inline: write `<user> <secret>` lines in its block")
 		}
 		return caddyconfig.JSONModuleObject(source, "source", "inline", nil), nil
+	case args[0] == "sql":
+		return sqlSource(d, args[1:])
 	}
 	return nil, d.Errf("write `%s`", syntax)
+}
+
+// sqlSource reads `user_keys sql`, whose arguments behind that word are given. No error
+// shows the DSN.
+func sqlSource(d *caddyfile.Dispenser, args []string) (json.RawMessage, error) {
+	const syntax = "user_keys sql mysql|postgres {env.NAME} { query <sql> }"
+	if len(args) == 0 || !slices.Contains(sql.Drivers, args[0]) {
+		return nil, d.Errf("user_keys sql: name the kind of database first, mysql (for MariaDB, too) or postgres, as in `%s`", syntax)
+	}
+	if len(args) != 2 {
+		return nil, d.Errf("user_keys sql: the DSN is missing, which says where the database is; write `%s`", syntax)
+	}
+	source := sql.Source{Driver: args[0], DSN: args[1]}
+	seen := make(block.Seen)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.Once(d); err != nil {
+			return nil, err
+		}
+		var err error
+		switch d.Val() {
+		case "query":
+			words := d.RemainingArgs()
+			if len(words) != 1 {
+				return nil, d.Err("query takes one argument; put the SQL in backquotes, as in query `SELECT id, secret_token FROM users WHERE id = ?`")
+			}
+			source.Query = words[0]
+		case "ttl":
+			source.TTL, err = block.Duration(d)
+		case "negative_ttl":
+			source.NegativeTTL, err = block.Duration(d)
+		case "timeout":
+			source.Timeout, err = block.Duration(d)
+		case "cache":
+			source.Cache, err = block.Int(d, 1)
+		case "max_lookups":
+			source.MaxLookups, err = block.Int(d, 1)
+		default:
+			err = block.Unknown(d, []string{"query", "ttl", "negative_ttl", "timeout", "cache", "max_lookups"})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if source.Query == "" {
+		return nil, d.Err("user_keys sql: the query is missing; write query `SELECT id, secret_token FROM users WHERE id = ?` in its block")
+	}
+	return caddyconfig.JSONModuleObject(source, "source", "sql", nil), nil
 }
 
 func (s *schemeParser) param(d *caddyfile.Dispenser) error {

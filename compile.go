@@ -573,8 +573,15 @@ func (c *SchemeConfig) openKeys(ctx caddy.Context, s *scheme) error {
 		if !ok {
 			return fmt.Errorf("user_keys: the module is a %T, which holds no secrets of users", module)
 		}
-		s.users, err = opener.OpenUsers()
-		return err
+		if n, ok := module.(keys.RuleNeeder); ok && n.NeedsRule() {
+			if err := s.checkUserRules(); err != nil {
+				return err
+			}
+		}
+		if s.users, err = opener.OpenUsers(); err != nil {
+			return fmt.Errorf("user_keys: %w", err)
+		}
+		return nil
 	}
 	module, err := ctx.LoadModule(c, "KeysRaw")
 	if err != nil {
@@ -586,4 +593,23 @@ func (c *SchemeConfig) openKeys(ctx caddy.Context, s *scheme) error {
 	}
 	s.keys, err = opener.OpenSet()
 	return err
+}
+
+// checkUserRules fails if a part of the user has no rule: what a client writes there
+// would be handed to a source that wants ids of a known form only.
+func (s *scheme) checkUserRules() error {
+	if s.user == nil || !s.user.OnlyParameters() || len(s.user.Parameters()) == 0 {
+		return fmt.Errorf("user_keys: this source looks up ids of a known form only, and no param rule can say the form of %s; take the user from parameters of the query, as in `user {query.user}`", s.user)
+	}
+	parameters := s.user.Parameters()
+	for _, name := range parameters {
+		ruled := slices.ContainsFunc(s.rules, func(b boundRule) bool {
+			// a scheme of users' secrets may claim the user that it was asked with
+			return b.name == name && !b.claim || b.name == "user" && b.claim && s.description.NeedsUserKey && len(parameters) == 1
+		})
+		if !ruled {
+			return fmt.Errorf("user_keys: this source looks up ids of a known form only; say the form of %[1]s with a rule, such as `param %[1]s digits` or `param %[1]s alnum max 32`", name)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	// the schemes and key sources that come with the module
 	_ "github.com/signedlink/caddy-signed-link/keys/file"
 	_ "github.com/signedlink/caddy-signed-link/keys/inline"
+	_ "github.com/signedlink/caddy-signed-link/keys/sql"
 	_ "github.com/signedlink/caddy-signed-link/schemes/akid"
 	_ "github.com/signedlink/caddy-signed-link/schemes/keyedhash"
 	_ "github.com/signedlink/caddy-signed-link/schemes/sial"

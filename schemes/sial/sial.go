@@ -80,7 +80,7 @@ const rest = "*"
 // NewScheme compiles the scheme.
 func (s *Scheme) NewScheme(o link.Options) (link.Scheme, error) {
 	if !o.UserKeys {
-		return nil, errors.New("each user of an action link has a secret of its own; give them with `user_keys inline` or `user_keys file`")
+		return nil, errors.New("each user of an action link has a secret of its own; give them with `user_keys inline`, `user_keys file` or `user_keys sql`")
 	}
 	c := s.Config()
 	if c.Algorithm == "" {
