@@ -43,14 +43,21 @@ have_tomcat9() {
 	[ -e /usr/share/java/tomcat9-catalina.jar ] && [ -e /usr/share/java/tomcat9-servlet-api.jar ]
 }
 
+have_postgresql() {
+	for program in /usr/lib/postgresql/*/bin/postgres; do
+		[ -x "$program" ] && return 0
+	done
+	return 1
+}
+
 # The services that exist, one a line.
 services() {
-	for script in /etc/init.d/php*-fpm /etc/init.d/apache2 /etc/init.d/tomcat10; do
+	for script in /etc/init.d/php*-fpm /etc/init.d/apache2 /etc/init.d/tomcat10 /etc/init.d/postgresql /etc/init.d/mariadb; do
 		if [ -e "$script" ]; then
 			basename "$script"
 		fi
 	done
-	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/apache2.service /lib/systemd/system/tomcat10.service; do
+	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/apache2.service /lib/systemd/system/tomcat10.service /lib/systemd/system/postgresql.service /lib/systemd/system/mariadb.service; do
 		if [ -e "$unit" ]; then
 			basename "$unit" .service
 		fi
@@ -73,6 +80,8 @@ have_mod_php || missing="$missing libapache2-mod-php"
 have_tomcat || missing="$missing tomcat10"
 have_tomcat9 || missing="$missing libtomcat9-java"
 have javac && have java || missing="$missing default-jdk-headless"
+have_postgresql || missing="$missing postgresql"
+have mariadbd && have mariadb-install-db || missing="$missing mariadb-server"
 have curl || missing="$missing curl"
 
 if [ -z "$missing" ]; then

@@ -16,6 +16,9 @@ var debianPackages = map[string]string{
 	"tomcat9": "libtomcat9-java",
 	"java":    "default-jdk-headless",
 	"javac":   "default-jdk-headless",
+
+	"mariadbd":           "mariadb-server",
+	"mariadb-install-db": "mariadb-server",
 }
 
 // Require ends the test, naming the Debian packages to install, unless all the
@@ -52,6 +55,8 @@ func program(name string) string {
 		return tomcat10.installed()
 	case tomcat9.name:
 		return tomcat9.installed()
+	case "postgresql":
+		return postgresBin()
 	}
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -61,6 +66,8 @@ func program(name string) string {
 		return newest("/usr/sbin/php-fpm[0-9]*")
 	case "apache2":
 		return newest("/usr/sbin/apache2")
+	case "mariadbd":
+		return newest("/usr/sbin/mariadbd")
 	}
 	return ""
 }

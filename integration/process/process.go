@@ -171,6 +171,27 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill ends the process and its group at once, as a crash does.
+func (p *Process) Kill() {
+	select {
+	case <-p.ended:
+		return
+	default:
+	}
+	killGroup(p.pid)
+	<-p.ended
+}
+
+// Ended reports whether the process has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Output is what the process has written so far.
 func (p *Process) Output() string {
 	b, err := os.ReadFile(p.log)
