@@ -29,6 +29,7 @@ import (
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/internal/markdown"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
+	"github.com/signedlink/caddy-signed-link/keys/sql"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 	"github.com/signedlink/caddy-signed-link/schemes/akid"
@@ -216,7 +217,14 @@ const exampleSecret = "q83vEjRWeJCrze8SNFZ4kA=="
 func withSecrets(t *testing.T, text string) string {
 	t.Helper()
 	for _, m := range envName.FindAllStringSubmatch(text, -1) {
-		t.Setenv(m[1], exampleSecret)
+		value := exampleSecret
+		if m[1] == "LINKS_DSN" {
+			value = "links:password@tcp(127.0.0.1:3306)/app"
+			if strings.Contains(text, "postgres") {
+				value = "postgres://links:password@127.0.0.1:5432/app"
+			}
+		}
+		t.Setenv(m[1], value)
 	}
 	dir := t.TempDir()
 	return secretPath.ReplaceAllStringFunc(text, func(path string) string {
@@ -337,6 +345,10 @@ func TestJSON(t *testing.T) {
 			}
 			path, _ := json.Marshal(file)
 			w.provision(t, server(handlerWithKeys(t, "file", map[string]json.RawMessage{"path": path})))
+		case object["driver"] != nil:
+			w.provision(t, server([]byte(`{"handler": "signed_link", "schemes": [{
+				"scheme": {"kind": "sial"}, "user_keys": `+string(text)+`, "params": {"user": {"class": "digits"}}
+			}]}`)))
 		default:
 			t.Error("nobody knows what to do with this JSON")
 		}
@@ -535,6 +547,7 @@ func TestJSONNames(t *testing.T) {
 		sial.Scheme{},
 		inline.Source{},
 		inline.Secret{},
+		sql.Source{},
 	} {
 		typ := reflect.TypeOf(v)
 		for field := range typ.Fields() {
