@@ -64,6 +64,7 @@ respond "user={http.signed_link.user} reason={http.signed_link.reason}"
 
 // TestSQL verifies action links with secrets from the users table of a real database.
 func TestSQL(t *testing.T) {
+	t.Parallel()
 	for name, d := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -81,7 +81,7 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 func TestConformance(t *testing.T) {
 	keystest.Users(t, func(t *testing.T, users map[string]string) keys.UserSource {
-		return sql.Open(t, sql.Options{}, newServer(users))
+		return sql.Open(t, sql.Options{}, newServer(users)).UserSource
 	})
 }
 
