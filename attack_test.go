@@ -168,7 +168,7 @@ func TestAttackControlBytes(t *testing.T) {
 func TestAttackCookieShadow(t *testing.T) {
 	for _, mode := range []string{"require", "recognize"} {
 		s := refusedAs(t, mode)
-		a := s.get("/x?"+goodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1", "Cookie: key=x")
+		a := s.get("/x?"+goodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1; user[%00]=x", "Cookie: key=x;user[x%00]=y; us%65r=z")
 		if a.seen == nil {
 			t.Fatalf("refused: %s", a.Body)
 		}
@@ -405,6 +405,69 @@ func TestAttackPathConfusion(t *testing.T) {
 			t.Errorf("an honest path is refused: %d", a.Code)
 		}
 	})
+}
+
+// TestAttackOpaqueTarget: Go makes a URL without a path of `GET http:X./app/`, which no
+// path matcher matches, and a proxy sends on `GET X./app/`, which php -S serves from /app.
+func TestAttackOpaqueTarget(t *testing.T) {
+	s := refusedAs(t, "/app/*")
+	for _, target := range []string{"http:X./app/?user=admin", "a:X./%2fapp/", "http:app/x"} {
+		if a := s.get(target, "X-Verified-User: admin"); a.seen != nil || a.Body.String() != "ambiguous/path" {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	for _, target := range []string{"http://example.org/open?a=1", "http://example.org?a=1"} {
+		if a := s.get(target); a.seen == nil {
+			t.Errorf("an honest target is refused, %s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	guarded := loadSite(t, "signed_link guard\nhandle /app/* {\n"+autologin("")+"test_backend app\n}\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+	a := guarded.get("http:X./app/?user=admin", "X-Verified-User: admin")
+	if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.seen.URI+a.seen.OrigURI, "user") || a.header1(t, "X-Verified-User") != "" {
+		t.Errorf("behind a guard: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackPanic: bytes of which Unicode's lower case has another length, in front of a
+// script in the path.
+func TestAttackPanic(t *testing.T) {
+	s := refusedAs(t, "/app/*")
+	for _, path := range []string{"/\xff.php/", "/\xff\xff\xff.PHP/app/", "/%FF.php/x", "/\u0130\u0130.php/app/x", "/\u2126.php/", "/.php/", "/.php"} {
+		s.get(path + "?" + goodLink)
+	}
+	if a := s.get("/\u0130\u0130.php/app/x?" + goodLink); a.Body.String() != "ambiguous/path" {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackNobodysParameters: what recognize lets on as nobody names nobody, whatever
+// stands beside the identity: a signed parameter and a semicolon, a '#', a control.
+func TestAttackNobodysParameters(t *testing.T) {
+	t.Setenv("TOKEN", "s3cret-of-42")
+	s := loadSite(t, `signed_link recognize sial {
+		user_keys inline {
+			42 {env.TOKEN}
+		}
+		action {path} prefix /do/
+		params title
+	}
+	test_backend`)
+	for query, want := range map[string]string{
+		"title=7;user=admin":          "",
+		"title=7&a=1":                 "?title=7&a=1",
+		"a=1;title=7;us%65r=x":        "",
+		"a=1;b=2&title=7":             "?a=1;b=2&title=7",
+		"user#&a=1":                   "",
+		"a=1&\x01user=admin":          "",
+		"a=1& user=admin":             "",
+		"title=7&user[]=admin;x&sig=": "?title=7",
+	} {
+		r := request(t, "GET", "/do/watch", "")
+		r.URL.RawQuery, r.RequestURI = query, "/do/watch?"+query
+		if a := s.do(r); a.seen == nil || a.seen.URI != "/do/watch"+want || a.seen.OrigURI != a.seen.URI {
+			t.Errorf("%q: %d %s, want %q", query, a.Code, a.Body, want)
+		}
+	}
 }
 
 // TestAttackErrorRoute: handle_errors that proxies to the application must not hand

@@ -52,6 +52,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
 			return h.errorf("a guard has no schemes and no matcher: it runs on every request")
 		}
+		h.statuses = defaultStatuses
+		h.label = "guard"
 		return nil
 	}
 	if err := h.compileOptions(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -230,8 +231,9 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 	d := h.def
 	gone := d.signature | d.identity
 	st.cut(r, func(segment string) bool {
-		i, spelling := d.names.Classify(segment)
-		return spelling != query.Other && gone.has(i)
+		// A query with raw blanks, controls or '#' ends elsewhere for each backend, so
+		// that none of it can be kept.
+		return st.request.Query.Control || d.names.Spells(segment, gone.has)
 	})
 	st.cutCookies(r, d)
 	if st.conflict(v) {
@@ -277,12 +279,15 @@ func (st *state) value(name string) string {
 // proxies to the application must not hand it what was just refused.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *verdict) error {
 	st.forget(r)
-	st.cut(r, h.cutRefused(st, v))
+	st.cut(r, h.cutRefused(st))
 	for _, d := range h.app.allDefinitions() {
 		st.cutCookies(r, d)
 	}
 	dropBody(r)
 	dropUpgrade(r)
+	if !plainTarget(r.URL) {
+		st.dropTarget(r)
+	}
 
 	w.Header().Set("Cache-Control", "no-store")
 	if to, ok := h.redirects[v.Reason]; ok {
@@ -310,8 +315,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 // cutRefused returns which segments are cut out of a refused request: the protected
 // ones of every definition, for those that stand behind this one have not judged
 // theirs; or all, where the message covers all or the query cannot be read.
-func (h *Handler) cutRefused(st *state, v *verdict) func(segment string) bool {
-	if st.unreadable != nil || v.Reason == link.Ambiguous && v.Detail == "control" || h.def.coversAll {
+func (h *Handler) cutRefused(st *state) func(segment string) bool {
+	if st.unreadable != nil || st.request.Query.Control || h.def == nil || h.def.coversAll {
 		return func(string) bool { return true }
 	}
 	return h.app.isProtected
@@ -363,16 +368,32 @@ func (st *state) cut(r *http.Request, drop func(segment string) bool) {
 		return
 	}
 	if left, changed := clean(original.URL.RawQuery); changed {
-		// The URL in place, for handlers that derived a request before this one ran;
-		// the text that the value holds in a new context, put behind the pointer r,
-		// because placeholders close over it; and the placeholder of that text for
-		// those who hold another pointer, as error routes do.
+		// in place, for handlers that derived a request before this one ran
 		original.URL.RawQuery = left
 		original.RequestURI = cutURI(original.RequestURI)
-		*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
-		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-			repl.Set("http.request.orig_uri", original.RequestURI)
-		}
+		st.replaceOriginal(r, original)
+	}
+}
+
+// dropTarget makes a request whose target has no path, to a matcher, one for the root: a
+// proxy on an error route would send the target on as it came.
+func (st *state) dropTarget(r *http.Request) {
+	*r.URL = url.URL{Path: "/"}
+	r.RequestURI, st.query = "/", ""
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		*original.URL = *r.URL
+		original.RequestURI = "/"
+		st.replaceOriginal(r, original)
+	}
+}
+
+// replaceOriginal puts the original request, whose URL was changed in place, behind the
+// pointer r, because placeholders close over it, and into the placeholder of its text,
+// for those who hold another pointer, as error routes do.
+func (*state) replaceOriginal(r *http.Request, original http.Request) {
+	*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.request.orig_uri", original.RequestURI)
 	}
 }
 
@@ -413,7 +434,11 @@ func cutCookieLine(line string, names *query.Names) (string, int) {
 	n := 0
 	for part := range strings.SplitSeq(line, ";") {
 		name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
-		if _, spelling := names.Classify(name); spelling != query.Other {
+		// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
+		// array to the one and a text to the other.
+		_, decoded := names.Classify(name)
+		_, asIs := names.ClassifyDecoded([]byte(name))
+		if decoded != query.Other || asIs != query.Other {
 			n++
 			continue
 		}

@@ -258,6 +258,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// guard: on every request, before anything else
 	st := enter(r)
 	h.app.guard(r, st)
+	switch onErrorRoute := r.Context().Value(caddyhttp.ErrorCtxKey) != nil; {
+	case plainTarget(r.URL):
+	case onErrorRoute:
+		st.dropTarget(r)
+	case h.mode != observe:
+		v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
+		_, _ = st.read(r) // for the log
+		st.say(&v)
+		h.log(st, &v)
+		return h.refuse(w, r, st, &v)
+	}
 	if h.Guard {
 		if st.definitions == 0 && st.errorBefore(r) {
 			h.app.cutProtected(r, st) // an error before the routes: nobody judged the query

@@ -20,6 +20,13 @@ import (
 // the definition, or through it with somebody else's page (the class of
 // CVE-2020-5902, CVE-2020-11989 and CVE-2018-14371).
 
+// plainTarget reports whether the target of the request has a path that matchers see.
+// Of `GET http:X./app/` Go makes an opaque URL without a path, and a proxy sends on
+// `GET X./app/`, which some servers answer from /app.
+func plainTarget(u *url.URL) bool {
+	return u.Opaque == "" && (u.Path == "" || u.Path == "*" || u.Path[0] == '/')
+}
+
 // pathConfuses reports whether the matcher's verdict on the path as sent differs
 // from its verdict on a path as the backend may read it. Paths that every reader
 // reads alike, and definitions without a matcher, cost nothing.
@@ -46,6 +53,9 @@ const maxReadings = 16
 // pathReadings returns how a backend may read a raw path, where that differs from
 // the path decoded once.
 func pathReadings(profile query.Profile, raw string) []string {
+	if raw == "" {
+		return []string{"/"} // http://host without a path
+	}
 	if !strings.ContainsAny(raw, ";%\\") && !strings.Contains(raw, "//") && !strings.Contains(raw, "/.") &&
 		!hasScript(raw) {
 		return nil
@@ -137,23 +147,35 @@ func dotsAsNames(p string) string {
 
 // hasScript reports whether the path goes on behind a PHP script.
 func hasScript(p string) bool {
-	return strings.Contains(strings.ToLower(p), ".php/")
+	return nextScript(p) >= 0
 }
 
 // scriptPaths returns, for each script in the path, the path of the script and what
 // stands behind it, which frameworks route.
 func scriptPaths(p string) []string {
 	var paths []string
-	lower := strings.ToLower(p)
 	for from := 0; ; {
-		i := strings.Index(lower[from:], ".php/")
+		i := nextScript(p[from:])
 		if i < 0 {
 			return append(paths, p)
 		}
-		end := from + i + len(".php")
+		end := from + i
 		paths = append(paths, p[:end], p[end:])
 		from = end
 	}
+}
+
+// nextScript returns where the first script in the path ends, or -1. PHP's handlers
+// fold ASCII only, and so does this: with Unicode's lower case the offsets would not
+// be those of p.
+func nextScript(p string) int {
+	const script = ".php/"
+	for i := 0; i+len(script) <= len(p); i++ {
+		if p[i] == '.' && p[i+1]|0x20 == 'p' && p[i+2]|0x20 == 'h' && p[i+3]|0x20 == 'p' && p[i+4] == '/' {
+			return i + len(script) - 1
+		}
+	}
+	return -1
 }
 
 // withPath returns a copy of the request for another path, on which matchers can be

@@ -231,6 +231,23 @@ func (n *Names) parts(segment string) (int, Spelling) {
 	return 0, Other
 }
 
+// Spells reports whether the segment, or one of its parts between semicolons, spells a
+// name of which in reports true. Classify says only which name comes first.
+func (n *Names) Spells(segment string, in func(index int) bool) bool {
+	if i, s := n.Classify(segment); s != Other && in(i) {
+		return true
+	}
+	if !n.profile.Has(SemicolonSeparator) || strings.IndexByte(segment, ';') < 0 {
+		return false
+	}
+	for part := range strings.SplitSeq(segment, ";") {
+		if i, s := n.part(part); s != Other && in(i) {
+			return true
+		}
+	}
+	return false
+}
+
 // part classifies the name of one part; a plain one is a look-alike to the caller,
 // because others read the whole segment.
 func (n *Names) part(part string) (int, Spelling) {
