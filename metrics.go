@@ -16,7 +16,8 @@ import (
 // request; all keys of a set have one from the start, so that a key which nobody uses
 // shows as 0 and not as a gap.
 type matches struct {
-	known atomic.Pointer[knownKeys]
+	known   atomic.Pointer[knownKeys]
+	lookups map[string]prometheus.Counter // of users' own keys, by result
 }
 
 // knownKeys are the counters of one key set, by key id.
@@ -43,6 +44,10 @@ func newKeyMetrics(scheme, id string) keyMetrics {
 func (m *matches) prepare(s *scheme) *knownKeys {
 	k := &knownKeys{byID: make(map[string]keyMetrics)}
 	if s.users != nil {
+		m.lookups = make(map[string]prometheus.Counter)
+		for _, result := range []string{lookupKnown, lookupUnknown, lookupUnavailable} {
+			m.lookups[result] = metrics.UserLookups.WithLabelValues(s.name, result)
+		}
 		k.byID[metrics.PerUser] = newKeyMetrics(s.name, metrics.PerUser)
 	} else {
 		k.set = s.keys.KeySet()
@@ -52,6 +57,13 @@ func (m *matches) prepare(s *scheme) *knownKeys {
 	}
 	m.known.Store(k)
 	return k
+}
+
+// countLookup counts what became of a lookup of a user's key, if there was one.
+func (m *matches) countLookup(result string) {
+	if c := m.lookups[result]; c != nil {
+		c.Inc()
+	}
 }
 
 // count counts a link that the key with this id verified.

@@ -31,7 +31,7 @@ func keyValues(t *testing.T, ctx *caddy.Context, metric, scheme string) map[stri
 				labels[l.GetName()] = l.GetValue()
 			}
 			if labels["scheme"] == scheme {
-				found[labels["key_id"]] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+				found[labels["key_id"]+labels["result"]] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}
@@ -137,6 +137,16 @@ func TestUserKeyMetrics(t *testing.T) {
 	}
 	if got := keyValues(t, ctx, lastMatchMetric, "each"); got["(user)"] < float64(time.Now().Add(-time.Minute).Unix()) {
 		t.Errorf("last match %v", got)
+	}
+	// Only metrics and log tell a stranger from a wrong signature.
+	for _, query := range []string{"user=3&sig=00", "user=1&sig=00"} {
+		if a := s.get("/?" + query); a.Code != 401 {
+			t.Errorf("%s: %d", query, a.Code)
+		}
+	}
+	want := map[string]float64{"known": 4, "unknown": 1, "unavailable": 0}
+	if got := keyValues(t, ctx, "caddy_signed_link_user_lookups_total", "each"); !maps.Equal(got, want) {
+		t.Errorf("lookups %v, want %v", got, want)
 	}
 }
 

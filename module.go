@@ -302,6 +302,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	st.say(&v)
 	h.log(st, &v)
+	if v.scheme != nil {
+		v.scheme.matches.countLookup(v.lookup)
+	}
 	if v.None() {
 		v.scheme.matches.count(v.scheme, v.keyID, now)
 	}

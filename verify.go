@@ -88,6 +88,7 @@ type verdict struct {
 	claims       link.Claims
 	headers      []header // what a verified request gets
 	note         string   // for the log only: what the client must not learn
+	lookup       string   // for the metrics only: what became of the user's key
 	stage        stage    // how far the link came
 }
 
@@ -320,17 +321,26 @@ func (s *scheme) verify(ctx context.Context, r *link.Request, l *link.Link, v *v
 	}
 }
 
+// What becomes of the lookup of a user's key.
+const (
+	lookupKnown       = "known"
+	lookupUnknown     = "unknown"
+	lookupUnavailable = "unavailable"
+)
+
 // verifyUser verifies with the secret of the link's user. One who does not exist
 // takes the same way, with a dummy key, and gets the same answer as a wrong
 // signature: action links must not tell who has an account.
 func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, v *verdict) link.Refusal {
 	key, exists := s.dummy, false
+	v.lookup = lookupUnknown
 	if l.User != "" && len(l.User) <= maxUser {
 		switch secret, err := s.users.UserKey(ctx, l.User); {
 		case err == nil && !secret.Empty():
 			key, exists = secret.Bytes(), true
+			v.lookup = lookupKnown
 		case err != nil && !errors.Is(err, keys.ErrNoUser):
-			v.note, v.stage = err.Error(), stageUnavailable
+			v.note, v.stage, v.lookup = err.Error(), stageUnavailable, lookupUnavailable
 			return link.Refuse(link.KeysUnavailable, "")
 		}
 	}

@@ -33,6 +33,13 @@ var (
 		Help: "When a key last verified a link, by scheme and key id, in seconds since 1970.",
 	}, []string{"scheme", "key_id"})
 
+	// UserLookups counts how lookups of users' own keys ended. Only here and in the log
+	// is a user who does not exist told from a wrong signature.
+	UserLookups = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "user_lookups_total",
+		Help: "Lookups of users' own keys, by scheme and result: known, unknown or unavailable.",
+	}, []string{"scheme", "result"})
+
 	// SourceErrors counts failures of key sources: a file that could not be read again,
 	// a database that did not answer. The last good keys stay in force meanwhile, or
 	// links get keys_unavailable.
@@ -58,7 +65,7 @@ var (
 
 // Register adds the collectors to a registry that may have them already.
 func Register(registry prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{KeyMatches, KeyLastMatch, SourceErrors, SourceLoads, SourceSeconds} {
+	for _, c := range []prometheus.Collector{KeyMatches, KeyLastMatch, UserLookups, SourceErrors, SourceLoads, SourceSeconds} {
 		var known prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &known) {
 			return err
