@@ -42,7 +42,14 @@ func (x syntax) prepare(query string) (string, error) {
 		case c == '?':
 			marks++
 			if x.dollar {
+				// apart from what it touches: `SELECT?` and `?0` would become other names
+				if i > 0 && joins(text[i-1]) {
+					b.WriteByte(' ')
+				}
 				b.WriteString("$1")
+				if i+1 < len(text) && joins(text[i+1]) {
+					b.WriteByte(' ')
+				}
 			} else {
 				b.WriteByte(c)
 			}
@@ -134,6 +141,9 @@ func (x syntax) comment(text string) int {
 	}
 	return len(text)
 }
+
+// joins reports whether the character would be read together with a $1 beside it.
+func joins(c byte) bool { return c == '$' || isName(c) }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
