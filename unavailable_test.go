@@ -3,7 +3,6 @@ package signedlink
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -62,7 +61,7 @@ func TestKeysUnavailable(t *testing.T) {
 					t.Errorf("observe: %s %v", a.Body, a.Header())
 				}
 			}
-			if strings.Contains(a.Body.String()+fmt.Sprint(http.Header(a.Header())), "the test says so") {
+			if strings.Contains(a.Body.String()+fmt.Sprint(a.Header()), "the test says so") {
 				t.Errorf("%s tells what the source said", mode)
 			}
 		}
