@@ -60,7 +60,11 @@ func (a *App) Start() error {
 		return fmt.Errorf("the http app is a %T", module)
 	}
 	for name, server := range servers.Servers {
-		if err := (&walk{named: server.NamedRoutes}).server(server.Routes); err != nil {
+		err := (&walk{named: server.NamedRoutes}).server(server.Routes)
+		if err == nil && server.Errors != nil {
+			err = (&walk{named: server.NamedRoutes, failed: true}).routes(server.Errors.Routes, false)
+		}
+		if err != nil {
 			return fmt.Errorf("server %s: %w", name, err)
 		}
 	}
@@ -98,6 +102,12 @@ func (a *App) guardErrors(server *caddyhttp.Server) {
 	if server == nil || server.Errors == nil || len(server.Errors.Routes) == 0 || a.guarded[server] {
 		return
 	}
+	// Caddy drops the text of handlers that it has loaded: if none is left, it is loading
+	// the error routes themselves, and must find the list as it was.
+	loading := func(route caddyhttp.Route) bool { return len(route.HandlersRaw) > 0 }
+	if !slices.ContainsFunc(server.Routes, loading) {
+		return
+	}
 	a.guarded[server] = true
 	guard := caddyhttp.Route{HandlersRaw: []json.RawMessage{json.RawMessage(`{"handler":"signed_link","guard":true}`)}}
 	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, guard)
@@ -107,6 +117,7 @@ func (a *App) guardErrors(server *caddyhttp.Server) {
 type walk struct {
 	named   map[string]*caddyhttp.Route
 	guarded bool // a guard runs on every request that comes here
+	failed  bool // these are error routes
 	depth   int  // of named routes that invoke each other
 }
 
@@ -158,6 +169,9 @@ func (w *walk) handler(h caddyhttp.MiddlewareHandler, whole bool) error {
 	switch h := h.(type) {
 	case *Handler:
 		switch {
+		case w.failed && !h.Guard:
+			return h.errorf("this definition stands in handle_errors, which sees requests only that have failed already; " +
+				"write it at the top of the site, with its matcher behind the directive")
 		case whole:
 			w.guarded = true
 		case !w.guarded && !h.Guard:

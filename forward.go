@@ -21,15 +21,14 @@ type state struct {
 	isRead     bool
 	unreadable error
 
-	query       string // the query as the last handler left it
-	headers     []header
-	valid       *verdict // the first definition that verified
-	last        *verdict // the last that had something to say
-	verifiedBy  []string // names of the schemes that verified, for the matcher
-	required    bool     // a definition that requires a link verified one
-	definitions int      // how many the request met, whether they matched or not
-	cookiesCut  int
-	isNew       bool
+	query      string // the query as the last handler left it
+	headers    []header
+	valid      *verdict // the first definition that verified
+	last       *verdict // the last that had something to say
+	verifiedBy []string // names of the schemes that verified, for the matcher
+	required   bool     // a definition that requires a link verified one
+	cookiesCut int
+	isNew      bool
 }
 
 // stateKey is the name of the state in the request's vars.

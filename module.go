@@ -263,29 +263,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case onErrorRoute:
 		st.dropTarget(r)
 	case h.mode != observe:
-		v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
-		_, _ = st.read(r) // for the log
-		st.say(&v)
-		h.log(st, &v)
-		return h.refuse(w, r, st, &v)
+		return h.refusePath(w, r, st)
 	}
 	if h.Guard {
-		if st.definitions == 0 && st.errorBefore(r) {
+		if st.errorBefore(r) {
 			h.app.cutProtected(r, st) // an error before the routes: nobody judged the query
 		}
 		return next.ServeHTTP(w, r)
 	}
-	st.definitions++
 	matched, err := h.matchers.AnyMatchWithError(r)
 	if err != nil {
 		return err
 	}
 	if h.mode != observe && h.pathConfuses(w, r, matched) {
-		_, _ = st.read(r) // for the log
-		v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
-		st.say(&v)
-		h.log(st, &v)
-		return h.refuse(w, r, st, &v)
+		return h.refusePath(w, r, st)
 	}
 	if !matched {
 		return next.ServeHTTP(w, r)
@@ -327,6 +318,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	default:
 		return h.refuse(w, r, st, &v)
 	}
+}
+
+// refusePath refuses a request whose path matcher and backend could read differently.
+func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state) error {
+	_, _ = st.read(r) // for the log, and for what is cut
+	v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
+	st.say(&v)
+	h.log(st, &v)
+	return h.refuse(w, r, st, &v)
 }
 
 // admit judges what surrounds a link whose signature is right.
