@@ -186,6 +186,9 @@ const (
 	window   = 1 << 30
 	maxFrame = 16 << 10
 	maxBody  = 48 << 10 // so that no window of the gateway is ever full
+	// longHeaders is the length of a header block, in bytes, beyond which a Caddy
+	// without this module breaks streams off as well.
+	longHeaders = 32 << 10
 )
 
 func (c *client) sendHTTP2(q *request, id string) (*answer, error) {
@@ -281,7 +284,7 @@ func (c *client) tryHTTP2(q *request, id string) (a *answer, err error) {
 			switch {
 			case f.ErrCode == http2.ErrCodeNo && a.Status > 0:
 				ended = true // it has answered and wants no body
-			case f.ErrCode == http2.ErrCodeInternal:
+			case f.ErrCode == http2.ErrCodeInternal && t.block.Len() <= longHeaders:
 				return nil, errInternal
 			default:
 				keep = true
