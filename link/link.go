@@ -5,6 +5,7 @@
 package link
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -144,7 +145,8 @@ type Link struct {
 	// User is the identity under which a key is looked up in user keys. The gateway
 	// fills it from the definition's user template before Read.
 	User string
-	// Claims are the values that the link states, by the names of the description.
+	// Claims are the values that the link states, by the names of the description. The
+	// gateway lends an empty slice with room for some, so that they need no memory.
 	Claims Claims
 	// Expires and Issued are the link's time window, as text.
 	Expires, Issued Timestamp
@@ -200,6 +202,31 @@ type Scheme interface {
 	// Verify reports whether the key makes the signature that Read found. It
 	// compares in constant time, and takes the same path for every key.
 	Verify(r *Request, l *Link, key []byte) bool
+}
+
+// Verifier is [Scheme.Verify] of one scheme with one key. It is a function because it
+// holds a secret: what prints by reflection sees into structs and slices, and not into
+// functions.
+type Verifier func(r *Request, l *Link) bool
+
+// Binder is what a scheme implements that can do a part of its work on a key once: the
+// first block of a digest, the two of an HMAC, the parsing of a public key.
+type Binder interface {
+	Scheme
+	// Bind returns Verify with a key. It copies of the key what it needs. What it
+	// returns says for each link what Verify says, in a time that depends on no more.
+	Bind(key []byte) Verifier
+}
+
+// Bind returns the scheme's Verify with a key, prepared if the scheme is a [Binder].
+// The gateway binds the keys of key sets, which are few, once for each set. It does not
+// bind users' own keys: there may be a million of them, and each is seldom used.
+func Bind(s Scheme, key []byte) Verifier {
+	if b, ok := s.(Binder); ok {
+		return b.Bind(key)
+	}
+	own := bytes.Clone(key)
+	return func(r *Request, l *Link) bool { return s.Verify(r, l, own) }
 }
 
 // Options are the options of every scheme that a scheme needs to know when it is

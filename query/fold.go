@@ -191,9 +191,18 @@ func (n *Names) Name(i int) string { return n.plain[i] }
 // how. Of a segment with semicolons every part is looked at.
 func (n *Names) Classify(segment string) (index int, spelling Spelling) {
 	name := segment
-	if before, _, ok := strings.Cut(segment, "="); ok {
-		name = before
+	if i := strings.IndexByte(segment, '='); i >= 0 {
+		name = segment[:i]
 	}
+	return n.classify(segment, name)
+}
+
+// ClassifyPair is [Names.Classify] for a segment of a query that was read.
+func (n *Names) ClassifyPair(q *Query, p Pair) (index int, spelling Spelling) {
+	return n.classify(q.Raw[p.Start:p.End], q.Raw[p.Start:p.Eq])
+}
+
+func (n *Names) classify(segment, name string) (index int, spelling Spelling) {
 	for i, p := range n.plain {
 		if name == p {
 			return i, Plain
@@ -265,8 +274,13 @@ func (n *Names) part(part string) (int, Spelling) {
 func (n *Names) name(raw string) (int, Spelling) {
 	if plainName(raw) {
 		// nothing to decode, nothing that PHP folds
+		if n.profile.Has(DashDotUnderscore) {
+			for raw != "" && (raw[len(raw)-1] == '_' || raw[len(raw)-1] == '-') {
+				raw = raw[:len(raw)-1]
+			}
+		}
 		for i, l := range n.loose {
-			if len(raw) >= len(l) && n.profile.looseEqual(raw, l) {
+			if len(raw) == len(l) && n.profile.looseEqual(raw, l) {
 				return i, LookAlike
 			}
 		}
@@ -313,21 +327,23 @@ func bracketed(decoded []byte) Spelling {
 // plainName tells whether decoding and PHP's fold leave the name as it is.
 func plainName(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isAlnum(c) && c != '_' && c != '-' {
+		if !plainNames[s[i]] {
 			return false
 		}
 	}
 	return true
 }
 
-// looseEqual compares a plain name with a loose fold.
+var plainNames = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = isAlnum(byte(c)) || c == '_' || c == '-'
+	}
+	return plain
+}()
+
+// looseEqual compares a plain name, without a run of '_' and '-' at its end where those
+// are alike, with a loose fold of the same length.
 func (p Profile) looseEqual(s, loose string) bool {
-	if p.Has(DashDotUnderscore) {
-		s = strings.TrimRight(s, "_-")
-	}
-	if len(s) != len(loose) {
-		return false
-	}
 	for i := range len(s) {
 		c := s[i]
 		switch {
