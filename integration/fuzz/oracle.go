@@ -377,7 +377,7 @@ func (c *check) suspicious(segment string) bool {
 	if strings.Contains(segment, ";") {
 		name = segment
 	}
-	name = strings.ReplaceAll(decode(strings.ToLower(name), false), "%u", "\uFFFD")
+	name = strings.ReplaceAll(strings.ToLower(decode(name, false)), "%u", "\uFFFD")
 	name = plain(decode(name, false))
 	names := slices.Concat(c.kind.signed, c.kind.signature)
 	if c.errorRoute {

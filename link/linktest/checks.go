@@ -29,6 +29,7 @@ var checks = []struct {
 	{"request", leavesTheRequest},
 	{"reuse", retainsNothing},
 	{"concurrent", isConcurrent},
+	{"signs", signs},
 }
 
 // valid are the vectors with a right signature.
@@ -127,6 +128,42 @@ func claims(s *Suite) (errs []error) {
 			if slices.ContainsFunc(l.Claims[:i], func(o link.Claim) bool { return o.Name == c.Name }) {
 				errs = append(errs, fmt.Errorf("%s: the link states the claim %q twice", v.ID, c.Name))
 			}
+		}
+	}
+	return errs
+}
+
+// signs: what a [link.Signer] makes of a valid link's content verifies, and is the link
+// itself where there is one way only to write it. A wrong key signs something else.
+func signs(s *Suite) (errs []error) {
+	signer, ok := s.Scheme.(link.Signer)
+	if !ok {
+		return nil
+	}
+	for _, v := range s.valid() {
+		r := NewRequest(v.URL)
+		var l link.Link
+		if verdict := s.judge(r, v); !verdict.None() {
+			continue // the vectors tell
+		}
+		s.read(r, &l)
+		key, _ := s.key(l.User, v)
+		grant := link.Grant{User: l.User, Claims: l.Claims, Now: time.Unix(v.Now, 0)}
+		target, err := signer.Sign(r, grant, key)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: Sign: %w", v.ID, err))
+			continue
+		}
+		again := v
+		again.URL = r.Scheme + "://" + r.Host + target
+		if verdict := s.Judge(again); !verdict.None() || verdict.User != v.User {
+			errs = append(errs, fmt.Errorf("%s: Sign made %s, and the verdict on it is %s, user %q", v.ID, again.URL, describe(verdict), verdict.User))
+		}
+		if len(signer.AppendMessage(nil, r, &l, key)) == 0 {
+			errs = append(errs, fmt.Errorf("%s: the message is empty", v.ID))
+		}
+		if again.URL, err = signer.Sign(r, grant, []byte("no scheme has this key: 8ZzTnqvXW3")); err == nil && again.URL == target {
+			errs = append(errs, fmt.Errorf("%s: Sign does not use the key", v.ID))
 		}
 	}
 	return errs

@@ -3,6 +3,7 @@
 package akid
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/block"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 func init() {
@@ -212,10 +214,40 @@ func (a *akid) Read(r *link.Request, l *link.Link) link.Refusal {
 // Verify implements [link.Scheme].
 func (a *akid) Verify(_ *link.Request, l *link.Link, key []byte) bool {
 	var buf [512]byte
-	message := append(buf[:0], key...)
-	message = append(message, '.')
-	message = append(message, l.Text...)
-	return a.mac.Equal(l.Signature, key, message)
+	return a.mac.Equal(l.Signature, key, a.AppendMessage(buf[:0], nil, l, key))
+}
+
+// AppendMessage implements [link.Signer].
+func (*akid) AppendMessage(dst []byte, _ *link.Request, l *link.Link, key []byte) []byte {
+	dst = append(dst, key...)
+	dst = append(dst, '.')
+	return append(dst, l.Text...)
+}
+
+// Sign implements [link.Signer]. The claims are `user` and, where there is one,
+// `mailing`; with `text`, the text.
+func (a *akid) Sign(r *link.Request, g link.Grant, key []byte) (string, error) {
+	if !g.Expires.IsZero() {
+		return "", errors.New("an AKID says nothing of when it expires")
+	}
+	l := link.Link{Text: g.Claims.Get("mailing") + "." + g.Claims.Get("user")}
+	if a.text != nil {
+		l.Text = g.Claims.Get("text")
+	}
+	token := string(a.mac.AppendSignature([]byte(l.Text+"."), key, a.AppendMessage(nil, r, &l, key)))
+	raw := query.Set(r.Query.Raw, a.parameter, token)
+	signed := link.Request{Path: r.Path}
+	if err := signed.Query.Parse(raw); err != nil {
+		return "", err
+	}
+	switch refusal := a.Read(&signed, new(link.Link)); {
+	case refusal.None():
+		return r.Path + "?" + raw, nil
+	case a.text != nil:
+		return "", fmt.Errorf("the scheme does not accept this text (%s)", refusal)
+	default:
+		return "", fmt.Errorf("an AKID names its user by a number, and its mailing by letters and digits (%s)", refusal)
+	}
 }
 
 // Split takes the cleartext of an AKID apart: `mailing.user` or `.user`. The user is a
@@ -255,4 +287,5 @@ var (
 	_ caddyfile.Unmarshaler = (*Scheme)(nil)
 	_ link.Factory          = (*Scheme)(nil)
 	_ link.Scheme           = (*akid)(nil)
+	_ link.Signer           = (*akid)(nil)
 )
