@@ -3,6 +3,7 @@
 package akid
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -217,6 +218,16 @@ func (a *akid) Verify(_ *link.Request, l *link.Link, key []byte) bool {
 	return a.mac.Equal(l.Signature, key, a.AppendMessage(buf[:0], nil, l, key))
 }
 
+// Bind implements [link.Binder]. The secrets of ActionKit have 64 characters, which are
+// exactly one block of SHA-256.
+func (a *akid) Bind(key []byte) link.Verifier {
+	prepared := a.mac.Key(key, append(bytes.Clone(key), '.'))
+	return func(_ *link.Request, l *link.Link) bool {
+		var buf [256]byte
+		return prepared.Equal(l.Signature, append(buf[:0], l.Text...))
+	}
+}
+
 // AppendMessage implements [link.Signer].
 func (*akid) AppendMessage(dst []byte, _ *link.Request, l *link.Link, key []byte) []byte {
 	dst = append(dst, key...)
@@ -288,4 +299,5 @@ var (
 	_ link.Factory          = (*Scheme)(nil)
 	_ link.Scheme           = (*akid)(nil)
 	_ link.Signer           = (*akid)(nil)
+	_ link.Binder           = (*akid)(nil)
 )
