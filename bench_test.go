@@ -138,14 +138,25 @@ func judging(t testing.TB, directive, target string) func() {
 	path, raw, _ := strings.Cut(target, "?")
 	r := &link.Request{Method: http.MethodGet, Scheme: "https", Host: "example.org", Path: path}
 	now, ctx := time.Unix(1790000000, 0), context.Background()
+	v := new(verdict)
 	f := func() {
-		v := d.judge(ctx, r, r.Query.Parse(raw), now)
+		*v = verdict{}
+		d.judge(ctx, r, r.Query.Parse(raw), now, v)
 		if !v.None() {
 			panic(v.String())
 		}
 	}
 	f()
 	return f
+}
+
+// TestVerdictAllocations: from query to verdict nothing is allocated.
+func TestVerdictAllocations(t *testing.T) {
+	for _, l := range hotLinks(t) {
+		if n := testing.AllocsPerRun(100, judging(t, l.directive, l.target)); n != 0 {
+			t.Errorf("%s: %v allocations from query to verdict", l.name, n)
+		}
+	}
 }
 
 func BenchmarkVerdict(b *testing.B) {

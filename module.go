@@ -285,7 +285,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// read and verify: the bytes that the client sent, whatever was changed since
 	request, unreadable := st.read(r)
 	now := h.now()
-	v := h.def.judge(r.Context(), request, unreadable, now)
+	var v verdict
+	h.def.judge(r.Context(), request, unreadable, now, &v)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {

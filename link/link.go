@@ -287,7 +287,7 @@ func (p Policy) Check(l *Link, now time.Time) Refusal {
 		return Refuse(Malformed, "issued")
 	}
 	second := now
-	if l.Expires.Format != UnixMS {
+	if hasExpiry && l.Expires.Format != UnixMS {
 		second = now.Truncate(time.Second) // the second that the link names is its last
 	}
 	switch {
