@@ -216,6 +216,10 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		if present.has(i) && d.profile.Has(query.SingleName) {
 			return 0, link.Refuse(link.Ambiguous, "duplicate")
 		}
+		present.add(i)
+		if r.Query.Plain {
+			continue
+		}
 		// Pairs that Go's parser would drop, and that backends read in three ways.
 		raw := r.Query.RawValue(p)
 		if strings.IndexByte(raw, ';') >= 0 && d.profile.Has(query.SemicolonInValue) {
@@ -224,7 +228,6 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		if query.BrokenEscape(raw) && d.profile.Has(query.BrokenEscapeInValue) {
 			return 0, link.Refuse(link.Ambiguous, "escape")
 		}
-		present.add(i)
 	}
 	return present, link.Refusal{}
 }
@@ -253,7 +256,7 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 	l := &v.link
 	l.Claims = v.fewClaims[:0]
 	if s.users != nil {
-		l.User = s.user.Render(r, keyedhash.Values{})
+		l.User = s.user.Render(r, new(keyedhash.Values))
 	}
 	if v.Refusal = s.scheme.Read(r, l); !v.None() {
 		return
@@ -380,7 +383,7 @@ func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, 
 // results makes the headers of a verified request. A value that backends would read
 // differently refuses the link, because half an identity is none.
 func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v *verdict) link.Refusal {
-	values := keyedhash.Values{Claims: l.Claims, Local: func(string) string { return v.user }}
+	values := &keyedhash.Values{Claims: l.Claims, Local: func(string) string { return v.user }}
 	encode := s.userValue
 	if !profile.Has(query.HeaderSafeValue) {
 		encode = valueAny

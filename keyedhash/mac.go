@@ -200,8 +200,8 @@ func NewMAC(a Algorithm, e Encoding, truncate int) (MAC, error) {
 	return MAC{a, e, truncate}, nil
 }
 
-// maxSignature is more than the longest signature of any algorithm and encoding.
-const maxSignature = 160
+// maxSignature is the length of the longest signature of any algorithm and encoding.
+const maxSignature = 2 * maxDigest
 
 // Equal reports whether given is the signature of message under key.
 //
@@ -218,7 +218,7 @@ func (m MAC) Equal(given string, key, message []byte) bool {
 const maxDigest = sha512.Size
 
 // shows reports whether given is the text of the digest.
-func (m MAC) shows(given string, sum []byte) bool {
+func (m *MAC) shows(given string, sum []byte) bool {
 	var text, have [maxSignature]byte
 	want := m.Encoding.append(text[:0], sum[:min(len(sum), m.Encoding.bytes(m.Length))])[:m.Length]
 	if m.Encoding == Base64 || m.Encoding == Base64URL {
@@ -246,7 +246,7 @@ func (m MAC) AppendSignature(dst, key, message []byte) []byte {
 }
 
 // unpad takes the padding off a whole signature: all of it or nothing.
-func (m MAC) unpad(s string) string {
+func (m *MAC) unpad(s string) string {
 	if m.Length == m.Encoding.length(m.Algorithm.size) && len(s) == (m.Length+3)/4*4 {
 		return strings.TrimSuffix(s, "==="[:len(s)-m.Length])
 	}

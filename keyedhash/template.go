@@ -295,7 +295,7 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 			dst = append(dst, s.text...)
 		case queryValue:
 			if p, ok := r.Query.Find(s.text); ok {
-				dst = query.AppendUnescaped(dst, r.Query.RawValue(p))
+				dst = r.Query.AppendValue(dst, p)
 			}
 		case rawQueryValue:
 			if p, ok := r.Query.Find(s.text); ok {
@@ -336,7 +336,7 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 
 // Render is [Template.Append] as a text. A template that is one claim, or one parameter
 // with nothing to decode in it, costs no memory.
-func (t *Template) Render(r *link.Request, v Values) string {
+func (t *Template) Render(r *link.Request, v *Values) string {
 	if len(t.segments) == 1 {
 		switch s := &t.segments[0]; s.kind {
 		case claim:
@@ -348,7 +348,7 @@ func (t *Template) Render(r *link.Request, v Values) string {
 		}
 	}
 	var buf [256]byte
-	return string(t.Append(buf[:0], r, v))
+	return string(t.Append(buf[:0], r, *v))
 }
 
 // constant splits the template: beginning is what every rendering with this secret

@@ -75,7 +75,7 @@ func (r *Request) Value(name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return query.Unescape(r.Query.RawValue(p)), true
+	return r.Query.Value(p), true
 }
 
 // RawValue is [Request.Value] without decoding.
@@ -288,7 +288,7 @@ func (p Policy) Check(l *Link, now time.Time) Refusal {
 	}
 	second := now
 	if hasExpiry && l.Expires.Format != UnixMS {
-		second = now.Truncate(time.Second) // the second that the link names is its last
+		second = time.Unix(now.Unix(), 0) // the second that the link names is its last
 	}
 	switch {
 	case !hasExpiry && (p.RequireExpiry || p.MaxLifetime > 0): // one for ever exceeds every lifetime

@@ -194,15 +194,15 @@ func (n *Names) Classify(segment string) (index int, spelling Spelling) {
 	if i := strings.IndexByte(segment, '='); i >= 0 {
 		name = segment[:i]
 	}
-	return n.classify(segment, name)
+	return n.classify(segment, name, false)
 }
 
 // ClassifyPair is [Names.Classify] for a segment of a query that was read.
 func (n *Names) ClassifyPair(q *Query, p Pair) (index int, spelling Spelling) {
-	return n.classify(q.Raw[p.Start:p.End], q.Raw[p.Start:p.Eq])
+	return n.classify(q.Raw[p.Start:p.End], q.Raw[p.Start:p.Eq], q.Plain)
 }
 
-func (n *Names) classify(segment, name string) (index int, spelling Spelling) {
+func (n *Names) classify(segment, name string, plain bool) (index int, spelling Spelling) {
 	for i, p := range n.plain {
 		if name == p {
 			return i, Plain
@@ -211,7 +211,7 @@ func (n *Names) classify(segment, name string) (index int, spelling Spelling) {
 	if index, spelling = n.name(name); spelling != Other {
 		return index, spelling
 	}
-	if strings.IndexByte(segment, ';') >= 0 {
+	if !plain && strings.IndexByte(segment, ';') >= 0 {
 		return n.parts(segment)
 	}
 	return 0, Other

@@ -49,36 +49,52 @@ type Query struct {
 	// disagree about where such a query ends.
 	Control bool
 
-	few [24]Pair
+	// Plain tells that the raw query holds no '%', '+' or ';': nothing in it can be
+	// decoded or split, so what was sent is what is meant.
+	Plain bool
+
+	few [16]Pair
 }
 
 // Parse reads raw. It fails with [ErrTooLong] or [ErrTooMany] and then leaves the
 // query without pairs.
 func (q *Query) Parse(raw string) error {
-	q.Raw, q.Pairs, q.Control = raw, q.few[:0], false
+	q.Raw, q.Pairs, q.Control, q.Plain = raw, q.few[:0], false, false
 	if len(raw) > MaxBytes {
 		return ErrTooLong
 	}
+	var seen mark
 	start, eq := 0, -1
-	for i := range len(raw) {
-		switch marks[raw[i]] {
-		case noMark:
-		case separator:
+	for i := 0; i < len(raw); i++ {
+		// Most bytes mean nothing; four such are passed at once.
+		for i+4 <= len(raw) {
+			four := marks[raw[i]] | marks[raw[i+1]] | marks[raw[i+2]] | marks[raw[i+3]]
+			if four&(separator|equals) != 0 {
+				break
+			}
+			seen |= four
+			i += 4
+		}
+		if i == len(raw) {
+			break
+		}
+		m := marks[raw[i]]
+		seen |= m
+		switch {
+		case m&(separator|equals) == 0:
+		case m == separator:
 			if !q.add(start, eq, i) {
 				return ErrTooMany
 			}
 			start, eq = i+1, -1
-		case equals:
-			if eq < 0 {
-				eq = i
-			}
-		case control:
-			q.Control = true
+		case eq < 0:
+			eq = i
 		}
 	}
 	if !q.add(start, eq, len(raw)) {
 		return ErrTooMany
 	}
+	q.Control, q.Plain = seen&control != 0, seen&special == 0
 	return nil
 }
 
@@ -95,18 +111,22 @@ func (q *Query) add(start, eq, end int) bool {
 	if eq < 0 {
 		eq = end
 	}
+	if len(q.Pairs) == cap(q.Pairs) { // room for all that can follow, at once
+		n := len(q.Pairs) + 1 + strings.Count(q.Raw[end:], "&")
+		q.Pairs = append(make([]Pair, 0, min(n, MaxPairs)), q.Pairs...)
+	}
 	q.Pairs = append(q.Pairs, Pair{Start: start, End: end, Eq: eq})
 	return true
 }
 
-// mark is what a byte means to [Query.Parse].
+// mark is what a byte means to [Query.Parse], as bits.
 type mark uint8
 
 const (
-	noMark mark = iota
-	separator
+	separator mark = 1 << iota
 	equals
 	control
+	special
 )
 
 var marks = func() (m [256]mark) {
@@ -116,6 +136,7 @@ var marks = func() (m [256]mark) {
 		}
 	}
 	m['&'], m['='] = separator, equals
+	m['%'], m['+'], m[';'] = special, special, special
 	return m
 }()
 
@@ -131,6 +152,22 @@ func (q *Query) RawValue(p Pair) string {
 		return ""
 	}
 	return q.Raw[p.Eq+1 : p.End]
+}
+
+// Value is the value, decoded once; see [Unescape].
+func (q *Query) Value(p Pair) string {
+	if q.Plain {
+		return q.RawValue(p)
+	}
+	return Unescape(q.RawValue(p))
+}
+
+// AppendValue appends [Query.Value].
+func (q *Query) AppendValue(dst []byte, p Pair) []byte {
+	if q.Plain {
+		return append(dst, q.RawValue(p)...)
+	}
+	return AppendUnescaped(dst, q.RawValue(p))
 }
 
 // Find returns the first pair whose name is spelled exactly like name, undecoded.

@@ -285,13 +285,19 @@ func Split(cleartext string) (mailing, user string, ok bool) {
 // isBase64URL reports whether s holds nothing but letters, digits, '-' and '_'.
 func isBase64URL(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if ('0' > c || c > '9') && ('a' > c || c > 'z') && ('A' > c || c > 'Z') && c != '-' && c != '_' {
+		if !base64URL[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+var base64URL = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		is[c] = true
+	}
+	return is
+}()
 
 // Interface guards
 var (
