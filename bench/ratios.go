@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// result is one line of `go test -bench`.
+type result struct {
+	name   string             // without Benchmark and the number of processors
+	values map[string]float64 // by unit
+}
+
+// parseResults reads what `go test -bench` prints.
+func parseResults(output string) []result {
+	var results []result
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		if _, err := strconv.Atoi(fields[1]); err != nil {
+			continue
+		}
+		name := strings.TrimPrefix(fields[0], "Benchmark")
+		if i := strings.LastIndexByte(name, '-'); i >= 0 {
+			if _, err := strconv.Atoi(name[i+1:]); err == nil {
+				name = name[:i]
+			}
+		}
+		r := result{name: name, values: make(map[string]float64)}
+		for i := 2; i+1 < len(fields); i += 2 {
+			v, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				continue
+			}
+			r.values[fields[i+1]] = v
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// goBench runs the benchmarks of packages, and returns what they print.
+func goBench(dir, pattern, benchtime string, count int, packages ...string) (string, error) {
+	args := []string{"test", "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-count", strconv.Itoa(count), "-timeout", "20m"}
+	cmd := exec.Command("go", append(args, packages...)...)
+	cmd.Dir = dir
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s%s", strings.Join(cmd.Args[1:], " "), err, &out, &errs)
+	}
+	return out.String(), nil
+}
+
+// budget is what one benchmark may cost.
+type budget struct {
+	what      string
+	benchmark string
+	unit      string
+	most      float64
+	format    func(float64) string
+	peer      string
+}
+
+func times(v float64) string { return digits(v) + " ×" }
+func count(v float64) string { return digits(v) }
+
+var budgets = []budget{
+	{"one AKID from query to verdict, against its bare SHA-256", "Verdict/akid", "×base", 2.5, times, ""},
+	{"— its allocations", "Verdict/akid", "allocs/op", 0, count, ""},
+	{"one HMAC-SHA-256 link from query to verdict, against its bare HMAC, `hmac.New` included", "VerdictFresh/hmac-sha256", "×base", 2.5, times, ""},
+	{"— against an HMAC whose key is prepared already", "Verdict/hmac-sha256", "×base", 2.5, times, ""},
+	{"— its allocations", "Verdict/hmac-sha256", "allocs/op", 0, count, ""},
+	{"the handler beyond the same route without it, AKID", "Handler/akid", "ns/beyond", 1500, duration, "other Caddy modules: 30 µs"},
+	{"— its allocations", "Handler/akid", "allocs/beyond", 6, count, "57 to 148"},
+	{"the handler beyond the same route without it, HMAC", "Handler/hmac-sha256", "ns/beyond", 1500, duration, "other Caddy modules: 30 µs"},
+	{"— its allocations", "Handler/hmac-sha256", "allocs/beyond", 6, count, "57 to 148"},
+	{"the guard on an unmatched request", "Handler/unmatched", "ns/beyond", 300, duration, ""},
+	{"— its allocations", "Handler/unmatched", "allocs/beyond", 0, count, ""},
+	{"a user out of 1,000,000, against the same with one key", "Users/1000000", "×base", 1.2, times, ""},
+}
+
+// ratios runs the Go benchmarks beside the code.
+func ratios(o *options) (string, error) {
+	benchtime := "2s"
+	if o.quick {
+		benchtime = "200ms"
+	}
+	// without logs: Caddy's would stand between the results
+	if err := os.Setenv("SIGNED_LINK_BENCH_QUIET", "1"); err != nil {
+		return "", err
+	}
+	o.say("the Go benchmarks, for some minutes")
+	out, err := goBench(filepath.Dir(o.dir), ".", benchtime, 1, ".", "./query", "./keyedhash", "./keys")
+	if err != nil {
+		return "", err
+	}
+	results := parseResults(out)
+	byName := make(map[string]result)
+	for _, r := range results {
+		byName[r.name] = r
+	}
+	t := newTable("budget", "at most", "measured", "", "elsewhere")
+	for _, b := range budgets {
+		v, ok := byName[b.benchmark].values[b.unit]
+		measured, verdict := "?", "not measured"
+		if ok {
+			measured, verdict = b.format(v), "met"
+			if v > b.most {
+				verdict = "**missed**"
+			}
+		}
+		t.add(b.what, b.format(b.most), measured, verdict, b.peer)
+	}
+	all := newTable("benchmark", "time", "against its base", "allocations", "by the unit")
+	for _, r := range results {
+		all.add("`"+r.name+"`", duration(r.values["ns/op"]), against(r), allocations(r), perUnit(r))
+	}
+	return t.String() + "\n<details><summary>Every benchmark</summary>\n\n" + all.String() + "\n</details>\n", nil
+}
+
+// against is the ratio of a result, or what it takes beyond its base.
+func against(r result) string {
+	if v, ok := r.values["×base"]; ok {
+		return times(v)
+	}
+	if v, ok := r.values["ns/beyond"]; ok {
+		return "+ " + duration(v)
+	}
+	return ""
+}
+
+func allocations(r result) string {
+	if v, ok := r.values["allocs/beyond"]; ok {
+		return "+ " + digits(v)
+	}
+	if v, ok := r.values["allocs/op"]; ok {
+		return digits(v)
+	}
+	return ""
+}
+
+func perUnit(r result) string {
+	for _, unit := range []string{"pair", "KiB"} {
+		if v, ok := r.values["ns/"+unit]; ok {
+			return duration(v) + " a " + unit
+		}
+	}
+	return ""
+}
