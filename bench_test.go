@@ -232,6 +232,7 @@ func BenchmarkUsers(b *testing.B) {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			file := filepath.Join(b.TempDir(), "users.csv")
 			var text strings.Builder
+			text.WriteString("user,secret\n")
 			for i := range n {
 				fmt.Fprintf(&text, "%d,%064d\n", i+500000-n/2, i)
 			}

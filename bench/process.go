@@ -34,9 +34,13 @@ func akidLink() string {
 }
 
 func hmacLink() string {
-	m := hmac.New(sha256.New, []byte(hmacSecret))
-	m.Write([]byte("jeff|" + expires))
-	return "/page?user=jeff&exp=" + expires + "&sig=" + hex.EncodeToString(m.Sum(nil))
+	return "/page?user=jeff&exp=" + expires + "&sig=" + hmacOf([]byte(hmacSecret), "jeff|"+expires)
+}
+
+func hmacOf(key []byte, message string) string {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(message))
+	return hex.EncodeToString(m.Sum(nil))
 }
 
 // secureLink is a link as nginx's own documentation signs it.
