@@ -58,6 +58,12 @@ func loadWithContext(t *testing.T, directives string) (*site, *caddy.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return siteOf(t, ctx), &ctx
+}
+
+// siteOf is the site of a configuration.
+func siteOf(t *testing.T, ctx caddy.Context) *site {
+	t.Helper()
 	module, err := ctx.App("http")
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +72,7 @@ func loadWithContext(t *testing.T, directives string) (*site, *caddy.Context) {
 	for _, server := range module.(*caddyhttp.App).Servers {
 		s.server = server
 	}
-	return s, &ctx
+	return s
 }
 
 // TestKeyMetrics: how often each key of a set verified a link and when last, so that
