@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/signedlink/caddy-signed-link/internal/throttle"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -41,6 +42,8 @@ type definition struct {
 	signature nameSet      // signature parameters of all schemes
 	identity  nameSet      // identity parameters of all schemes
 	coversAll bool         // a scheme's message covers every parameter
+
+	throttle *throttle.Throttle // nil: nobody has to wait
 }
 
 // scheme is one scheme of a definition.
@@ -62,7 +65,8 @@ type scheme struct {
 	users     keys.UserSource //
 	dummy     []byte          // stands in for the key of a user or key id that does not exist
 	bound     atomic.Pointer[boundKeys]
-	matches   matches         // how often each key verified
+	matches   matches // how often each key verified
+	throttle  *throttle.Throttle
 }
 
 // output is a header of a verified request.
@@ -92,11 +96,15 @@ type verdict struct {
 	note         string   // for the log only: what the client must not learn
 	lookup       string   // for the metrics only: what became of the user's key
 	stage        stage    // how far the link came
+	wrong        bool     // it was compared, and no key of any scheme makes its signature
+
+	client throttle.Client // for whom a failure counts
+	wait   time.Duration   // of a client that is throttled
 
 	// The memory of the above, so that a verdict costs one piece of it and not ten.
 	link       link.Link
-	fewClaims  [4]link.Claim
-	fewHeaders [5]header
+	fewClaims  [2]link.Claim
+	fewHeaders [4]header
 }
 
 // boundKeys are the keys of a set, prepared for the scheme. They are made when a set is
@@ -179,18 +187,24 @@ func (d *definition) judge(ctx context.Context, r *link.Request, unreadable erro
 	if v.Refusal = d.twoLinks(present); !v.None() {
 		return
 	}
+	wrong := false
 	for _, s := range d.schemes {
 		switch {
 		case present&s.signature == 0:
 		case v.scheme == nil:
 			s.judge(ctx, r, present, d.profile, now, v)
+			wrong = v.Reason == link.BadSignature
 		case !v.None():
 			other := new(verdict)
-			if s.judge(ctx, r, present, d.profile, now, other); other.None() || other.stage > v.stage {
+			s.judge(ctx, r, present, d.profile, now, other)
+			wrong = wrong || other.Reason == link.BadSignature
+			if other.None() || other.stage > v.stage {
 				*v = *other
 			}
 		}
 	}
+	v.wrong = wrong && v.stage < stageSigned
+	d.settle(v, now)
 }
 
 // read finds the protected parameters. Each may be there once, under every reading
@@ -265,6 +279,12 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 		return
 	}
 	v.stage = stageVerify
+	if s.throttle != nil {
+		v.client = s.suspect(r, l)
+		if v.throttled(s.throttle.Wait(v.client, now)) {
+			return
+		}
+	}
 	if v.Refusal = s.verify(ctx, r, l, v, now); !v.None() {
 		return
 	}
