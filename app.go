@@ -26,10 +26,11 @@ func init() {
 type App struct {
 	ctx caddy.Context
 
-	mu          sync.Mutex // while the configuration loads
-	headers     atomic.Pointer[headerNames]
-	definitions atomic.Pointer[[]*definition]
-	guarded     map[*caddyhttp.Server]bool // servers whose error routes have a guard
+	mu           sync.Mutex // while the configuration loads
+	headers      atomic.Pointer[watched]
+	definitions  atomic.Pointer[[]*definition]
+	placeholders atomic.Pointer[[]string]
+	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
 
 	warnedForwarded atomic.Bool // once is enough
 }
@@ -46,8 +47,13 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.guarded = make(map[*caddyhttp.Server]bool)
-	a.headers.Store(new(headerNames))
+	a.headers.Store(newWatched(nil))
 	a.definitions.Store(new([]*definition))
+	placeholders := []string{
+		placeholderPrefix + "user", placeholderPrefix + "key_id", placeholderPrefix + "scheme",
+		placeholderPrefix + "verdict", placeholderPrefix + "reason", placeholderPrefix + "detail",
+	}
+	a.placeholders.Store(&placeholders)
 	return nil
 }
 
@@ -81,19 +87,28 @@ func (*App) Stop() error { return nil }
 func (a *App) protect(d *definition, names []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	headers := slices.Clone(*a.headers.Load())
+	headers := slices.Clone(a.headers.Load().outputs)
 	for _, name := range names {
 		if folded := foldHeader(name); !headers.protects(folded) {
 			headers = append(headers, folded)
 		}
 	}
-	a.headers.Store(&headers)
+	a.headers.Store(newWatched(headers))
 	definitions := append(slices.Clone(*a.definitions.Load()), d)
 	a.definitions.Store(&definitions)
+	placeholders := slices.Clone(*a.placeholders.Load())
+	for _, s := range d.schemes {
+		for _, claim := range s.description.Claims {
+			if name := placeholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
+				placeholders = append(placeholders, name)
+			}
+		}
+	}
+	a.placeholders.Store(&placeholders)
 }
 
-func (a *App) protectedHeaders() headerNames { return *a.headers.Load() }
 func (a *App) allDefinitions() []*definition { return *a.definitions.Load() }
+func (a *App) placeholderNames() []string    { return *a.placeholders.Load() }
 
 // guardErrors puts a guard before the server's error routes, if it has any: Caddy
 // runs them for requests that it refuses before all routes, too. A server without

@@ -48,7 +48,10 @@ func (testNothing) CaddyModule() caddy.ModuleInfo {
 
 func (testNothing) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
 
-func (testNothing) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error { return nil }
+func (testNothing) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.Handler) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
 
 // nobody is a client that reads nothing.
 type nobody struct{ header http.Header }
@@ -191,6 +194,24 @@ func serving(t testing.TB, directives, target string) func() {
 		*r = *sample
 		r.Header, r.URL = header, &u
 		s.server.ServeHTTP(w, r)
+	}
+}
+
+// TestHandlerAllocations: what the handler adds to the route on which it stands. Six are
+// the state of the request, the function of its placeholders, the target without the
+// signature, and three that put this into Caddy's copy of the original request.
+func TestHandlerAllocations(t *testing.T) {
+	for _, l := range hotLinks(t) {
+		without := testing.AllocsPerRun(100, serving(t, "", l.target))
+		if n := testing.AllocsPerRun(100, serving(t, l.directive, l.target)) - without; n > 6 {
+			t.Errorf("%s: %v allocations beyond the same route", l.name, n)
+		}
+	}
+	without := testing.AllocsPerRun(100, serving(t, "", "/open?a=1"))
+	for _, directive := range []string{"signed_link guard", "signed_link /app/* akid {env.AKID_SECRET}", "signed_link /app/* recognize akid {env.AKID_SECRET}\nsigned_link /b/* akid {env.AKID_SECRET}"} {
+		if n := testing.AllocsPerRun(100, serving(t, directive, "/open?a=1")) - without; n != 0 {
+			t.Errorf("%s: %v allocations on an unmatched request", directive, n)
+		}
 	}
 }
 
