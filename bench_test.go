@@ -37,6 +37,12 @@ func init() {
 		return testNothing{}, nil
 	})
 	httpcaddyfile.RegisterDirectiveOrder("test_nothing", httpcaddyfile.Before, "reverse_proxy")
+	caddy.RegisterModule(testNoop{})
+	httpcaddyfile.RegisterHandlerDirective("test_noop", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		return testNoop{}, nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_noop", httpcaddyfile.Before, "method")
 }
 
 // testNothing is a backend that costs nothing.
@@ -53,6 +59,17 @@ func (testNothing) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp
 	return nil
 }
 
+// testNoop is a handler that hands on: what Caddy takes for any handler in a chain.
+type testNoop struct{}
+
+func (testNoop) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_noop", New: func() caddy.Module { return new(testNoop) }}
+}
+
+func (testNoop) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(w, r)
+}
+
 // nobody is a client that reads nothing.
 type nobody struct{ header http.Header }
 
@@ -62,6 +79,8 @@ func (n *nobody) WriteHeader(int)             {}
 
 // secret64 has the length of the secrets of ActionKit instances.
 const secret64 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+const hmacKey = "0123456789abcdef0123456789abcdef"
 
 // hotLink is a definition, and a link that it verifies.
 type hotLink struct {
@@ -102,9 +121,8 @@ func akidOf(secret, cleartext string) string {
 func hotLinks(t testing.TB) []hotLink {
 	t.Helper()
 	t.Setenv("AKID_SECRET", secret64)
-	t.Setenv("KEY", "0123456789abcdef0123456789abcdef")
+	t.Setenv("KEY", hmacKey)
 	t.Setenv("AUTOLOGIN_SECRET", autologinSecret)
-	const hmacKey = "0123456789abcdef0123456789abcdef"
 	return []hotLink{
 		{
 			"akid", "signed_link recognize akid {env.AKID_SECRET}",
@@ -168,6 +186,9 @@ func BenchmarkVerdict(b *testing.B) {
 	}
 }
 
+// noop stands in the place of signed_link in what it is compared with.
+const noop = "test_noop\n"
+
 // serving returns a function that sends a request with the headers of a browser into
 // the server's own entry point.
 func serving(t testing.TB, directives, target string) func() {
@@ -197,18 +218,49 @@ func serving(t testing.TB, directives, target string) func() {
 	}
 }
 
+// BenchmarkVerdictFresh compares with an HMAC that begins with hmac.New, as most do.
+func BenchmarkVerdictFresh(b *testing.B) {
+	l := hotLinks(b)[1]
+	key, message := []byte(hmacKey), []byte("jeff|4102444800")
+	fresh := func() {
+		m := hmac.New(sha256.New, key)
+		m.Write(message)
+		m.Sum(nil)
+	}
+	b.Run(l.name, func(b *testing.B) { ratio.Report(b, fresh, judging(b, l.directive, l.target)) })
+}
+
+// BenchmarkKeyring is a link of the last of many keys, against the first.
+func BenchmarkKeyring(b *testing.B) {
+	b.Setenv("OTHER", "another secret of ActionKit, which verifies no link of this test")
+	l := hotLinks(b)[0]
+	one := judging(b, l.directive, l.target)
+	for _, n := range []int{1, 2, 10} {
+		var keys strings.Builder
+		for i := range n - 1 {
+			fmt.Fprintf(&keys, "secret {env.OTHER} old%d\n", i)
+		}
+		ring := judging(b, "signed_link akid {\n"+keys.String()+"secret {env.AKID_SECRET} new\n}", l.target)
+		b.Run(strconv.Itoa(n), func(b *testing.B) { ratio.Report(b, one, ring) })
+	}
+}
+
 // TestHandlerAllocations: what the handler adds to the route on which it stands. Six are
 // the state of the request, the function of its placeholders, the target without the
 // signature, and three that put this into Caddy's copy of the original request.
 func TestHandlerAllocations(t *testing.T) {
 	for _, l := range hotLinks(t) {
-		without := testing.AllocsPerRun(100, serving(t, "", l.target))
+		without := testing.AllocsPerRun(100, serving(t, noop, l.target))
 		if n := testing.AllocsPerRun(100, serving(t, l.directive, l.target)) - without; n > 6 {
 			t.Errorf("%s: %v allocations beyond the same route", l.name, n)
 		}
 	}
-	without := testing.AllocsPerRun(100, serving(t, "", "/open?a=1"))
-	for _, directive := range []string{"signed_link guard", "signed_link /app/* akid {env.AKID_SECRET}", "signed_link /app/* recognize akid {env.AKID_SECRET}\nsigned_link /b/* akid {env.AKID_SECRET}"} {
+	for directive, noops := range map[string]string{
+		"signed_link guard":                         noop,
+		"signed_link /app/* akid {env.AKID_SECRET}": noop,
+		"signed_link /app/* recognize akid {env.AKID_SECRET}\nsigned_link /b/* akid {env.AKID_SECRET}": noop + noop,
+	} {
+		without := testing.AllocsPerRun(100, serving(t, noops, "/open?a=1"))
 		if n := testing.AllocsPerRun(100, serving(t, directive, "/open?a=1")) - without; n != 0 {
 			t.Errorf("%s: %v allocations on an unmatched request", directive, n)
 		}
@@ -218,15 +270,19 @@ func TestHandlerAllocations(t *testing.T) {
 func BenchmarkHandler(b *testing.B) {
 	for _, l := range hotLinks(b) {
 		b.Run(l.name, func(b *testing.B) {
-			ratio.Beyond(b, serving(b, "", l.target), serving(b, l.directive, l.target))
+			ratio.Beyond(b, serving(b, noop, l.target), serving(b, l.directive, l.target))
 		})
 	}
 	b.Run("unmatched", func(b *testing.B) {
 		b.Setenv("AKID_SECRET", secret64)
-		ratio.Beyond(b, serving(b, "", "/open?a=1"), serving(b, "signed_link /app/* akid {env.AKID_SECRET}", "/open?a=1"))
+		ratio.Beyond(b, serving(b, "test_noop /app/*\n", "/open?a=1"), serving(b, "signed_link /app/* akid {env.AKID_SECRET}", "/open?a=1"))
 	})
 	b.Run("guard", func(b *testing.B) {
-		ratio.Beyond(b, serving(b, "", "/open?a=1"), serving(b, "signed_link guard", "/open?a=1"))
+		ratio.Beyond(b, serving(b, noop, "/open?a=1"), serving(b, "signed_link guard", "/open?a=1"))
+	})
+	b.Run("behind-a-guard", func(b *testing.B) {
+		l := hotLinks(b)[0]
+		ratio.Beyond(b, serving(b, noop+noop, l.target), serving(b, "signed_link guard\n"+l.directive, l.target))
 	})
 }
 

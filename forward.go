@@ -273,19 +273,15 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	if st.valid != nil {
 		return // the first definition speaks; this one agrees with it
 	}
-	st.valid = v
-	st.publish(r)
-	if v.scheme.user != nil {
-		repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		if !ok {
-			return
-		}
-		// Caddy asks what was set before it asks us.
-		user, _ := repl.Get(authUserPlaceholder)
-		if text, ok := user.(string); !ok || text != v.user {
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok && v.scheme.user != nil {
+		// Caddy asks for what was set before it asks us: only where there is something, or
+		// where it does not ask us, must this be set, too.
+		if earlier, _ := repl.Get(authUserPlaceholder); earlier != "" || st.shadowed != nil {
 			repl.Set(authUserPlaceholder, v.user)
 		}
 	}
+	st.valid = v
+	st.publish(r)
 }
 
 // authUserPlaceholder is Caddy's own name for the authenticated user: the access

@@ -58,14 +58,11 @@ func compare(o *options, base string, out io.Writer) error {
 	if o.quick {
 		rounds, benchtime = 4, "50ms"
 	}
-	if err := os.Setenv("SIGNED_LINK_BENCH_QUIET", "1"); err != nil {
-		return err
-	}
 	results := map[string]string{"before": "", "now": ""}
 	for round := range rounds { // in turns, so that both see the same machine
 		o.say("round %d of %d", round+1, rounds)
 		for name, tree := range map[string]string{"before": before, "now": root} {
-			text, err := goBench(tree, stable, benchtime, 1, ".", "./query", "./keyedhash")
+			text, err := goBench(tree, stable, benchtime, ".", "./query", "./keyedhash")
 			if err != nil {
 				return err
 			}

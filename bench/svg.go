@@ -23,7 +23,7 @@ type point struct{ x, y float64 }
 
 // The plots stand side by side, each so large, in pixels.
 const (
-	plotWidth, plotHeight     = 360, 320
+	plotWidth, plotHeight   = 360, 320
 	left, right, top, below = 62, 12, 34, 70
 )
 
