@@ -95,7 +95,7 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 // explain finds out what there is to say of a link.
 func (run *rehearsal) explain(text string) *explanation {
 	p := run.try(text)
-	r := p.result()
+	r := p.report()
 	place, _, _ := strings.Cut(text, "?")
 	e := &explanation{Place: place, Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition, Scheme: r.Scheme, User: r.User, Note: r.Note}
 	e.Sentence = sentence(link.Reason(r.Reason), r.Detail)

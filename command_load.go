@@ -111,6 +111,7 @@ func (s *source) edit(node any, secret string, edit func(scheme map[string]any))
 		}
 	case map[string]any:
 		if schemes, ok := node["schemes"].([]any); ok && node["handler"] == "signed_link" {
+			delete(node, "throttle") // who tries many links here is no guesser
 			for _, x := range schemes {
 				scheme, ok := x.(map[string]any)
 				if !ok {

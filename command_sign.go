@@ -100,7 +100,7 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s: %w", h.where(), err)
 	}
 	// The gateway has the last word: no link is printed that it would refuse.
-	r := run.try(url).result()
+	r := run.try(url).report()
 	if r.Verdict != verdictValid || r.Scheme != chosen.name {
 		return fmt.Errorf("%s: the gateway would refuse this link: %s", h.where(), link.Refuse(link.Reason(r.Reason), r.Detail))
 	}

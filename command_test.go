@@ -132,7 +132,7 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 		t.Fatalf("%d lines for %d links", len(lines), len(vectors))
 	}
 	for i, v := range vectors {
-		var got result
+		var got report
 		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
 			t.Fatalf("%v: %s", err, lines[i])
 		}

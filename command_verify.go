@@ -74,8 +74,8 @@ Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`
 	return cmd
 }
 
-// result is what verify prints.
-type result struct {
+// report is what verify prints.
+type report struct {
 	URL        string            `json:"url"`
 	Verdict    string            `json:"verdict"`
 	Reason     string            `json:"reason"`
@@ -104,7 +104,7 @@ func (p *probe) verify(cmd *cobra.Command, args []string) error {
 	}
 	ok, n := true, 0
 	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
-		r := run.try(text).result()
+		r := run.try(text).report()
 		ok = ok && r.Verdict == verdictValid
 		if p.json {
 			return printJSON(cmd.OutOrStdout(), r)
@@ -399,9 +399,9 @@ func (way *way) handlers(w http.ResponseWriter, r *http.Request, list []caddyhtt
 	}
 }
 
-// result is the passage for people and programs.
-func (p *passage) result() *result {
-	r := &result{URL: p.url, Verdict: verdictInvalid, Claims: map[string]string{}}
+// report is the passage for people and programs.
+func (p *passage) report() *report {
+	r := &report{URL: p.url, Verdict: verdictInvalid, Claims: map[string]string{}}
 	if p.failed != nil {
 		r.Reason, r.Detail, r.Note, r.Status = string(link.Malformed), "request", p.failed.Error(), http.StatusBadRequest
 		return r
@@ -437,8 +437,8 @@ func (p *passage) result() *result {
 	return r
 }
 
-// print writes the result for people.
-func (run *rehearsal) print(w io.Writer, r *result) {
+// print writes the report for people.
+func (run *rehearsal) print(w io.Writer, r *report) {
 	word := r.Verdict
 	if word == "" {
 		word = "not judged"
