@@ -61,6 +61,9 @@ type scheme struct {
 	users     keys.UserSource //
 	dummy     []byte          // stands in for the key of a user or key id that does not exist
 	matches   matches         // how often each key verified
+	findings  []link.Finding  // what the checker says
+	allowed   map[string]bool // codes of findings that the operator allowed
+	marks     []mark          // of its secrets, until all schemes are loaded
 }
 
 // output is a header of a verified request.

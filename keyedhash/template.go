@@ -261,7 +261,7 @@ func (t *Template) CoveredBy(d link.Description) error {
 			return errors.New("only {query.NAME}, {claim.NAME}, {path}, {path.N}, {raw_path}, {host}, {method} and {user} may be used here")
 		}
 		if !ok {
-			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there; "+
+			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there (unsigned_identity); "+
 				"sign it, or leave it out", what)
 		}
 	}
