@@ -91,12 +91,18 @@ func (r run) step(s int64, c symbol) int64 {
 	switch {
 	case c >= 256 || !r.bytes[c]:
 		return dead
-	case r.max < 0:
-		return min(s+1, int64(max(r.min, 1)))
-	case s >= int64(r.max):
+	case r.max >= 0 && s >= int64(r.max):
 		return dead
 	}
-	return s + 1
+	return count(s+1, r.min, r.max)
+}
+
+// count is the length so far, as far as it matters.
+func count(n int64, least, most int) int64 {
+	if most < 0 {
+		return min(n, int64(max(least, 1)))
+	}
+	return n
 }
 
 // emailText is what the class email admits, of 3 bytes or more: one '@', not at an end.
@@ -114,7 +120,7 @@ func (e emailText) same(c symbol) int  { return distinct(c == '@', c) + run{byte
 func (e emailText) step(s int64, c symbol) int64 {
 	n, at := s/4+1, s%4
 	switch {
-	case n > int64(e.max) || c >= 256 || !emailBytes[c]:
+	case e.max >= 0 && n > int64(e.max) || c >= 256 || !emailBytes[c]:
 		return dead
 	case c == '@' && at == emailLocal:
 		at = emailAt
@@ -125,7 +131,7 @@ func (e emailText) step(s int64, c symbol) int64 {
 	case at == emailAt:
 		at = emailDomain
 	}
-	return n*4 + at
+	return count(n, e.min, e.max)*4 + at
 }
 
 // utf8Text is what the class text admits: UTF-8 without control characters.
@@ -161,9 +167,10 @@ func (u utf8Text) same(c symbol) int {
 
 func (u utf8Text) step(s int64, c symbol) int64 {
 	n := s/uStates + 1
-	if n > int64(u.max) || c >= 256 {
+	if u.max >= 0 && n > int64(u.max) || c >= 256 {
 		return dead
 	}
+	n = count(n, u.min, u.max)
 	within := func(low, high symbol, next int64) int64 {
 		if low <= c && c <= high {
 			return n*uStates + next
@@ -230,11 +237,14 @@ type oneOf struct {
 	next []map[symbol]int64
 	ends []bool
 	used set
+
+	longest int
 }
 
 func newOneOf(texts []string) *oneOf {
 	o := &oneOf{next: []map[symbol]int64{{}}, ends: []bool{false}}
 	for _, text := range texts {
+		o.longest = max(o.longest, len(text))
 		at := int64(0)
 		for i := range len(text) {
 			c := symbol(text[i])
@@ -268,11 +278,20 @@ type both struct {
 	a, b   language
 	states map[[2]int64]int64
 	list   [][2]int64
+	kinds  [allSymbols]int
 }
 
 func newBoth(a, b language) *both {
 	p := &both{a: a, b: b, states: make(map[[2]int64]int64)}
 	p.intern(a.start(), b.start())
+	known := make(map[[2]int]int)
+	for c := range symbol(allSymbols) {
+		key := [2]int{a.same(c), b.same(c)}
+		if _, ok := known[key]; !ok {
+			known[key] = len(known)
+		}
+		p.kinds[c] = known[key]
+	}
 	return p
 }
 
@@ -288,7 +307,7 @@ func (b *both) intern(x, y int64) int64 {
 }
 
 func (b *both) start() int64       { return 0 }
-func (b *both) same(c symbol) int  { return distinct(true, c) }
+func (b *both) same(c symbol) int  { return b.kinds[c] }
 func (b *both) final(s int64) bool { return b.a.final(b.list[s][0]) && b.b.final(b.list[s][1]) }
 func (b *both) step(s int64, c symbol) int64 {
 	x := b.a.step(b.list[s][0], c)
@@ -368,8 +387,8 @@ func (rfc3339Text) step(s int64, c symbol) int64 {
 	if !ok {
 		return dead
 	}
-	if !digit {
-		c = '0'
+	if form != 'm' && form != 'x' && form != 'h' {
+		c = '0' // it decides nothing
 	}
 	return (place+1)<<4 | int64(c-'0')
 }
@@ -525,12 +544,12 @@ func isAlnum(c byte) bool {
 // anything is every text.
 var anything = run{bytes: anyBytes, max: -1}
 
-// ofRule is what a `param` rule admits. A longer value than a query can have needs no
-// count, so that a search ends.
-func ofRule(r link.Rule) language {
+// ofRule is what a `param` rule admits. A rough language has no greatest length where
+// that is a bound and no form: it admits more, and needs few states.
+func ofRule(r link.Rule, rough bool) language {
 	longest := r.Max
-	if longest > 32<<10 {
-		longest = 32 << 10
+	if rough && r.Max > 16 && r.Min < r.Max {
+		longest = -1
 	}
 	switch r.Class {
 	case link.OneOf:
@@ -605,7 +624,7 @@ func ends(fields []field, a at) bool {
 
 // searchLimit is how many pairs of states are looked at. Honest templates need some
 // hundreds; the limit keeps a strange one from holding up a start.
-const searchLimit = 300_000
+const searchLimit = 100_000
 
 // twoReadings looks for the shortest text that can be divided among the fields in two
 // ways. It runs the automaton of the whole message twice, side by side (the square of

@@ -87,16 +87,22 @@ func (p *part) placeholder() string {
 
 // rule returns the rules for the value of a parameter, and of the claim that is made
 // of it, as a language.
-func (s *Scheme) ruled(parameter, claim string, notEmpty bool) (l language, optional bool) {
+func (s *Scheme) ruled(parameter, claim string, notEmpty, rough bool) (l language, optional bool) {
 	l = anything
-	if notEmpty {
+	switch {
+	case parameter != "" && parameter == s.identity:
+		l = run{anyBytes, 1, maxIdentity} // any other identity is refused
+		if rough {
+			l = run{anyBytes, 1, -1}
+		}
+	case notEmpty:
 		l = run{bytes: anyBytes, min: 1, max: -1}
 	}
 	if rule, ok := s.rules[parameter]; ok && parameter != "" {
-		l, optional = ofRule(rule), rule.Optional && !notEmpty
+		l, optional = intersect(l, ofRule(rule, rough)), rule.Optional && !notEmpty
 	}
 	if rule, ok := s.rules[claim]; ok && claim != "" && claim != parameter && !slices.Contains(s.description.Signed, claim) {
-		l = intersect(l, ofRule(rule))
+		l = intersect(l, ofRule(rule, rough))
 	}
 	for _, t := range []stamp{s.expires, s.issued} {
 		if t.parameter != "" && t.parameter == parameter {
@@ -106,15 +112,36 @@ func (s *Scheme) ruled(parameter, claim string, notEmpty bool) (l language, opti
 	return l, optional
 }
 
+// maxIdentity is the longest identity, in bytes.
+const maxIdentity = 256
+
+// intersect is what both admit. What is any text says nothing about a shorter one.
 func intersect(a, b language) language {
-	if r, ok := a.(run); ok && r.bytes == anyBytes && r.max < 0 && !b.final(b.start()) {
+	if r, ok := a.(run); ok && r.bytes == anyBytes && (r.min == 0 || !b.final(b.start())) && (r.max < 0 || longest(b) <= r.max) {
 		return b
 	}
 	return newBoth(a, b)
 }
 
+// longest is the length of the longest text, where the language says it.
+func longest(l language) int {
+	switch l := l.(type) {
+	case run:
+		if l.max >= 0 {
+			return l.max
+		}
+	case emailText:
+		return l.max
+	case utf8Text:
+		return l.max
+	case *oneOf:
+		return l.longest
+	}
+	return math.MaxInt
+}
+
 // fields are the fields of the message.
-func (s *Scheme) fields() []field {
+func (s *Scheme) fields(rough bool) []field {
 	var fields []field
 	add := func(l language, p *part) { fields = append(fields, field{language: l, part: p}) }
 	for _, m := range s.message.segments {
@@ -125,7 +152,7 @@ func (s *Scheme) fields() []field {
 		case secret:
 			add(word{theSecret}, nil)
 		case queryValue, rawQueryValue:
-			s.addParameter(add, p, Part{Parameter: m.text})
+			s.addParameter(add, p, Part{Parameter: m.text}, rough)
 		case path: // a request without a path, or for `*`, is no link
 			add(after{"/", run{bytes: decodedBytes, max: -1}}, p)
 		case rawPath:
@@ -144,21 +171,25 @@ func (s *Scheme) fields() []field {
 			add(run{bytes: hostBytes, max: 64}, p)
 		case local:
 			for _, x := range s.preset.Parts[m.text] {
-				s.addPart(add, x)
+				s.addPart(add, x, rough)
 			}
 		}
 	}
+	variable := func(f field) bool { return f.part != nil }
 	for i, f := range fields {
-		if f.part != nil && f.part.kind == queryValue && f.part.name == s.keyOf {
+		// Two links with one secret have one user. Where it begins or ends at a known place,
+		// it has the same place in both.
+		if variable(f) && f.part.kind == queryValue && f.part.name == s.keyOf &&
+			(!slices.ContainsFunc(fields[:i], variable) || !slices.ContainsFunc(fields[i+1:], variable)) {
 			fields[i].pinned = true
 		}
 	}
 	return fields
 }
 
-func (s *Scheme) addParameter(add func(language, *part), p *part, x Part) {
+func (s *Scheme) addParameter(add func(language, *part), p *part, x Part, rough bool) {
 	var l language
-	l, p.optional = s.ruled(x.Parameter, x.Claim, x.NotEmpty)
+	l, p.optional = s.ruled(x.Parameter, x.Claim, x.NotEmpty, rough)
 	if p.kind == rawQueryValue {
 		l = escaped{value: l}
 	}
@@ -168,7 +199,7 @@ func (s *Scheme) addParameter(add func(language, *part), p *part, x Part) {
 	add(l, p)
 }
 
-func (s *Scheme) addPart(add func(language, *part), x Part) {
+func (s *Scheme) addPart(add func(language, *part), x Part, rough bool) {
 	before := x.Separator
 	if x.First || x.Maybe {
 		before = ""
@@ -192,7 +223,7 @@ func (s *Scheme) addPart(add func(language, *part), x Part) {
 		}
 		add(l, &part{kind: restValues, name: s.unusedName("other"), before: before})
 	case x.Form:
-		l, optional := s.ruled(x.Parameter, x.Claim, x.NotEmpty)
+		l, optional := s.ruled(x.Parameter, x.Claim, x.NotEmpty, rough)
 		before += url.QueryEscape(x.Parameter) + "="
 		l = after{before, escaped{value: l, form: true}}
 		if optional {
@@ -200,10 +231,10 @@ func (s *Scheme) addPart(add func(language, *part), x Part) {
 		}
 		add(l, &part{kind: formPair, name: x.Parameter, before: before, optional: optional})
 	case x.PathPrefix != "":
-		l, _ := s.ruled("", x.Claim, true)
+		l, _ := s.ruled("", x.Claim, true, rough)
 		add(intersect(l, run{bytes: tokenBytes, min: 1, max: -1}), &part{kind: pathAction, prefix: x.PathPrefix})
 	default:
-		s.addParameter(add, &part{kind: queryValue, name: x.Parameter}, x)
+		s.addParameter(add, &part{kind: queryValue, name: x.Parameter}, x, rough)
 	}
 }
 
@@ -217,7 +248,7 @@ func (s *Scheme) unusedName(name string) string {
 
 // Findings implements [link.Checked].
 func (s *Scheme) Findings() []link.Finding {
-	fields := s.fields()
+	fields := s.fields(false)
 	var found []link.Finding
 	add := func(f *link.Finding) {
 		if f != nil {
@@ -245,15 +276,24 @@ func (s *Scheme) Findings() []link.Finding {
 // without knowing it; and with secrets of users the user parts two messages, because
 // another user has another secret.
 func (s *Scheme) ambiguous(fields []field) *link.Finding {
-	a, b, found, searched := twoReadings(fields)
-	if searched && !found || oneSource(fields) {
+	if oneSource(fields) {
 		return nil
 	}
 	f := &link.Finding{Code: "ambiguous_message", Severity: link.Danger}
-	if found {
-		if f.Example = s.collision(fields, a, b); f.Example == nil {
-			found = false // values that depend on each other cannot be so
+	var a, b []string
+	for _, rough := range []bool{true, false} { // the first is quick and nearly always enough
+		var found, searched bool
+		a, b, found, searched = twoReadings(s.fields(rough))
+		if searched && !found {
+			return nil
 		}
+		if found {
+			f.Example = s.collision(fields, a, b) // none if the values depend on each other
+		}
+		if f.Example != nil {
+			break
+		}
+		a, b = nil, nil
 	}
 	if f.Example == nil {
 		f.Example = s.searchCollision(fields)
@@ -265,7 +305,7 @@ func (s *Scheme) ambiguous(fields []field) *link.Finding {
 	}
 	f.Message = "message: links with different values have one message, so whoever holds the one has made the other"
 	f.Cure = "put a separator between the values that their param rules exclude, where the signer has one"
-	if found {
+	if a != nil {
 		if one, next := boundary(fields, a, b); next != nil {
 			f.Message = fmt.Sprintf("message: nothing says where %s ends and %s begins, so whoever holds one link has made others", one.placeholder(), next.placeholder())
 			f.Cure = fmt.Sprintf("restrict the values by param rules so that only one reading is left (digits next to one_of, or min and max alike), "+
@@ -342,7 +382,7 @@ func asWord(l language) word {
 func admitsPadding(l language) bool {
 	switch l := l.(type) {
 	case run:
-		return l.bytes[0] && l.bytes[0x80] && l.max < 0
+		return l.bytes[0] && l.bytes[0x80] && (l.max < 0 || l.max > 16)
 	case maybe:
 		return admitsPadding(l.language)
 	case after:
@@ -434,7 +474,7 @@ func (s *Scheme) nameless() *link.Finding {
 		Cure:    "name the parameters, as in `params comment`, or write `params * as form` where the signer signs a form",
 	}
 	one, other := s.unusedName("comment"), s.unusedName("post")
-	fields := s.fields()
+	fields := s.fields(false)
 	texts := make([]string, len(fields))
 	for i, field := range fields {
 		texts[i] = sample(field.language, representatives(fields[i:i+1]), rand.New(rand.NewPCG(1, 2)))
@@ -500,7 +540,7 @@ func duration(bits int) string {
 // Construction implements [link.Constructed].
 func (s *Scheme) Construction() string {
 	var names []string
-	for _, f := range s.fields() {
+	for _, f := range s.fields(false) {
 		switch w := asWord(f.language); {
 		case f.part != nil:
 			names = append(names, f.part.placeholder()+f.part.prefix)
@@ -520,7 +560,7 @@ func (s *Scheme) Construction() string {
 // example is a request whose message is known.
 type example struct {
 	values   []link.Value
-	request  *link.Request
+	user     string // whose secret it is
 	message  []byte // under a secret that no value holds
 	rendered string // the same with {secret}
 }
@@ -533,7 +573,7 @@ func (s *Scheme) collision(fields []field, a, b []string) *link.Collision {
 }
 
 func pairOf(a, b *example) *link.Collision {
-	if a == nil || b == nil || !bytes.Equal(a.message, b.message) || slices.Equal(a.values, b.values) {
+	if a == nil || b == nil || a.user != b.user || !bytes.Equal(a.message, b.message) || slices.Equal(a.values, b.values) {
 		return nil
 	}
 	return &link.Collision{A: a.values, B: b.values, Message: a.rendered}
@@ -543,7 +583,7 @@ func pairOf(a, b *example) *link.Collision {
 // come as far as its signature.
 func (s *Scheme) example(fields []field, texts []string) *example {
 	r := &link.Request{Method: "GET", Scheme: "https", Host: "example.org", Path: "/", ClientIP: "192.0.2.1"}
-	e := &example{request: r}
+	e := new(example)
 	segments := []string{}
 	steps := make(map[int]string)
 	have := make(map[string]bool)
@@ -612,7 +652,7 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 	for _, name := range append(slices.Clone(s.required), s.keyOf) {
 		if name != "" && !slices.ContainsFunc(segments, func(x string) bool { return strings.HasPrefix(x, name+"=") }) {
 			// it is outside of the message, and the same in every example
-			l, _ := s.ruled(name, "", true)
+			l, _ := s.ruled(name, "", true, false)
 			value := sample(l, representatives([]field{{language: l}}), rand.New(rand.NewPCG(1, 2)))
 			segments = append(segments, name+"="+url.QueryEscape(value))
 		}
@@ -627,7 +667,7 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 	if refusal := s.Read(r, &l); !refusal.None() || !s.keepsRules(r, &l) {
 		return nil
 	}
-	e.values = s.values(fields, r)
+	e.user, e.values = l.User, s.values(fields, r)
 	e.message = s.appendMessage(nil, r, &l, []byte("\x00\xffthe secret\xff\x00"))
 	e.rendered = string(s.appendMessage(nil, r, &l, []byte("{secret}")))
 	return e
@@ -723,10 +763,11 @@ func (s *Scheme) searchCollision(fields []field) *link.Collision {
 		if e == nil {
 			continue
 		}
-		if pair := pairOf(seen[string(e.message)], e); pair != nil {
+		key := e.user + "\x00" + string(e.message)
+		if pair := pairOf(seen[key], e); pair != nil {
 			return pair
 		}
-		seen[string(e.message)] = e
+		seen[key] = e
 	}
 	return nil
 }

@@ -86,7 +86,8 @@ type Scheme struct {
 
 	// for the checker
 	rules         map[string]link.Rule
-	keyOf         string         // the parameter that says whose secret it is
+	identity      string         // the parameter that is the user
+	keyOf         string         // the same, where it says whose secret it is
 	unsignedTimes []link.Finding // expiries outside of the message
 }
 
@@ -146,12 +147,13 @@ func New(c Config, o link.Options) (*Scheme, error) {
 		}
 	}
 	s.describe(parameters)
-	if o.UserKeys {
-		user := o.User
-		if user == "" {
-			user = s.description.User
-		}
-		if name, err := QueryParameter(user); err == nil {
+	user := o.User
+	if user == "" {
+		user = s.description.User
+	}
+	if name, err := QueryParameter(user); err == nil {
+		s.identity = name
+		if o.UserKeys {
 			s.keyOf = name
 		}
 	}
