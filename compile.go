@@ -47,7 +47,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
-	h.app.guardErrors(serverOf(ctx))
+	h.server = serverOf(ctx)
+	h.app.guardErrors(h.server)
 	if h.Guard {
 		if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
 			return h.errorf("a guard has no schemes and no matcher: it runs on every request")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -219,7 +220,10 @@ func (a *App) checkShared() {
 			all = append(all, owner{h, s, h.Schemes[i]})
 		}
 	}
-	slices.SortStableFunc(all, func(x, y owner) int { return cmp.Compare(x.h.Origin, y.h.Origin) })
+	slices.SortStableFunc(all, func(x, y owner) int {
+		// shorter first, so that line 64 comes before line 111
+		return cmp.Or(cmp.Compare(len(x.h.Origin), len(y.h.Origin)), cmp.Compare(x.h.Origin, y.h.Origin))
+	})
 	where := func(x owner) string {
 		if x.h.Origin == "" {
 			return x.s.name
@@ -227,7 +231,7 @@ func (a *App) checkShared() {
 		return x.s.name + " (" + x.h.Origin + ")"
 	}
 	firstBy := make(map[mark]owner)
-	var firstPeople *owner
+	people := make(map[*caddyhttp.Server]owner) // sites of other addresses have other backends
 	for _, x := range all {
 		var found []link.Finding
 		for _, m := range x.s.marks {
@@ -246,14 +250,15 @@ func (a *App) checkShared() {
 			})
 			break
 		}
-		if people := x.c.people(x.s); people != "" {
+		if whose := x.c.people(x.s); whose != "" {
+			first, there := people[x.h.server]
 			switch {
-			case firstPeople == nil:
-				firstPeople = &x
-			case firstPeople.c.people(firstPeople.s) != people && !firstPeople.s.allowed["shared_users"]:
+			case !there:
+				people[x.h.server] = x
+			case first.c.people(first.s) != whose && !first.s.allowed["shared_users"]:
 				found = append(found, link.Finding{
 					Code: "shared_users", Severity: link.Warning,
-					Message: fmt.Sprintf("%s and %s name users of two kinds, and user 7 of the one may be another person than user 7 of the other, under the one header %s", where(*firstPeople), where(x), headerUser),
+					Message: fmt.Sprintf("%s and %s name users of two kinds, and user 7 of the one may be another person than user 7 of the other, under the one header %s", where(first), where(x), headerUser),
 					Cure:    "let the application look at " + headerScheme + " first, or write `allow shared_users` where both mean the same people",
 				})
 			}

@@ -124,6 +124,7 @@ type Handler struct {
 	matchers    caddyhttp.MatcherSets
 	def         *definition
 	app         *App
+	server      *caddyhttp.Server
 	statuses    map[link.Reason]int
 	redirects   map[link.Reason]string
 	allow       string   // the Allow header of a 405
