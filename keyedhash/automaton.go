@@ -631,9 +631,11 @@ const searchLimit = 100_000
 // Book, Even, Greibach and Ott, "Ambiguity in graphs and expressions", 1971): while
 // both runs read each symbol in the same field, they are in the same state, because
 // each field is deterministic; once they read one in different fields, the readings
-// differ. The result is what each reading gives each field; searched is false if there
-// were too many states to say.
-func twoReadings(fields []field) (a, b []string, found, searched bool) {
+// differ. The result is what each reading gives each field. One that is not possible, because values
+// depend on each other, is passed over: possible decides; after some of them the search
+// gives up. unique reports that there are no two readings at all.
+func twoReadings(fields []field, possible func(a, b []string) bool) (a, b []string, unique bool) {
+	tries := 0
 	type node struct {
 		a, b   at
 		differ bool
@@ -658,10 +660,15 @@ func twoReadings(fields []field) (a, b []string, found, searched bool) {
 					b[queue[j].b.field] = string([]byte{byte(c)}) + b[queue[j].b.field]
 				}
 			}
-			return a, b, true, true
+			if possible(a, b) {
+				return a, b, false
+			}
+			if tries++; tries > 200 {
+				return nil, nil, false
+			}
 		}
 		if len(queue) > searchLimit {
-			return nil, nil, false, false
+			return nil, nil, false
 		}
 		for _, c := range symbols {
 			left, right = left[:0], right[:0]
@@ -681,7 +688,7 @@ func twoReadings(fields []field) (a, b []string, found, searched bool) {
 			}
 		}
 	}
-	return nil, nil, false, true
+	return nil, nil, tries == 0
 }
 
 // representatives returns one symbol of each kind that any field tells apart, those

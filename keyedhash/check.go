@@ -282,18 +282,17 @@ func (s *Scheme) ambiguous(fields []field) *link.Finding {
 	f := &link.Finding{Code: "ambiguous_message", Severity: link.Danger}
 	var a, b []string
 	for _, rough := range []bool{true, false} { // the first is quick and nearly always enough
-		var found, searched bool
-		a, b, found, searched = twoReadings(s.fields(rough))
-		if searched && !found {
+		var unique bool
+		a, b, unique = twoReadings(s.fields(rough), func(a, b []string) bool {
+			f.Example = s.collision(fields, a, b)
+			return f.Example != nil
+		})
+		if unique {
 			return nil
-		}
-		if found {
-			f.Example = s.collision(fields, a, b) // none if the values depend on each other
 		}
 		if f.Example != nil {
 			break
 		}
-		a, b = nil, nil
 	}
 	if f.Example == nil {
 		f.Example = s.searchCollision(fields)
@@ -303,11 +302,11 @@ func (s *Scheme) ambiguous(fields []field) *link.Finding {
 		f.Cure = "put a separator between the values that their param rules exclude, and name each of them once"
 		return f
 	}
-	f.Message = "message: links with different values have one message, so whoever holds the one has made the other"
+	f.Message = "message: links with different values have one message, so whoever holds the one can make the other"
 	f.Cure = "put a separator between the values that their param rules exclude, where the signer has one"
 	if a != nil {
 		if one, next := boundary(fields, a, b); next != nil {
-			f.Message = fmt.Sprintf("message: nothing says where %s ends and %s begins, so whoever holds one link has made others", one.placeholder(), next.placeholder())
+			f.Message = fmt.Sprintf("message: nothing says where %s ends and %s begins, so whoever holds one link can make others", one.placeholder(), next.placeholder())
 			f.Cure = fmt.Sprintf("restrict the values by param rules so that only one reading is left (digits next to one_of, or min and max alike), "+
 				"or separate %s and %s by a character that the rules exclude, where the signer does", one.placeholder(), next.placeholder())
 		}
@@ -365,7 +364,7 @@ func (s *Scheme) extensible(fields []field) *link.Finding {
 		return &link.Finding{
 			Code: "length_extension", Severity: link.Danger,
 			Message: fmt.Sprintf("message: the secret stands before %s, so whoever holds a link computes from its %s the signature of a longer value, without the secret", f.part.placeholder(), a),
-			Cure:    fmt.Sprintf("use hmac-%s where the signer can; or restrict %s by a param rule, as every class excludes the bytes that an extension needs", a, f.part.placeholder()),
+			Cure:    fmt.Sprintf("use hmac-sha256 where the signer can; or restrict %s by a param rule, as every class excludes the bytes that an extension needs", f.part.placeholder()),
 		}
 	}
 	return nil
@@ -668,8 +667,8 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 		return nil
 	}
 	e.user, e.values = l.User, s.values(fields, r)
-	e.message = s.appendMessage(nil, r, &l, []byte("\x00\xffthe secret\xff\x00"))
-	e.rendered = string(s.appendMessage(nil, r, &l, []byte("{secret}")))
+	e.message = s.AppendMessage(nil, r, &l, []byte("\x00\xffthe secret\xff\x00"))
+	e.rendered = string(s.AppendMessage(nil, r, &l, []byte("{secret}")))
 	return e
 }
 

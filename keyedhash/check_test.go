@@ -430,7 +430,7 @@ func TestCheckerPasses(t *testing.T) {
 			if r == nil {
 				continue
 			}
-			message := string(s.appendMessage(nil, r, &link.Link{}, []byte("\x00the secret\x00")))
+			message := string(s.AppendMessage(nil, r, &link.Link{}, []byte("\x00the secret\x00")))
 			if before, ok := seen[message]; ok && before != tuple {
 				t.Fatalf("%s %q: %s and %s have one message, %q", x.config.Message, x.lines, before, tuple, message)
 			}
@@ -499,7 +499,7 @@ func checkPair(t *testing.T, s *Scheme, o link.Options, pair *link.Collision) {
 			t.Fatalf("%s: %s: %s", s.message, pair, refusal)
 		}
 		if i == 0 {
-			signature = s.mac.AppendSignature(nil, key, s.appendMessage(nil, r, &l, key))
+			signature = s.mac.AppendSignature(nil, key, s.AppendMessage(nil, r, &l, key))
 		}
 		l.Signature = string(signature)
 		if !s.Verify(r, &l, key) {

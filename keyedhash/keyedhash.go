@@ -299,11 +299,11 @@ func (t stamp) read(r *link.Request) link.Timestamp {
 // Verify implements [link.Scheme].
 func (s *Scheme) Verify(r *link.Request, l *link.Link, key []byte) bool {
 	var buf [512]byte
-	return s.mac.Equal(l.Signature, key, s.appendMessage(buf[:0], r, l, key))
+	return s.mac.Equal(l.Signature, key, s.AppendMessage(buf[:0], r, l, key))
 }
 
-// appendMessage appends what is signed.
-func (s *Scheme) appendMessage(dst []byte, r *link.Request, l *link.Link, key []byte) []byte {
+// AppendMessage implements [link.Signer].
+func (s *Scheme) AppendMessage(dst []byte, r *link.Request, l *link.Link, key []byte) []byte {
 	v := Values{Secret: key}
 	if s.preset.Local != nil {
 		v.Local = func(name string) string { return s.preset.Local(r, l, name) }
