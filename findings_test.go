@@ -179,7 +179,7 @@ func TestFindingsInLog(t *testing.T) {
 			t.Errorf("%s: %d lines, want %d:\n%s", code, got, want, data)
 		}
 	}
-	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(data)), "\n") {
 		if strings.Contains(line, `"code"`) && (!strings.Contains(line, `"origin":"Caddyfile:`) || !strings.Contains(line, `"cure":"`) || !strings.Contains(line, `"page":"https://`)) {
 			t.Errorf("the line says too little: %s", line)
 		}

@@ -116,7 +116,10 @@ const (
 
 func (e emailText) start() int64       { return 0 }
 func (e emailText) final(s int64) bool { return s%4 == emailDomain && s/4 >= int64(e.min) }
-func (e emailText) same(c symbol) int  { return distinct(c == '@', c) + run{bytes: emailBytes}.same(c) }
+func (e emailText) same(c symbol) int {
+	return distinct(c == '@', c) + run{bytes: emailBytes}.same(c)
+}
+
 func (e emailText) step(s int64, c symbol) int64 {
 	n, at := s/4+1, s%4
 	switch {
@@ -622,9 +625,12 @@ func ends(fields []field, a at) bool {
 	return true
 }
 
-// searchLimit is how many pairs of states are looked at. Honest templates need some
-// hundreds; the limit keeps a strange one from holding up a start.
-const searchLimit = 100_000
+// What a search may cost: pairs of states, and steps. Honest templates need some hundreds
+// of pairs; the limits keep a strange one from holding up a start for a second.
+const (
+	maxPairs = 100_000
+	maxSteps = 10_000_000
+)
 
 // twoReadings looks for the shortest text that can be divided among the fields in two
 // ways. It runs the automaton of the whole message twice, side by side (the square of
@@ -635,7 +641,7 @@ const searchLimit = 100_000
 // depend on each other, is passed over: possible decides; after some of them the search
 // gives up. unique reports that there are no two readings at all.
 func twoReadings(fields []field, possible func(a, b []string) bool) (a, b []string, unique bool) {
-	tries := 0
+	tries, steps := 0, 0
 	type node struct {
 		a, b   at
 		differ bool
@@ -653,13 +659,22 @@ func twoReadings(fields []field, possible func(a, b []string) bool) (a, b []stri
 	for i := 0; i < len(queue); i++ {
 		here := queue[i]
 		if here.differ && ends(fields, here.a) && ends(fields, here.b) {
-			a, b = make([]string, len(fields)), make([]string, len(fields))
+			var way []step
 			for j := int32(i); queue[j].from >= 0; j = queue[j].from {
-				if c := queue[j].symbol; c != theSecret {
-					a[queue[j].a.field] = string([]byte{byte(c)}) + a[queue[j].a.field]
-					b[queue[j].b.field] = string([]byte{byte(c)}) + b[queue[j].b.field]
+				way = append(way, queue[j])
+			}
+			x, y := make([][]byte, len(fields)), make([][]byte, len(fields))
+			for _, w := range slices.Backward(way) {
+				if w.symbol != theSecret {
+					x[w.a.field] = append(x[w.a.field], byte(w.symbol))
+					y[w.b.field] = append(y[w.b.field], byte(w.symbol))
 				}
 			}
+			a, b = make([]string, len(fields)), make([]string, len(fields))
+			for f := range fields {
+				a[f], b[f] = string(x[f]), string(y[f])
+			}
+			steps += 10 * len(way)
 			if possible(a, b) {
 				return a, b, false
 			}
@@ -667,13 +682,14 @@ func twoReadings(fields []field, possible func(a, b []string) bool) (a, b []stri
 				return nil, nil, false
 			}
 		}
-		if len(queue) > searchLimit {
+		if len(queue) > maxPairs || steps > maxSteps {
 			return nil, nil, false
 		}
 		for _, c := range symbols {
 			left, right = left[:0], right[:0]
 			successors(fields, here.a, c, func(p at) { left = append(left, p) })
 			successors(fields, here.b, c, func(p at) { right = append(right, p) })
+			steps += 1 + len(left)*len(right)
 			for _, p := range left {
 				for _, q := range right {
 					if p.field != q.field && (fields[p.field].pinned || fields[q.field].pinned) || !here.differ && p.field > q.field {
@@ -700,7 +716,7 @@ func representatives(fields []field) []symbol {
 		order = append(order, symbol(first[i]))
 	}
 	for _, printable := range []bool{true, false} {
-		for c := symbol(0); c < 256; c++ {
+		for c := range symbol(256) {
 			if (' ' < c && c < 0x7F) == printable && !isAlnum(byte(c)) {
 				order = append(order, c)
 			}

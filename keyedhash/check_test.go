@@ -197,8 +197,10 @@ func TestAmbiguousTimes(t *testing.T) {
 // TestLanguages: the automata admit exactly what the rules and the times admit.
 func TestLanguages(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	bytes := []string{"0", "1", "3", "9", "a", "f", "g", "Z", "-", ".", "@", " ", "%", "|", "\x00", "\x7f", "\n",
-		"é", "\xc2\x80", "\xc2\xa0", "\u2028", "\u2027", "€", "😀", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xe0\x9f\xbf", "\xe2\x81", "\x80", "\xff", "\xc0"}
+	bytes := []string{
+		"0", "1", "3", "9", "a", "f", "g", "Z", "-", ".", "@", " ", "%", "|", "\x00", "\x7f", "\n",
+		"é", "\xc2\x80", "\xc2\xa0", "\u2028", "\u2027", "€", "😀", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xe0\x9f\xbf", "\xe2\x81", "\x80", "\xff", "\xc0",
+	}
 	for _, line := range []string{"a digits max 3", "a digits min 2 max 2", "a hex max 4", "a alnum", "a token min 2", "a email max 6", "a email min 4", "a text", "a text min 2 max 5", "a one_of 1 a1 a1a", "a digits max 100000"} {
 		rule := rules(t, line)["a"]
 		l := ofRule(rule, false)
@@ -274,7 +276,7 @@ func TestSameSymbols(t *testing.T) {
 			state := l.start()
 			for range random.IntN(8) {
 				var next []int64
-				for c := symbol(0); c < allSymbols; c++ {
+				for c := range symbol(allSymbols) {
 					if to := l.step(state, c); to != dead {
 						next = append(next, to)
 					}
@@ -285,7 +287,7 @@ func TestSameSymbols(t *testing.T) {
 				state = next[random.IntN(len(next))]
 			}
 			kinds := make(map[int]symbol)
-			for c := symbol(0); c < allSymbols; c++ {
+			for c := range symbol(allSymbols) {
 				first, ok := kinds[l.same(c)]
 				if !ok {
 					kinds[l.same(c)] = c

@@ -290,7 +290,7 @@ type Values struct {
 func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 	for i := range t.segments {
 		s := &t.segments[i]
-		switch s.kind {
+		switch s.kind { //nolint:exhaustive // the other kinds are the checker's
 		case literal:
 			dst = append(dst, s.text...)
 		case queryValue:
