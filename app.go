@@ -1,6 +1,7 @@
 package signedlink
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -30,6 +31,9 @@ type App struct {
 	headers     atomic.Pointer[headerNames]
 	definitions atomic.Pointer[[]*definition]
 	guarded     map[*caddyhttp.Server]bool // servers whose error routes have a guard
+	handlers    []*Handler
+	marker      []byte // a random key, under which secrets are compared
+	shared      bool   // what the schemes share was looked at
 
 	warnedForwarded atomic.Bool // once is enough
 }
@@ -48,6 +52,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.guarded = make(map[*caddyhttp.Server]bool)
 	a.headers.Store(new(headerNames))
 	a.definitions.Store(new([]*definition))
+	a.marker = make([]byte, 32)
+	rand.Read(a.marker)
 	return nil
 }
 
@@ -70,6 +76,7 @@ func (a *App) Start() error {
 			return fmt.Errorf("server %s: %w", name, err)
 		}
 	}
+	a.checkShared()
 	return nil
 }
 
@@ -78,7 +85,7 @@ func (*App) Stop() error { return nil }
 
 // protect adds a definition, and the headers that it sets, to what every guard of
 // the configuration watches.
-func (a *App) protect(d *definition, names []string) {
+func (a *App) protect(h *Handler, names []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	headers := slices.Clone(*a.headers.Load())
@@ -88,7 +95,8 @@ func (a *App) protect(d *definition, names []string) {
 		}
 	}
 	a.headers.Store(&headers)
-	definitions := append(slices.Clone(*a.definitions.Load()), d)
+	a.handlers = append(a.handlers, h)
+	definitions := append(slices.Clone(*a.definitions.Load()), h.def)
 	a.definitions.Store(&definitions)
 }
 

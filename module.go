@@ -131,6 +131,7 @@ type Handler struct {
 	matchers       caddyhttp.MatcherSets
 	def            *definition
 	app            *App
+	server         *caddyhttp.Server
 	statuses       map[link.Reason]int
 	redirects      map[link.Reason]string
 	referrerPolicy string   // "": none

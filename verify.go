@@ -65,6 +65,9 @@ type scheme struct {
 	dummy     []byte          // stands in for the key of a user or key id that does not exist
 	matches   matches         // how often each key verified
 	throttle  *throttle.Throttle
+	findings  []link.Finding  // what the checker says
+	allowed   map[string]bool // codes of findings that the operator allowed
+	marks     []mark          // of its secrets, until all schemes are loaded
 }
 
 // output is a header of a verified request.

@@ -20,16 +20,17 @@ type Algorithm struct {
 	name   string
 	keyed  bool
 	size   int
+	state  int                              // bytes that it computes with; a digest that shows all of them can be extended
 	append func(dst, message []byte) []byte // of the digest
 	new    func() hash.Hash
 }
 
 var digests = []Algorithm{
-	{"md5", false, md5.Size, func(d, m []byte) []byte { s := md5.Sum(m); return append(d, s[:]...) }, md5.New},
-	{"sha1", false, sha1.Size, func(d, m []byte) []byte { s := sha1.Sum(m); return append(d, s[:]...) }, sha1.New},
-	{"sha256", false, sha256.Size, func(d, m []byte) []byte { s := sha256.Sum256(m); return append(d, s[:]...) }, sha256.New},
-	{"sha384", false, sha512.Size384, func(d, m []byte) []byte { s := sha512.Sum384(m); return append(d, s[:]...) }, sha512.New384},
-	{"sha512", false, sha512.Size, func(d, m []byte) []byte { s := sha512.Sum512(m); return append(d, s[:]...) }, sha512.New},
+	{"md5", false, md5.Size, md5.Size, func(d, m []byte) []byte { s := md5.Sum(m); return append(d, s[:]...) }, md5.New},
+	{"sha1", false, sha1.Size, sha1.Size, func(d, m []byte) []byte { s := sha1.Sum(m); return append(d, s[:]...) }, sha1.New},
+	{"sha256", false, sha256.Size, sha256.Size, func(d, m []byte) []byte { s := sha256.Sum256(m); return append(d, s[:]...) }, sha256.New},
+	{"sha384", false, sha512.Size384, sha512.Size, func(d, m []byte) []byte { s := sha512.Sum384(m); return append(d, s[:]...) }, sha512.New384},
+	{"sha512", false, sha512.Size, sha512.Size, func(d, m []byte) []byte { s := sha512.Sum512(m); return append(d, s[:]...) }, sha512.New},
 }
 
 // ParseAlgorithm returns the algorithm of that name: md5, sha1, sha256, sha384,
