@@ -1,6 +1,7 @@
 package signedlink
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -31,6 +32,9 @@ type App struct {
 	definitions  atomic.Pointer[[]*definition]
 	placeholders atomic.Pointer[[]string]
 	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
+	handlers     []*Handler
+	marker       []byte // a random key, under which secrets are compared
+	shared       bool   // what the schemes share was looked at
 
 	warnedForwarded atomic.Bool // once is enough
 }
@@ -54,6 +58,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 		placeholderPrefix + "verdict", placeholderPrefix + "reason", placeholderPrefix + "detail",
 	}
 	a.placeholders.Store(&placeholders)
+	a.marker = make([]byte, 32)
+	rand.Read(a.marker)
 	return nil
 }
 
@@ -76,6 +82,7 @@ func (a *App) Start() error {
 			return fmt.Errorf("server %s: %w", name, err)
 		}
 	}
+	a.checkShared()
 	return nil
 }
 
@@ -84,7 +91,7 @@ func (*App) Stop() error { return nil }
 
 // protect adds a definition, and the headers that it sets, to what every guard of
 // the configuration watches.
-func (a *App) protect(d *definition, names []string) {
+func (a *App) protect(h *Handler, names []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	headers := slices.Clone(a.headers.Load().outputs)
@@ -94,10 +101,11 @@ func (a *App) protect(d *definition, names []string) {
 		}
 	}
 	a.headers.Store(newWatched(headers))
-	definitions := append(slices.Clone(*a.definitions.Load()), d)
+	a.handlers = append(a.handlers, h)
+	definitions := append(slices.Clone(*a.definitions.Load()), h.def)
 	a.definitions.Store(&definitions)
 	placeholders := slices.Clone(*a.placeholders.Load())
-	for _, s := range d.schemes {
+	for _, s := range h.def.schemes {
 		for _, claim := range s.description.Claims {
 			if name := placeholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
 				placeholders = append(placeholders, name)

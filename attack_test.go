@@ -450,6 +450,7 @@ func TestAttackNobodysParameters(t *testing.T) {
 		}
 		action {path} prefix /do/
 		params title
+		param action one_of watch
 	}
 	test_backend`)
 	for query, want := range map[string]string{
@@ -652,6 +653,7 @@ func TestAttackDecodedPath(t *testing.T) {
 		algorithm hmac-sha256
 		message {path}|{query.user}
 		signature {query.sig}
+		param user alnum
 	}
 	test_backend`)
 	query := "?user=jeff&sig=" + sum256("0123456789abcdef", "/a/b c|jeff")

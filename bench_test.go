@@ -162,7 +162,7 @@ func judging(t testing.TB, directive, target string) func() {
 	v := new(verdict)
 	f := func() {
 		*v = verdict{}
-		d.judge(ctx, r, r.Query.Parse(raw), now, v)
+		d.judgeInto(ctx, v, r, r.Query.Parse(raw), now)
 		if !v.None() {
 			panic(v.String())
 		}

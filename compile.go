@@ -47,7 +47,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
-	h.app.guardErrors(serverOf(ctx))
+	h.server = serverOf(ctx)
+	h.app.guardErrors(h.server)
 	if h.Guard {
 		if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
 			return h.errorf("a guard has no schemes and no matcher: it runs on every request")
@@ -84,13 +85,16 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.label = strings.Join(names, ",")
 	h.meter = h.newMeter()
-	h.app.protect(h.def, headers)
+	h.app.protect(h, headers)
+	for _, s := range h.def.schemes {
+		h.warn(s, s.findings)
+	}
 	if h.Throttle != nil {
 		if err := h.openThrottle(); err != nil {
 			return h.errorf("%w", err)
 		}
 	}
-	h.watchForwarded = (h.Throttle != nil || signsClientIP) && trustsNoProxy(serverOf(ctx))
+	h.watchForwarded = (h.Throttle != nil || signsClientIP) && trustsNoProxy(h.server)
 
 	// at the end, where nothing can fail any more: Cleanup gives back what was taken
 	signatures := h.def.signatureNames()
@@ -357,12 +361,6 @@ func (s *scheme) parameters() []string {
 	return names
 }
 
-// Findings that `allow` accepts.
-var findings = []string{
-	"akid_shape", "ambiguous_message", "collision", "length_extension", "no_expiry", "published_secret",
-	"shared_secret", "shared_users", "short_signature", "unsigned_expiry", "unsigned_names", "weak_secret",
-}
-
 func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, error) {
 	if c == nil || len(c.SchemeRaw) == 0 {
 		return nil, errors.New("the scheme itself is missing: its JSON is {\"kind\": \"akid\"}, for instance")
@@ -382,7 +380,10 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 	if err := checkToken("name", s.name); err != nil {
 		return nil, err
 	}
-	o := link.Options{User: c.User, UserKeys: len(c.UserKeysRaw) > 0, Ignore: c.Ignore, Rules: map[string]link.Rule{}, Allow: map[string]bool{}}
+	if s.allowed, err = c.checkAllow(); err != nil {
+		return nil, err
+	}
+	o := link.Options{User: c.User, UserKeys: len(c.UserKeysRaw) > 0, Ignore: c.Ignore, Rules: map[string]link.Rule{}, Allow: s.allowed}
 	if c.User == "none" {
 		o.User = ""
 	}
@@ -393,12 +394,6 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 			return nil, fmt.Errorf("param %s: %w", name, err)
 		}
 		o.Rules[name] = rule
-	}
-	for _, f := range c.Allow {
-		if !slices.Contains(findings, f) {
-			return nil, fmt.Errorf("allow: unknown finding %q; there are %s", f, strings.Join(findings, ", "))
-		}
-		o.Allow[f] = true
 	}
 	for _, name := range c.Ignore {
 		if strings.Trim(name, "*") == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
@@ -438,6 +433,10 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 	if err := c.openKeys(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	s.marks = h.app.marks(c, s)
 	s.matches.prepare(s)
 	return s, nil
 }

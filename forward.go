@@ -61,17 +61,18 @@ func (bystander) String() string { return "" }
 // placeholderPrefix is what our placeholders start with.
 const placeholderPrefix = "http.signed_link."
 
-// found returns the state of the request, nil if there is none, and whether a
+// stateOf returns the state of the request, nil if there is none, and whether a
 // signed_link ran before on this request.
-func found(vars map[string]any) (st *state, before bool) {
+func stateOf(vars map[string]any) (st *state, before bool) {
 	v, before := vars[stateKey]
 	st, _ = v.(*state)
 	return st, before
 }
 
 // enter returns the state of the request, and makes it on the first call.
-func (a *App) enter(r *http.Request, vars map[string]any) *state {
-	st, before := found(vars)
+func (a *App) enter(r *http.Request) *state {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	st, before := stateOf(vars)
 	if st != nil {
 		return st
 	}
@@ -95,7 +96,7 @@ func (a *App) enter(r *http.Request, vars map[string]any) *state {
 
 // standBy lets a request pass that no definition has matched yet.
 func standBy(r *http.Request, vars map[string]any) {
-	if _, before := found(vars); before || vars == nil {
+	if _, before := stateOf(vars); before || vars == nil {
 		return
 	}
 	vars[stateKey] = bystander{}

@@ -132,6 +132,7 @@ type Handler struct {
 	matchers       caddyhttp.MatcherSets
 	def            *definition
 	app            *App
+	server         *caddyhttp.Server
 	statuses       map[link.Reason]int
 	redirects      map[link.Reason]string
 	referrerPolicy string   // "": none
@@ -269,20 +270,20 @@ const (
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	// guard: on every request, before anything else
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	st, before := found(vars)
+	st, before := stateOf(vars)
 	overrides := h.app.guard(r, st)
 	if !plainTarget(r.URL) {
 		switch {
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
-			st = h.app.enter(r, vars)
+			st = h.app.enter(r)
 			st.dropTarget(r)
 		case h.mode != observe:
-			return h.refusePath(w, r, h.app.enter(r, vars))
+			return h.refusePath(w, r, h.app.enter(r))
 		}
 	}
 	if h.Guard {
 		if !before && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
-			h.app.cutProtected(r, h.app.enter(r, vars)) // an error before the routes: nobody judged the query
+			h.app.cutProtected(r, h.app.enter(r)) // an error before the routes: nobody judged the query
 		}
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)
@@ -292,7 +293,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return err
 	}
 	if h.mode != observe && h.pathConfuses(w, r, matched) {
-		return h.refusePath(w, r, h.app.enter(r, vars))
+		return h.refusePath(w, r, h.app.enter(r))
 	}
 	if !matched {
 		standBy(r, vars)
@@ -301,11 +302,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	// read and verify: the bytes that the client sent, whatever was changed since
 	now := h.now()
-	st = h.app.enter(r, vars)
+	st = h.app.enter(r)
 	request, unreadable := st.read(r)
 	h.warnForwarded(r, st)
 	v := st.newVerdict()
-	h.def.judge(r.Context(), request, unreadable, now, v)
+	h.def.judgeInto(r.Context(), v, request, unreadable, now)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
@@ -330,6 +331,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.forwardNobody(r, st, v)
 	case resultRefused:
 		err = h.refuse(w, r, st, v)
+	case resultWouldVerify, resultWouldRefuse: // as it came
 	}
 	h.meter.count(what, v)
 	h.meter.seconds.Observe(h.now().Sub(now).Seconds())

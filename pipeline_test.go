@@ -465,6 +465,7 @@ func TestRequestHeader(t *testing.T) {
 		message {query.user}|{query.account}|{path}
 		signature {query.sig}
 		user {query.user}
+		param user alnum
 		param account token optional
 		request_header X-Account {query.account}
 		request_header X-Both {user}@{path.1}
@@ -726,6 +727,8 @@ func TestUserKeys(t *testing.T) {
 		action {query.do}
 		params comment
 		param user digits max 10
+		param comment digits
+		param action one_of delete
 	}
 	test_backend
 	handle_errors {

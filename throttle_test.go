@@ -379,7 +379,7 @@ func BenchmarkThrottled(b *testing.B) {
 	var v verdict
 	for b.Loop() {
 		v = verdict{}
-		d.judge(b.Context(), r, nil, now, &v)
+		d.judgeInto(b.Context(), &v, r, nil, now)
 	}
 	if v.Reason != link.Throttled {
 		b.Errorf("%+v", v.Refusal)

@@ -67,6 +67,9 @@ type scheme struct {
 	bound     atomic.Pointer[boundKeys]
 	matches   matches // how often each key verified
 	throttle  *throttle.Throttle
+	findings  []link.Finding  // what the checker says
+	allowed   map[string]bool // codes of findings that the operator allowed
+	marks     []mark          // of its secrets, until all schemes are loaded
 }
 
 // output is a header of a verified request.
@@ -166,9 +169,15 @@ func (v *verdict) schemeName() string {
 	return v.scheme.name
 }
 
-// judge reads and verifies, and says in v, which is empty, what it found. unreadable is
-// the error of parsing r.Query, if any.
-func (d *definition) judge(ctx context.Context, r *link.Request, unreadable error, now time.Time, v *verdict) {
+// judge reads and verifies. unreadable is the error of parsing r.Query, if any.
+func (d *definition) judge(ctx context.Context, r *link.Request, unreadable error, now time.Time) verdict {
+	v := new(verdict)
+	d.judgeInto(ctx, v, r, unreadable, now)
+	return *v
+}
+
+// judgeInto is judge with a verdict, which is empty, for those who have the memory.
+func (d *definition) judgeInto(ctx context.Context, v *verdict, r *link.Request, unreadable error, now time.Time) {
 	if unreadable != nil {
 		v.Refusal = link.Refuse(link.Malformed, "too_long")
 		if errors.Is(unreadable, query.ErrTooMany) {

@@ -58,6 +58,12 @@ type Preset struct {
 	NeedsUserKey bool
 	// Path says that a local covers the path.
 	Path bool
+	// Parts says for the checker what each local stands for.
+	Parts map[string][]Part
+	// Nameless says that a local holds the values of parameters without their names.
+	Nameless bool
+	// Natural are the codes of findings that belong to the scheme by nature.
+	Natural []string
 	// Prepare computes the locals and claims of a request.
 	Prepare func(r *link.Request, l *link.Link) link.Refusal
 	// Local returns the value of a local that Prepare found.
@@ -73,10 +79,17 @@ type Scheme struct {
 	expires      stamp
 	issued       stamp
 	decodesPath  bool
+	readsHost    bool
 	preset       Preset
 	ignore       link.Ignore
 	description  link.Description
 	leavesOthers bool // the message has no {query} and no {sorted_query}
+
+	// for the checker
+	rules         map[string]link.Rule
+	identity      string         // the parameter that is the user
+	keyOf         string         // the same, where it says whose secret it is
+	unsignedTimes []link.Finding // expiries outside of the message
 }
 
 type stamp struct {
@@ -94,7 +107,7 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scheme{preset: c.Preset, ignore: o.Ignore}
+	s := &Scheme{preset: c.Preset, ignore: o.Ignore, rules: o.Rules}
 	if s.mac, err = NewMAC(algorithm, encoding, c.Truncate); err != nil {
 		return nil, err
 	}
@@ -119,10 +132,11 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	}
 	s.leavesOthers = !s.message.has(rawQuery, sortedQuery)
 	s.decodesPath = s.message.has(path, pathSegment)
-	if s.expires, err = s.stamp("expires", c.Expires, parameters, o); err != nil {
+	s.readsHost = s.message.has(host, hostPort)
+	if s.expires, err = s.stamp("expires", c.Expires, parameters); err != nil {
 		return nil, err
 	}
-	if s.issued, err = s.stamp("issued", c.Issued, parameters, o); err != nil {
+	if s.issued, err = s.stamp("issued", c.Issued, parameters); err != nil {
 		return nil, err
 	}
 	for _, name := range parameters {
@@ -134,6 +148,16 @@ func New(c Config, o link.Options) (*Scheme, error) {
 		}
 	}
 	s.describe(parameters)
+	user := o.User
+	if user == "" {
+		user = s.description.User
+	}
+	if name, err := QueryParameter(user); err == nil {
+		s.identity = name
+		if o.UserKeys {
+			s.keyOf = name
+		}
+	}
 	return s, nil
 }
 
@@ -158,7 +182,7 @@ func (s *Scheme) checkSecret(a Algorithm) error {
 	return nil
 }
 
-func (s *Scheme) stamp(option string, t Time, signed []string, o link.Options) (stamp, error) {
+func (s *Scheme) stamp(option string, t Time, signed []string) (stamp, error) {
 	if t.Parameter == "" {
 		return stamp{}, nil
 	}
@@ -169,9 +193,12 @@ func (s *Scheme) stamp(option string, t Time, signed []string, o link.Options) (
 	if name == s.signature {
 		return stamp{}, fmt.Errorf("%s: {query.%s} carries the signature, so it cannot be a time", option, name)
 	}
-	if !slices.Contains(signed, name) && s.leavesOthers && !o.Allow["unsigned_expiry"] {
-		return stamp{}, fmt.Errorf("%s: {query.%s} is not in the message, so anyone can write a later time into a link (unsigned_expiry); "+
-			"put it into the message where the signer has it, or write `allow unsigned_expiry`", option, name)
+	if !slices.Contains(signed, name) && s.leavesOthers {
+		s.unsignedTimes = append(s.unsignedTimes, link.Finding{
+			Code: "unsigned_expiry", Severity: link.Danger,
+			Message: fmt.Sprintf("%s: {query.%s} is not in the message, so anyone can write a later time into a link", option, name),
+			Cure:    "put it into the message where the signer has it",
+		})
 	}
 	formats := map[string]link.TimeFormat{"": link.Unix, "unix": link.Unix, "unix_ms": link.UnixMS, "rfc3339": link.RFC3339}
 	format, ok := formats[t.Format]
@@ -236,6 +263,9 @@ func (s *Scheme) Read(r *link.Request, l *link.Link) link.Refusal {
 			return link.Refuse(link.Malformed, "absent")
 		}
 	}
+	if s.readsHost && !plainHost(r.Host) {
+		return link.Refuse(link.Malformed, "host")
+	}
 	if s.decodesPath && HidesDelimiter(r.Path) {
 		return link.Refuse(link.Ambiguous, "path")
 	}
@@ -245,6 +275,18 @@ func (s *Scheme) Read(r *link.Request, l *link.Link) link.Refusal {
 		return s.preset.Prepare(r, l)
 	}
 	return link.Refusal{}
+}
+
+// plainHost reports whether a host is made of what hosts are made of. Over HTTP/2 and
+// HTTP/3 it may be any text, and `https://{host}{path}` must not be signed for the host
+// `example.org/a` and the path `/b` because it is for `example.org` and `/a/b`.
+func plainHost(h string) bool {
+	for i := range len(h) {
+		if !hostBytes[h[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 func (t stamp) read(r *link.Request) link.Timestamp {
@@ -306,3 +348,10 @@ func (s *Scheme) Remaining(r *link.Request, except []string, yield func(name, va
 		}
 	}
 }
+
+// Interface guards
+var (
+	_ link.Scheme      = (*Scheme)(nil)
+	_ link.Checked     = (*Scheme)(nil)
+	_ link.Constructed = (*Scheme)(nil)
+)

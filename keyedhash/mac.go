@@ -20,6 +20,7 @@ type Algorithm struct {
 	keyed  bool
 	digest digest
 	size   int
+	state  int // bytes that it computes with; a digest that shows all of them can be extended
 }
 
 // digest is one of the digests.
@@ -35,11 +36,11 @@ const (
 )
 
 var digests = [numDigests]Algorithm{
-	{"md5", false, md5Digest, md5.Size},
-	{"sha1", false, sha1Digest, sha1.Size},
-	{"sha256", false, sha256Digest, sha256.Size},
-	{"sha384", false, sha384Digest, sha512.Size384},
-	{"sha512", false, sha512Digest, sha512.Size},
+	{"md5", false, md5Digest, md5.Size, md5.Size},
+	{"sha1", false, sha1Digest, sha1.Size, sha1.Size},
+	{"sha256", false, sha256Digest, sha256.Size, sha256.Size},
+	{"sha384", false, sha384Digest, sha512.Size384, sha512.Size},
+	{"sha512", false, sha512Digest, sha512.Size, sha512.Size},
 }
 
 // append appends the digest of message. It is a switch because through a table of

@@ -261,7 +261,7 @@ func (t *Template) CoveredBy(d link.Description) error {
 			return errors.New("only {query.NAME}, {claim.NAME}, {path}, {path.N}, {raw_path}, {host}, {method} and {user} may be used here")
 		}
 		if !ok {
-			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there; "+
+			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there (unsigned_identity); "+
 				"sign it, or leave it out", what)
 		}
 	}
@@ -290,7 +290,7 @@ type Values struct {
 func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 	for i := range t.segments {
 		s := &t.segments[i]
-		switch s.kind {
+		switch s.kind { //nolint:exhaustive // the other kinds are the checker's
 		case literal:
 			dst = append(dst, s.text...)
 		case queryValue:

@@ -89,6 +89,24 @@ func (u *Users) Empty() int {
 	return t.empty
 }
 
+// Each calls f for every user with a secret, in no particular order, until it returns
+// false.
+func (u *Users) Each(f func(user string, secret Secret) bool) {
+	t := u.table.get()
+	if t == nil {
+		return
+	}
+	for _, slot := range t.slots {
+		if slot == 0 {
+			continue
+		}
+		id, at := t.idAt(slot)
+		if secret := (Secret{read: t.read, at: at}); !secret.Empty() && !f(string(id), secret) {
+			return
+		}
+	}
+}
+
 // String says how many users there are.
 func (u *Users) String() string { return fmt.Sprintf("%d user keys", u.Len()) }
 

@@ -2,6 +2,7 @@ package query
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -38,12 +39,7 @@ func Set(raw, name, value string) string {
 func Remove(raw string, names ...string) string {
 	left, _ := Cut(raw, func(segment string) bool {
 		name, _, _ := strings.Cut(segment, "=")
-		for _, n := range names {
-			if n == name {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(names, name)
 	})
 	return left
 }

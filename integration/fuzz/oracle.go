@@ -198,7 +198,7 @@ func (c *check) text(value string) string {
 // near tells whether the path that was sent is the protected one but for case: the
 // matcher does not mind case, and the link is good, so that nobody is fooled.
 func (c *check) near() bool {
-	path := strings.ToLower(decode(string(c.q.Path), false))
+	path := strings.ToLower(decode(string(c.q.Form+c.q.Path), false))
 	return strings.Contains(path, "/app") || strings.Contains(path, "/autologin.php")
 }
 
@@ -344,7 +344,10 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 	case !c.near() && !c.errorRoute && got != sent && (!c.trimmed || got != strings.TrimLeft(sent, "?")):
 		report("bytes", "the query of an open path left the gateway as %q", got)
 	}
-	if c.s.Backend != backends.BackendTomcat {
+	// Caddy drops a FastCGI parameter that does not fit into one record of 64 KiB. So
+	// long a query reaches open paths only.
+	const record = 60 << 10
+	if c.s.Backend != backends.BackendTomcat && len(c.s.RequestURI) < record {
 		if _, uri, _ := strings.Cut(c.s.RequestURI, "?"); uri != got && strings.TrimLeft(uri, "?") != got {
 			report("REQUEST_URI", "REQUEST_URI has the query %q, QUERY_STRING %q", uri, got)
 		}

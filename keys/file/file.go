@@ -68,8 +68,8 @@ func init() {
 //
 //	{
 //		"keys": [
-//			{"id": "2027", "secret": "q83vEjRWeJCrze8SNFZ4kA==", "encoding": "base64", "not_before": "2026-12-01"},
-//			{"id": "2026", "secret": "EjRWeJCrze8SNFZ4kKvN7w==", "encoding": "base64", "not_after": "2027-02-01T00:00:00Z"}
+//			{"id": "2027", "secret": "VJ2cP0q9sT3mZ7hXwN4yLA==", "encoding": "base64", "not_before": "2026-12-01"},
+//			{"id": "2026", "secret": "8uGk1bRzX5vDq0JtY6fWcQ==", "encoding": "base64", "not_after": "2027-02-01T00:00:00Z"}
 //		]
 //	}
 //

@@ -33,12 +33,15 @@ func init() {
 //		action {path} prefix /do/
 //		params comment
 //		signature {query.sig}
+//		param user digits
+//		param action one_of delete undelete
+//		param comment digits
 //	}
 //
 // The message is `{user}{action}{params}{secret}`, its SHA-1 in hex the signature,
 // as in the article; every option of `keyed_hash` changes that. A message without
-// separators is ambiguous (`delete`, `12`, `3` is `delete`, `1`, `23`), so give
-// `param` rules, and a separator where the application has one.
+// separators is ambiguous (`delete`, `12`, `3` is `delete`, `1`, `23`) and refused, so
+// give `param` rules, and a separator where the application has one.
 //
 // A user who does not exist gets the same answer as a wrong signature. The claims
 // are `user` and `action`. An action link does one thing: do not let the application
@@ -136,6 +139,9 @@ func (s *Scheme) NewScheme(o link.Options) (link.Scheme, error) {
 		User:         user,
 		NeedsUserKey: true,
 		Path:         p.action == "",
+		Parts:        p.parts(userParameter),
+		Nameless:     p.rest && !p.asForm,
+		Natural:      []string{"no_expiry"}, // the article's links have none
 		Prepare:      p.prepare,
 		Local:        local,
 	}

@@ -1,0 +1,303 @@
+package signedlink
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signedlink/caddy-signed-link/keyedhash"
+	"github.com/signedlink/caddy-signed-link/link"
+)
+
+func explainCommand() *cobra.Command {
+	p := new(probe)
+	cmd := &cobra.Command{
+		Use:   "explain [flags] URL... | -",
+		Short: "Tells people why a link fails, and what would have to be different",
+		Long: `
+Runs the URL through the definitions as verify does, and explains the answer:
+which scheme took the link, which bytes it says were signed (with {secret} where
+the secret stands), until when it is valid, and the nearest miss: the one thing,
+or the two, that would have to be different for it to verify. It knows what mail
+programs, click trackers, proxies and people do to links: &amp; for &, cut and
+wrapped links, quoted-printable, + and blanks, changed case, appended tracking
+parameters, http for https, www, a slash, another order; and what goes wrong
+between signer and gateway: another key, another scheme, another algorithm, a
+line break behind the secret.
+
+It never prints a signature, neither the one that came nor the right one. Paste
+the link between quotes, just as it stands in the mail.
+
+--json prints one object a line: place (the URL up to its query), verdict,
+reason, detail, sentence, definition, scheme, user (as the link says, verified or
+not), message, expires, issued, keys, nearest (code, text, cure; null if there
+is none) and note.
+
+Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`,
+		Example: `  caddy signed-link explain 'https://example.org/autologin?user=jeff&amp;key=31c940e9'`,
+		Args:    cobra.MinimumNArgs(1),
+	}
+	p.flags(cmd)
+	runs(cmd, p.explain)
+	return cmd
+}
+
+// explanation is what explain prints.
+type explanation struct {
+	Place      string   `json:"place"`
+	Verdict    string   `json:"verdict"`
+	Reason     string   `json:"reason"`
+	Detail     string   `json:"detail"`
+	Sentence   string   `json:"sentence"`
+	Definition string   `json:"definition"`
+	Scheme     string   `json:"scheme"`
+	User       string   `json:"user"`
+	Message    string   `json:"message"`
+	Expires    string   `json:"expires,omitempty"`
+	Issued     string   `json:"issued,omitempty"`
+	Keys       []string `json:"keys,omitempty"`
+	Nearest    *miss    `json:"nearest"`
+	Note       string   `json:"note,omitempty"`
+
+	signature string // how many characters it has
+}
+
+func (p *probe) explain(cmd *cobra.Command, args []string) error {
+	run, err := p.start(cmd, args)
+	if err != nil {
+		return err
+	}
+	ok, n := true, 0
+	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
+		e := run.explain(text)
+		ok = ok && e.Verdict == verdictValid
+		if p.json {
+			return printJSON(cmd.OutOrStdout(), e)
+		}
+		if n++; n > 1 {
+			fmt.Fprintln(cmd.OutOrStdout())
+		}
+		e.print(cmd.OutOrStdout())
+		return nil
+	})
+	if err == nil && !ok {
+		err = errNo
+	}
+	return err
+}
+
+// explain finds out what there is to say of a link.
+func (run *rehearsal) explain(text string) *explanation {
+	p := run.try(text)
+	r := p.report()
+	place, _, _ := strings.Cut(text, "?")
+	e := &explanation{Place: place, Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition, Scheme: r.Scheme, User: r.User, Note: r.Note}
+	e.Sentence = sentence(link.Reason(r.Reason), r.Detail)
+	scheme, host, target := splitURL(text)
+	came := sent{run.method, scheme, host, target, run.clientIP.String()}
+	judges := p.by
+	if len(judges) == 0 {
+		judges = run.only
+	}
+	for _, h := range judges {
+		if len(p.by) > 0 && e.describe(h.def, came, run.now) {
+			break
+		}
+	}
+	if e.Verdict == verdictValid || p.state != nil && p.state.last != nil && p.state.last.stage == stageSigned {
+		return e // the signature is right: nothing is nearer
+	}
+	for _, h := range judges {
+		n := &nearest{definition: h.def, others: run.handlers(), now: run.now}
+		if len(p.by) == 0 {
+			if r, err := came.request(); err == nil {
+				if v := h.def.judge(context.Background(), r, nil, run.now); v.None() || v.stage == stageSigned {
+					e.Nearest = &miss{"matcher", "it is a link of " + h.where() + ", which does not look at this path or host", "Correct the link's path or host, or the definition's matcher."}
+					break
+				}
+			}
+		}
+		if e.Nearest = n.find(came); e.Nearest != nil {
+			break
+		}
+	}
+	return e
+}
+
+// describe tells what the link states, as the scheme reads it that took it, or the first
+// whose signature parameters are there.
+func (e *explanation) describe(d *definition, came sent, now time.Time) bool {
+	for _, c := range d.schemes {
+		if e.Scheme != "" && e.Scheme != c.name {
+			continue
+		}
+		r, err := came.request()
+		if err != nil {
+			return false
+		}
+		name := c.description.Signature[0]
+		value, there := r.Value(name)
+		if !there {
+			continue
+		}
+		e.Scheme = c.name
+		e.signature = fmt.Sprintf("in %q, %d characters", name, len(value))
+		if c.keys != nil {
+			for _, key := range c.keys.KeySet().All() {
+				id := key.ID
+				if id == "" {
+					id = "the only one"
+				}
+				e.Keys = append(e.Keys, id+" ("+key.At(now).String()+")")
+			}
+		}
+		r, l, ok := c.read(came)
+		if !ok {
+			return true
+		}
+		e.Expires, e.Issued = when(l.Expires, now), when(l.Issued, now)
+		if signer, ok := c.scheme.(link.Signer); ok {
+			e.Message = string(signer.AppendMessage(nil, r, l, []byte("{secret}")))
+		}
+		switch {
+		case e.User != "":
+		case l.User != "":
+			e.User = l.User
+		case c.user != nil:
+			e.User = string(c.user.Append(nil, r, keyedhash.Values{Claims: l.Claims}))
+		}
+		return true
+	}
+	return false
+}
+
+// when is a time of the link, for people.
+func when(t link.Timestamp, now time.Time) string {
+	at, present, ok := t.Time()
+	switch {
+	case !present:
+		return ""
+	case !ok:
+		return printable(t.Text) + ", which is no time of this scheme"
+	}
+	distance := at.Sub(now).Round(time.Second)
+	if distance < 0 {
+		return fmt.Sprintf("%s, %s ago", at.UTC().Format(time.RFC3339), span(-distance))
+	}
+	return fmt.Sprintf("%s, in %s", at.UTC().Format(time.RFC3339), span(distance))
+}
+
+// span is a duration in days and hours, or below.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 100*365*day: // beyond what a Duration holds, too
+		return "more than a hundred years"
+	case d >= 2*day:
+		return strconv.Itoa(int(d/day)) + " days"
+	case d >= 2*time.Hour:
+		return strconv.Itoa(int(d/time.Hour)) + " hours"
+	case d >= 2*time.Minute:
+		return strconv.Itoa(int(d/time.Minute)) + " minutes"
+	default:
+		return strconv.Itoa(int(d/time.Second)) + " seconds"
+	}
+}
+
+// sentences say for people what a reason means.
+var sentences = map[link.Reason]string{
+	link.Missing:         "The URL carries no signature: none of the parameters that a link has is there.",
+	link.Malformed:       "This is not a link of the configured scheme: something is missing, or has a form that the scheme does not have.",
+	link.Ambiguous:       "A signed parameter stands there in a way that two programs can read differently, so nobody can say what was verified.",
+	link.BadSignature:    "No key makes this signature: the link was changed on its way, or signed with another secret or in another way.",
+	link.Expired:         "The signature is right, and the time is over.",
+	link.NotYetValid:     "The signature is right, and the time has not come: look at the signer's clock.",
+	link.Method:          "The signature is right, and links are not allowed to come with this method; see the option methods.",
+	link.Body:            "The signature is right, and the body could contradict it.",
+	link.KeysUnavailable: "The source of the keys does not answer, so nothing can be said of the link.",
+	link.Throttled:       "Too many links of this client failed before; it has to wait.",
+}
+
+// details say what a detail means, where it helps a person.
+var details = map[string]string{
+	"duplicate":    "A protected parameter is there twice.",
+	"lookalike":    "A parameter is spelled so that the backend would take it for a protected one.",
+	"array":        "A protected parameter is written as an array, such as user[]=….",
+	"html_escaped": "The link has &amp; where & belongs.",
+	"semicolon":    "A protected value has a semicolon, which some backends take for the end of the value.",
+	"escape":       "A protected value has a broken percent-encoding, such as %zz.",
+	"control":      "The query has a raw blank, control character or #.",
+	"path":         "The backend could read the path in another way than the definition's matcher.",
+	"no_signature": "The parameter of the signature is empty or missing, while another one of the link is there.",
+	"absent":       "A parameter is missing that is signed.",
+	"token":        "The token does not have the form of an AKID: mailing, user and hash, with dots between.",
+	"charset":      "A value has characters that its param rule, or a header, does not admit.",
+	"empty":        "A value is empty.",
+	"too_long":     "A value, or the query, is longer than allowed.",
+	"too_short":    "A value is shorter than its param rule admits.",
+	"too_many":     "The query has more than a thousand parameters.",
+	"expiry":       "The expiry is no time of the configured format.",
+	"issued":       "The time of issue cannot be right.",
+	"no_expiry":    "The link does not say when it expires, and has to (require_expiry, max_lifetime).",
+	"max_age":      "It was made longer ago than max_age.",
+	"max_lifetime": "It is valid for longer than max_lifetime.",
+	"key":          "The key that made it counts no longer, or not yet; see not_before and not_after.",
+	"two_links":    "Two links of different schemes are in one URL.",
+	"request":      "No HTTP request can be made of it: a blank or a line break stands in the URL.",
+	"users":        "Two definitions verified two different users on one request.",
+	"akid_shape":   "A signed text has the form of an AKID (akid_shape).",
+	"action":       "The action of the link is missing, or not where it belongs.",
+	"uncovered":    "The link has a parameter that another scheme of the definition protects and this one does not sign.",
+}
+
+func sentence(reason link.Reason, detail string) string {
+	text := sentences[reason]
+	if d := details[detail]; d != "" {
+		text = strings.TrimSpace(text + " " + d)
+	}
+	return text
+}
+
+// print writes the explanation for people.
+func (e *explanation) print(w io.Writer) {
+	place := printable(e.Place)
+	switch e.Verdict {
+	case verdictValid:
+		fmt.Fprintf(w, "The link to %s is valid.\n", place)
+	case "":
+		fmt.Fprintf(w, "No definition judges %s: the gateway hands it on as it is, less forged identity headers.\n", place)
+	default:
+		reason := e.Reason
+		if e.Detail != "" {
+			reason += ", " + e.Detail
+		}
+		fmt.Fprintf(w, "The link to %s is not valid: %s.\n%s\n", place, reason, e.Sentence)
+	}
+	fmt.Fprintln(w)
+	user := printable(e.User)
+	if user != "" && e.Verdict != verdictValid {
+		user += " (says the link)"
+	}
+	message := ""
+	if e.Message != "" {
+		message = strconv.QuoteToASCII(e.Message)
+	}
+	note := e.Note
+	if e.Verdict == "" {
+		note = ""
+	}
+	fields(w, "definition", e.Definition, "scheme", e.Scheme, "user", user, "signature", e.signature, "signed", message,
+		"expires", e.Expires, "issued", e.Issued, "keys", strings.Join(e.Keys, ", "), "note", note)
+	switch {
+	case e.Nearest != nil:
+		fmt.Fprintf(w, "\nNearest miss (%s): it would verify, but %s.\n%s\n", e.Nearest.Code, e.Nearest.Text, e.Nearest.Cure)
+	case e.Verdict == verdictInvalid && slices.Contains([]link.Reason{link.BadSignature, link.Malformed, link.Ambiguous}, link.Reason(e.Reason)):
+		fmt.Fprintf(w, "\nNothing near it verifies. Compare the bytes above with those that the signer hashes.\n")
+	}
+}

@@ -1,0 +1,328 @@
+package signedlink
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/spf13/cobra"
+)
+
+// source is where a command has its definitions from.
+type source struct {
+	config, adapter string
+	envfiles        []string
+	name            string // of the definition, or of a scheme in it; empty: all
+	secret          string // see secretFlag
+	json            bool
+}
+
+// flags adds the flags of the verbs that read a configuration.
+func (s *source) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&s.config, "config", "c", "", "configuration file; default: the Caddyfile in this directory")
+	f.StringVarP(&s.adapter, "adapter", "a", "", "config adapter; default: what the file's name says")
+	f.StringSliceVar(&s.envfiles, "envfile", nil, "file of environment variables, NAME=VALUE, as systemd's EnvironmentFile")
+	f.StringVarP(&s.name, "name", "n", "", "only the definition, or the scheme, of this name")
+	f.BoolVar(&s.json, "json", false, "print JSON, one object a line")
+}
+
+// secretFlag adds --secret.
+func (s *source) secretFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.secret, "secret", "", "in place of the configured secret: @FILE, or - for the standard input")
+}
+
+// setup is a configuration that was loaded, but not started: no socket is open, and no
+// certificate is looked for.
+type setup struct {
+	http *caddyhttp.App
+	app  *App
+}
+
+// load loads the configuration. Only what is at least as bad as level goes to Caddy's
+// log, which is the standard error here.
+func (s *source) load(cmd *cobra.Command, level string) (*setup, error) {
+	return s.loadEdited(cmd, level, func(map[string]any) {})
+}
+
+// loadEdited is load with a change to the JSON of each scheme.
+func (s *source) loadEdited(cmd *cobra.Command, level string, edit func(scheme map[string]any)) (*setup, error) {
+	for _, path := range s.envfiles {
+		if err := loadEnvironment(path, cmd.ErrOrStderr()); err != nil {
+			return nil, fmt.Errorf("--envfile: %w", err)
+		}
+	}
+	secret := ""
+	if s.secret != "" {
+		var err error
+		if secret, err = secretFlag(s.secret, cmd.InOrStdin()); err != nil {
+			return nil, err
+		}
+	}
+	quiet := func() *caddy.Logging {
+		return &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: level}}}}
+	}
+	// An empty configuration first: it sets the level of the log that LoadConfig uses.
+	if _, err := caddy.ProvisionContext(&caddy.Config{Logging: quiet()}); err != nil {
+		return nil, err
+	}
+	text, file, _, err := caddycmd.LoadConfig(s.config, s.adapter)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) == 0:
+		return nil, errors.New("there is no Caddyfile in this directory; name the configuration with --config")
+	}
+	var config map[string]any
+	if err := json.Unmarshal(text, &config); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	replaced, err := s.edit(config, secret, edit)
+	if err != nil {
+		return nil, err
+	}
+	if secret != "" && replaced != 1 {
+		return nil, fmt.Errorf("--secret is one scheme's, and %d schemes would get it; say which with --name", replaced)
+	}
+	return provision(config, quiet())
+}
+
+// edit changes the schemes of a configuration, and returns how many got the secret.
+func (s *source) edit(node any, secret string, edit func(scheme map[string]any)) (replaced int, err error) {
+	switch node := node.(type) {
+	case []any:
+		for _, child := range node {
+			n, err := s.edit(child, secret, edit)
+			if err != nil {
+				return 0, err
+			}
+			replaced += n
+		}
+	case map[string]any:
+		if schemes, ok := node["schemes"].([]any); ok && node["handler"] == "signed_link" {
+			delete(node, "throttle") // who tries many links here is no guesser
+			for _, x := range schemes {
+				scheme, ok := x.(map[string]any)
+				if !ok {
+					continue
+				}
+				edit(scheme)
+				if secret == "" || s.name != "" && !slices.Contains(schemeNames(scheme), s.name) {
+					continue
+				}
+				if scheme["user_keys"] != nil {
+					return 0, errors.New("--secret: each user of this scheme has a secret of its own, so there is none to replace")
+				}
+				scheme["keys"] = map[string]any{"source": "inline", "secrets": []any{map[string]any{
+					// in base64, so that no brace in it is read as a placeholder
+					"secret": base64.StdEncoding.EncodeToString([]byte(secret)), "encoding": "base64",
+				}}}
+				replaced++
+			}
+		}
+		for _, child := range node {
+			n, err := s.edit(child, secret, edit)
+			if err != nil {
+				return 0, err
+			}
+			replaced += n
+		}
+	}
+	return replaced, nil
+}
+
+// schemeNames are the names under which a scheme of the JSON is known.
+func schemeNames(scheme map[string]any) (names []string) {
+	if name, ok := scheme["name"].(string); ok && name != "" {
+		return []string{name}
+	}
+	if own, ok := scheme["scheme"].(map[string]any); ok {
+		if kind, ok := own["kind"].(string); ok {
+			names = append(names, kind)
+		}
+	}
+	return names
+}
+
+// provision builds the handlers of a configuration. What says nothing about links is left
+// out: logs, whose files belong to the server, the admin endpoint, certificates and where
+// they are kept, which whoever runs the command may not be allowed to read.
+func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
+	text, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	c := new(caddy.Config)
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, err
+	}
+	c.Logging, c.Admin, c.StorageRaw = logging, &caddy.AdminConfig{Disabled: true}, nil
+	for _, app := range []string{"tls", "pki"} {
+		delete(c.AppsRaw, app)
+	}
+	if c.AppsRaw["http"] == nil {
+		return nil, errors.New("the configuration has no sites")
+	}
+	ctx, err := caddy.ProvisionContext(c)
+	if err != nil {
+		return nil, err
+	}
+	site, err := ctx.App("http")
+	if err != nil {
+		return nil, err
+	}
+	own, err := ctx.App("signed_link")
+	if err != nil {
+		return nil, err
+	}
+	s := &setup{http: site.(*caddyhttp.App), app: own.(*App)}
+	if len(s.app.allDefinitions()) == 0 {
+		return nil, errors.New("the configuration has no signed_link definition")
+	}
+	return s, nil
+}
+
+// servers are the servers in the order of their names.
+func (s *setup) servers() []*caddyhttp.Server {
+	names := make([]string, 0, len(s.http.Servers))
+	for name := range s.http.Servers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	list := make([]*caddyhttp.Server, len(names))
+	for i, name := range names {
+		list[i] = s.http.Servers[name]
+	}
+	return list
+}
+
+// handlers are all definitions, in the order in which they are written, each once.
+func (s *setup) handlers() (all []*Handler) {
+	for _, server := range s.servers() {
+		eachHandler(server.Routes, server.NamedRoutes, 0, func(h *Handler) {
+			if !h.Guard && !slices.Contains(all, h) {
+				all = append(all, h)
+			}
+		})
+	}
+	return all
+}
+
+// maxDepth is how deep named routes may invoke each other.
+const maxDepth = 16
+
+// eachHandler calls yield for the definitions and guards in a list of routes.
+func eachHandler(list caddyhttp.RouteList, named map[string]*caddyhttp.Route, depth int, yield func(*Handler)) {
+	for i := range list {
+		for _, h := range list[i].Handlers {
+			switch h := h.(type) {
+			case *Handler:
+				yield(h)
+			case *caddyhttp.Subroute:
+				eachHandler(h.Routes, named, depth, yield)
+			case *caddyhttp.Invoke:
+				if route := named[h.Name]; route != nil && depth < maxDepth {
+					eachHandler(caddyhttp.RouteList{*route}, named, depth+1, yield)
+				}
+			case *reverseproxy.Handler:
+				for _, response := range h.HandleResponse {
+					eachHandler(response.Routes, named, depth, yield)
+				}
+			}
+		}
+	}
+}
+
+// isNamed reports whether the definition, or a scheme of it, has the name; the empty
+// name is every definition's.
+func (h *Handler) isNamed(name string) bool {
+	return name == "" || h.label == name || h.def != nil && slices.ContainsFunc(h.def.schemes, func(s *scheme) bool { return s.name == name })
+}
+
+// named are the definitions of the name, or an error that says which there are.
+func (s *setup) named(name string) ([]*Handler, error) {
+	var found []*Handler
+	for _, h := range s.handlers() {
+		if h.isNamed(name) {
+			found = append(found, h)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no definition and no scheme is named %q; there are %s", name, s.names())
+	}
+	return found, nil
+}
+
+// names lists the definitions for people.
+func (s *setup) names() string {
+	all := s.handlers()
+	names := make([]string, len(all))
+	for i, h := range all {
+		names[i] = h.where()
+	}
+	return strings.Join(names, "; ")
+}
+
+// where names the definition, and the place where it is written.
+func (h *Handler) where() string {
+	if h.Origin == "" {
+		return h.label
+	}
+	return h.label + " (" + h.Origin + ")"
+}
+
+// at sets the clock of every definition.
+func (s *setup) at(now time.Time) {
+	for _, h := range s.handlers() {
+		h.now = func() time.Time { return now }
+	}
+}
+
+// loadEnvironment sets the variables of a file that are not set already. It reads what
+// `caddy run --envfile` and systemd's EnvironmentFile both read, and in the same way.
+// What the two read differently is left unset, and said: a secret must not be another one
+// here than there.
+func loadEnvironment(path string, warnings io.Writer) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		if !ok || name == "" || strings.ContainsAny(name, " \t") {
+			return fmt.Errorf("%s:%d: the line is no NAME=VALUE", path, n)
+		}
+		if len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			value = value[1 : len(value)-1]
+		}
+		if strings.ContainsAny(value, `#"'\`) || strings.TrimSpace(value) != value {
+			fmt.Fprintf(warnings, "%s:%d: %s is left unset: Caddy and systemd read a value with #, quotes, backslashes or blanks at its ends in "+
+				"different ways; a secret like that stands better in a file, for {file./path}\n", path, n, name)
+			continue
+		}
+		if _, set := os.LookupEnv(name); !set {
+			if err := os.Setenv(name, value); err != nil {
+				return fmt.Errorf("%s:%d: %w", path, n, err)
+			}
+		}
+	}
+	return lines.Err()
+}

@@ -1,0 +1,242 @@
+package signedlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/signedlink/caddy-signed-link/keyedhash"
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// signing is what sign is asked for.
+type signing struct {
+	source
+	user, expires, at string
+	claims            []string
+}
+
+func signCommand() *cobra.Command {
+	s := new(signing)
+	cmd := &cobra.Command{
+		Use:   "sign [--user USER] [--expires 7d] URL",
+		Short: "Makes a link with the configured scheme and its current key",
+		Long: `
+Makes a link: signs the URL as the configured scheme has it, with its current
+key, the first that is valid now, or with the secret of the user. The link is
+then verified as the gateway would, and printed only if it is valid.
+
+What the scheme signs must stand in the URL. --user writes the user where the
+scheme has it; --expires, the time until which the link is valid (7d, 12h, or a
+time in RFC 3339); --claim NAME=VALUE, what else a token states, such as an
+AKID's mailing.
+
+Where several definitions judge the URL, or one has several schemes, name one
+with --name.
+
+What it prints is a link that works. Do not paste it where others read.`,
+		Example: `  caddy signed-link sign --user jeff --expires 7d 'https://example.org/autologin'
+  caddy signed-link sign --name akid --user 103007 --claim mailing=2695 https://example.org/`,
+		Args: cobra.ExactArgs(1),
+	}
+	s.flags(cmd)
+	s.secretFlag(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&s.user, "user", "u", "", "who the link is for")
+	f.StringVarP(&s.expires, "expires", "e", "", "until when it is valid: a duration from now, such as 7d, or a time in RFC 3339")
+	f.StringVar(&s.at, "at", "", "when it is made: Unix seconds, or RFC 3339; default: now")
+	f.StringArrayVar(&s.claims, "claim", nil, "a further claim, NAME=VALUE")
+	runs(cmd, s.sign)
+	return cmd
+}
+
+// signed is what sign prints as JSON.
+type signed struct {
+	URL        string `json:"url"`
+	Definition string `json:"definition"`
+	Scheme     string `json:"scheme"`
+	KeyID      string `json:"key_id"`
+	User       string `json:"user"`
+	Expires    string `json:"expires,omitempty"`
+}
+
+func (s *signing) sign(cmd *cobra.Command, args []string) error {
+	now, err := timeFlag("at", s.at, time.Now())
+	if err != nil {
+		return err
+	}
+	expires, err := expiry(s.expires, now)
+	if err != nil {
+		return err
+	}
+	loaded, err := s.load(cmd, "ERROR")
+	if err != nil {
+		return err
+	}
+	loaded.at(now)
+	run := &rehearsal{setup: loaded, method: http.MethodGet, clientIP: netip.MustParseAddr("127.0.0.1"), now: now}
+	if run.only, err = loaded.named(s.name); err != nil {
+		return err
+	}
+	h, chosen, err := s.choose(run, args[0])
+	if err != nil {
+		return err
+	}
+	run.only = []*Handler{h}
+	if !slices.Contains(h.def.methods, run.method) {
+		run.method = h.def.methods[0]
+	}
+	url, err := s.mint(cmd.Context(), chosen, args[0], run.method, now, expires)
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.where(), err)
+	}
+	// The gateway has the last word: no link is printed that it would refuse.
+	r := run.try(url).report()
+	if r.Verdict != verdictValid || r.Scheme != chosen.name {
+		return fmt.Errorf("%s: the gateway would refuse this link: %s", h.where(), link.Refuse(link.Reason(r.Reason), r.Detail))
+	}
+	if !s.json {
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), url)
+		return err
+	}
+	out := signed{URL: url, Definition: r.Definition, Scheme: r.Scheme, KeyID: r.KeyID, User: r.User}
+	if !expires.IsZero() {
+		out.Expires = expires.UTC().Format(time.RFC3339)
+	}
+	return printJSON(cmd.OutOrStdout(), out)
+}
+
+// expiry reads a duration from now, or a time.
+func expiry(value string, now time.Time) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
+	}
+	if d, err := caddy.ParseDuration(value); err == nil {
+		if d <= 0 {
+			return time.Time{}, fmt.Errorf("--expires %s: the link would be over before it begins", value)
+		}
+		return now.Add(d), nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--expires %q: write a duration from now, such as 7d or 12h, or a time such as 2026-11-28T19:00:00Z", value)
+	}
+	return t, nil
+}
+
+// choose returns the scheme that signs the URL: the only one of the definitions that judge
+// it, or the named one.
+func (s *signing) choose(run *rehearsal, url string) (*Handler, *scheme, error) {
+	passage := run.try(url)
+	if passage.failed != nil {
+		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.failed)
+	}
+	if len(passage.by) == 0 {
+		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", url, run.names())
+	}
+	var owner *Handler
+	var found []*scheme
+	for _, h := range passage.by {
+		for _, c := range h.def.schemes {
+			if s.name == "" || s.name == c.name || s.name == h.label {
+				owner, found = h, append(found, c)
+			}
+		}
+	}
+	if len(found) > 1 {
+		var names []string
+		for _, c := range found {
+			names = append(names, c.name)
+		}
+		return nil, nil, fmt.Errorf("the URL is judged by several schemes, %s; say with --name which of them signs it", strings.Join(names, ", "))
+	}
+	return owner, found[0], nil
+}
+
+// mint makes the link.
+func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, expires time.Time) (string, error) {
+	signer, ok := c.scheme.(link.Signer)
+	if !ok {
+		return "", errors.New("links of this scheme cannot be made with what the gateway holds")
+	}
+	scheme, host, target := splitURL(url)
+	path, raw, _ := strings.Cut(target, "?")
+	grant := link.Grant{User: s.user, Now: now, Expires: expires}
+	for _, text := range s.claims {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || !slices.Contains(c.description.Claims, name) {
+			return "", fmt.Errorf("--claim %s: links of this scheme state %s; write NAME=VALUE", name, strings.Join(c.description.Claims, ", "))
+		}
+		grant.Claims.Set(name, value)
+	}
+	if s.user != "" {
+		var err error
+		if raw, err = c.writeUser(raw, s.user, &grant); err != nil {
+			return "", err
+		}
+	}
+	r := &link.Request{Method: method, Scheme: scheme, Host: host, Path: path, ClientIP: "127.0.0.1"}
+	if err := r.Query.Parse(raw); err != nil {
+		return "", err
+	}
+	if c.users != nil && grant.User == "" {
+		grant.User = string(c.user.Append(nil, r, keyedhash.Values{}))
+	}
+	key, err := c.signingKey(ctx, &grant, now)
+	if err != nil {
+		return "", err
+	}
+	if target, err = signer.Sign(r, grant, key); err != nil {
+		return "", err
+	}
+	if host == "" {
+		return target, nil
+	}
+	return scheme + "://" + host + target, nil
+}
+
+// writeUser writes the user where the scheme has it: into the only parameter of its
+// template, or into the claim.
+func (s *scheme) writeUser(raw, user string, g *link.Grant) (string, error) {
+	if s.user == nil {
+		return "", errors.New("--user: links of this scheme name no user here (`user none`)")
+	}
+	parameters, claims := s.user.Parameters(), s.user.Claims()
+	switch {
+	case len(parameters) == 1 && s.user.String() == "{query."+parameters[0]+"}", len(parameters) == 1 && s.user.String() == "{http.request.uri.query."+parameters[0]+"}":
+		return query.Set(raw, parameters[0], user), nil
+	case len(parameters) == 0 && len(claims) == 1 && s.user.String() == "{claim."+claims[0]+"}":
+		g.Claims.Set(claims[0], user)
+		return raw, nil
+	}
+	return "", fmt.Errorf("--user: the user of this scheme is %s; write the parts of it into the URL", s.user)
+}
+
+// signingKey is the key with which to sign: the user's, or the set's current one.
+func (s *scheme) signingKey(ctx context.Context, g *link.Grant, now time.Time) ([]byte, error) {
+	if s.users != nil {
+		if g.User == "" {
+			return nil, errors.New("each user has a secret of its own; say who it is with --user")
+		}
+		secret, err := s.users.UserKey(ctx, g.User)
+		if err != nil {
+			return nil, fmt.Errorf("the key of user %s: %w", printable(g.User), err)
+		}
+		return secret.Bytes(), nil
+	}
+	key := s.keys.KeySet().Current(now)
+	if key == nil {
+		return nil, errors.New("no key of the set is valid at this time")
+	}
+	g.KeyID = key.ID
+	return key.Secret.Bytes(), nil
+}

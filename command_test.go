@@ -1,0 +1,146 @@
+package signedlink
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signedlink/caddy-signed-link/link/linktest"
+)
+
+// The commands run here within the test, for tables; cmd/caddy runs them as people do.
+
+// ran is what a command printed.
+type ran struct {
+	out, errors string
+	failed      bool
+}
+
+// runCommand runs a verb with arguments and standard input.
+func runCommand(t testing.TB, cmd *cobra.Command, stdin string, args ...string) ran {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.SetArgs(args)
+	cmd.SetIn(strings.NewReader(stdin))
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	err := cmd.ExecuteContext(t.Context())
+	return ran{out.String(), errs.String(), err != nil}
+}
+
+// writeCaddyfile writes a Caddyfile of one site for every host, and returns its path.
+func writeCaddyfile(t testing.TB, directives string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(path, []byte(siteFile(directives)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// ofVector is the definition that a vector is for, and the user that it names.
+func ofVector(t *testing.T, v linktest.Vector, users string) (definition, user string) {
+	t.Helper()
+	switch v.Param("kind") + v.Param("construction") + v.Param("template") {
+	case "akid":
+		return "signed_link akid {env.VECTOR_SECRET}", v.User
+	case "custom_hash":
+		return "signed_link akid {env.VECTOR_SECRET} {\ntoken {query.id}\ntext text max 2000\nallow akid_shape\n}", ""
+	case "hex(H(value + secret))":
+		return "signed_link keyed_hash {env.VECTOR_SECRET} {\nalgorithm " + v.Param("hash") +
+			"\nmessage {query.user}{secret}\nsignature {query.key}\nuser {query.user} utf8\n}", v.User
+	}
+	options := map[string]string{"single": "separator -", "values-sorted-dash": "separator -", "to_query": "as form"}[v.Param("params_serialize")]
+	message := map[string]string{
+		"sha1-plain":      "message {user}{action}{params}{secret}",
+		"sha1-dash":       "message {user}-{action}-{params}-{secret}",
+		"sha1-colon":      "message {user}:{action}:{params}:{secret}",
+		"sha1-signed":     "message --signed-{user}-{action}-{params}-{secret}--",
+		"hmac-derivative": "algorithm hmac-sha1\nmessage --signed-{action}={params}",
+	}[v.Param("template")]
+	return "signed_link sial {\nuser_keys file " + users + "\nuser {query." + v.Param("user_param") + "} utf8\naction {path} prefix /\nparams * " + options + "\n" +
+		message + "\nallow ambiguous_message unsigned_names\n}", v.User
+}
+
+// usersOf writes a file of the users' secrets in vectors.
+func usersOf(t *testing.T, vectors []linktest.Vector) string {
+	t.Helper()
+	users := make(map[string]string)
+	for _, v := range vectors {
+		if user, ok := linktest.NewRequest(v.URL).Value(v.Param("user_param")); ok {
+			users[user] = v.Secret
+		}
+	}
+	content, err := json.Marshal(users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "users.json")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestVerifyVectors feeds the links of the real signers through `verify --json -`: the
+// verdict and the user are those of the vectors.
+func TestVerifyVectors(t *testing.T) {
+	for _, name := range []string{"akid", "verifiable_url", "sial"} {
+		t.Run(name, func(t *testing.T) {
+			all := linktest.Load(t, "testdata/vectors/"+name+".jsonl")
+			users := ""
+			if name == "sial" {
+				users = usersOf(t, all)
+			}
+			groups := make(map[[2]string][]linktest.Vector)
+			for _, v := range all {
+				definition, user := ofVector(t, v, users)
+				v.User = user
+				group := [2]string{definition, fmt.Sprint(v.Now)}
+				if users == "" {
+					group[1] += v.Secret
+				}
+				groups[group] = append(groups[group], v)
+			}
+			for group, vectors := range groups {
+				verifyVectors(t, group[0], vectors)
+			}
+			t.Logf("%d links with %d configurations", len(all), len(groups))
+		})
+	}
+}
+
+func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
+	t.Helper()
+	t.Setenv("VECTOR_SECRET", vectors[0].Secret)
+	var urls strings.Builder
+	for _, v := range vectors {
+		urls.WriteString(v.URL + "\n")
+	}
+	r := runCommand(t, verifyCommand(), urls.String(), "--config", writeCaddyfile(t, definition), "--json", "--at", fmt.Sprint(vectors[0].Now), "-")
+	if r.errors != "" {
+		t.Fatalf("%s\n%s", definition, r.errors)
+	}
+	lines := strings.Split(strings.TrimSuffix(r.out, "\n"), "\n")
+	if len(lines) != len(vectors) {
+		t.Fatalf("%d lines for %d links", len(lines), len(vectors))
+	}
+	for i, v := range vectors {
+		var got report
+		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
+			t.Fatalf("%v: %s", err, lines[i])
+		}
+		if got.Verdict != v.Expect || v.Expect == linktest.Valid && got.User != v.User || got.URL != v.URL {
+			t.Errorf("%s (%s): %s, want %s and user %q: %s", v.ID, v.Why, lines[i], v.Expect, v.User, v.URL)
+		}
+		if (got.Forwarded != nil) != (v.Expect == linktest.Valid) {
+			t.Errorf("%s: verdict %s, and forwarded is %v", v.ID, got.Verdict, got.Forwarded)
+		}
+	}
+}

@@ -1,0 +1,476 @@
+package signedlink
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	"github.com/spf13/cobra"
+
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// probe is how a link comes to the gateway.
+type probe struct {
+	source
+	at, clientIP, method string
+}
+
+func (p *probe) flags(cmd *cobra.Command) {
+	p.source.flags(cmd)
+	p.secretFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&p.at, "at", "", "when it comes: Unix seconds, or RFC 3339; default: now")
+	f.StringVar(&p.clientIP, "client-ip", "127.0.0.1", "from which address it comes")
+	f.StringVar(&p.method, "method", http.MethodGet, "with which method it comes")
+}
+
+func verifyCommand() *cobra.Command {
+	p := new(probe)
+	cmd := &cobra.Command{
+		Use:   "verify [flags] URL... | -",
+		Short: "Tells what the gateway makes of a link, and what the backend would get",
+		Long: `
+Runs each URL through the signed_link definitions of the configuration, from the
+guard to what the backend would get, just as the server does it, but without a
+server: matchers, modes, bodies and all. Nothing is sent to the backend. With -
+the URLs are the lines of the standard input.
+
+It prints the verdict (valid, invalid, expired), the reason where the link is
+not valid, the scheme, the key's id, the user, the claims and the request that
+the backend would get.
+
+--json prints one object a line: url, verdict, reason, detail, scheme, key_id,
+user, claims, forwarded (method, uri and the headers that the gateway sets; null
+if the request is refused), definition, status (of the refusal) and note (what
+the server writes into its log and tells no client, such as a user who does not
+exist). In JSON the url stands as it was given; everywhere else signatures are
+REDACTED.
+
+Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`,
+		Example: `  caddy signed-link verify 'https://example.org/autologin?user=jeff&key=31c940e9'
+  caddy signed-link verify --envfile /etc/caddy/env --at 2026-11-21T19:00:00Z --json - < links.txt`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	p.flags(cmd)
+	runs(cmd, p.verify)
+	return cmd
+}
+
+// report is what verify prints.
+type report struct {
+	URL        string            `json:"url"`
+	Verdict    string            `json:"verdict"`
+	Reason     string            `json:"reason"`
+	Detail     string            `json:"detail"`
+	Scheme     string            `json:"scheme"`
+	KeyID      string            `json:"key_id"`
+	User       string            `json:"user"`
+	Claims     map[string]string `json:"claims"`
+	Forwarded  *outcome          `json:"forwarded"`
+	Definition string            `json:"definition,omitempty"`
+	Status     int               `json:"status,omitempty"`
+	Note       string            `json:"note,omitempty"`
+}
+
+// outcome is what the backend gets.
+type outcome struct {
+	Method  string            `json:"method"`
+	URI     string            `json:"uri"`
+	Headers map[string]string `json:"headers"`
+}
+
+func (p *probe) verify(cmd *cobra.Command, args []string) error {
+	run, err := p.start(cmd, args)
+	if err != nil {
+		return err
+	}
+	ok, n := true, 0
+	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
+		r := run.try(text).report()
+		ok = ok && r.Verdict == verdictValid
+		if p.json {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		if n++; n > 1 {
+			fmt.Fprintln(cmd.OutOrStdout())
+		}
+		run.print(cmd.OutOrStdout(), r)
+		return nil
+	})
+	if err == nil && !ok {
+		err = errNo
+	}
+	return err
+}
+
+// eachURL calls yield for the arguments, or for the lines of the standard input.
+func eachURL(stdin io.Reader, args []string, yield func(string) error) error {
+	if len(args) != 1 || args[0] != "-" {
+		for _, text := range args {
+			if err := yield(text); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	lines := bufio.NewScanner(stdin)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if text := strings.TrimSpace(lines.Text()); text != "" {
+			if err := yield(text); err != nil {
+				return err
+			}
+		}
+	}
+	return lines.Err()
+}
+
+// start loads the configuration and sets clock, address and method.
+func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal, error) {
+	if p.secret == "-" && slices.Contains(args, "-") {
+		return nil, errors.New("the standard input cannot hold both the secret and the URLs; give the secret with --secret @FILE")
+	}
+	now, err := timeFlag("at", p.at, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	ip, err := netip.ParseAddr(p.clientIP)
+	if err != nil {
+		return nil, fmt.Errorf("--client-ip %q is no IP address", p.clientIP)
+	}
+	s, err := p.load(cmd, "ERROR")
+	if err != nil {
+		return nil, err
+	}
+	s.at(now)
+	run := &rehearsal{setup: s, method: p.method, clientIP: ip, now: now}
+	if run.only, err = s.named(p.name); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, h := range s.handlers() {
+		names = append(names, h.def.signatureNames()...)
+	}
+	run.redactor, err = query.NewRedactor(names)
+	return run, err
+}
+
+// rehearsal runs requests through the definitions of a configuration, in their routes,
+// with nothing behind them.
+type rehearsal struct {
+	*setup
+	only     []*Handler // the definitions that judge
+	method   string
+	clientIP netip.Addr
+	now      time.Time
+	redactor *query.Redactor
+}
+
+// passage is what became of one request.
+type passage struct {
+	url     string
+	state   *state
+	by      []*Handler // the definitions whose matcher matches
+	refused bool
+	status  int           // of a refusal
+	sent    *http.Request // what the last definition handed on
+	failed  error         // the URL cannot be sent at all, or a matcher failed
+}
+
+// try sends the URL through the first server that has a definition for it.
+func (run *rehearsal) try(text string) *passage {
+	var last *passage
+	for _, server := range run.serversFor(text) {
+		p := &passage{url: text}
+		r, err := run.request(text, server)
+		if err != nil {
+			p.failed = err
+			return p
+		}
+		p.state = run.app.enter(r)
+		w := &discard{header: make(http.Header)}
+		way := &way{rehearsal: run, passage: p, named: server.NamedRoutes}
+		err = way.routes(w, r, server.Routes, 0, make(map[string]bool), caddyhttp.HandlerFunc(arrive))
+		p.status = w.status
+		if refusal := (caddyhttp.HandlerError{}); errors.As(err, &refusal) {
+			p.refused, p.status = true, refusal.StatusCode
+		} else if err != nil {
+			p.failed = err
+		}
+		if p.state.last != nil || len(p.by) > 0 || p.failed != nil {
+			return p
+		}
+		last = p
+	}
+	return last
+}
+
+// serversFor are the servers, those that listen on the URL's port first.
+func (run *rehearsal) serversFor(text string) []*caddyhttp.Server {
+	scheme, host, _ := splitURL(text)
+	_, port, err := net.SplitHostPort(host)
+	if err != nil {
+		port = "443"
+		if scheme == "http" {
+			port = "80"
+		}
+	}
+	servers := run.servers()
+	listens := func(s *caddyhttp.Server) int {
+		for _, l := range s.Listen {
+			if a, err := caddy.ParseNetworkAddress(l); err == nil && strconv.Itoa(int(a.StartPort)) == port {
+				return 0
+			}
+		}
+		return 1
+	}
+	slices.SortStableFunc(servers, func(a, b *caddyhttp.Server) int { return listens(a) - listens(b) })
+	return servers
+}
+
+// splitURL takes a URL apart as a browser does before it sends the request, and decodes
+// nothing. Without a host, it is the target alone.
+func splitURL(text string) (scheme, host, target string) {
+	text, _, _ = strings.Cut(text, "#")
+	if strings.HasPrefix(text, "/") {
+		return "https", "", text
+	}
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		scheme, rest = "https", text
+	}
+	host, target = rest, "/"
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		host, target = rest[:i], rest[i:]
+	}
+	if strings.HasPrefix(target, "?") {
+		target = "/" + target
+	}
+	return strings.ToLower(scheme), host[strings.LastIndexByte(host, '@')+1:], target
+}
+
+// request makes the request as the server makes it of the bytes on the wire.
+func (run *rehearsal) request(text string, server *caddyhttp.Server) (*http.Request, error) {
+	scheme, host, target := splitURL(text)
+	if text == "" {
+		return nil, errors.New("the URL is empty")
+	}
+	var wire bytes.Buffer
+	fmt.Fprintf(&wire, "%s %s HTTP/1.1\r\nHost: %s\r\n\r\n", run.method, target, host)
+	// The errors of net/http hold the request, and so the signature.
+	r, err := http.ReadRequest(bufio.NewReader(&wire))
+	switch {
+	case strings.ContainsAny(target, " \r\n\t"):
+		return nil, errors.New("a blank or a line break ends the target of the request")
+	case err != nil || r.RequestURI != target || r.Method != run.method:
+		return nil, errors.New("the server would answer 400: this is no HTTP request")
+	}
+	r.Body = http.NoBody
+	r.RemoteAddr = net.JoinHostPort(run.clientIP.String(), "0")
+	if scheme == "https" {
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: r.Host}
+	}
+	repl := caddy.NewReplacer()
+	r = r.WithContext(context.WithValue(r.Context(), caddyhttp.ServerCtxKey, server))
+	return caddyhttp.PrepareRequest(r, repl, &discard{header: make(http.Header)}, server), nil
+}
+
+// discard is a response that nobody reads.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+
+// arrive is where a request goes that nothing answered.
+func arrive(http.ResponseWriter, *http.Request) error { return nil }
+
+// way walks the routes of a server, as Caddy does, with the request. It runs the
+// definitions, and what comes before them and changes what they see; where a handler
+// would answer, it stops.
+type way struct {
+	*rehearsal
+	*passage
+	named map[string]*caddyhttp.Route
+	depth int
+}
+
+func (way *way) routes(w http.ResponseWriter, r *http.Request, list caddyhttp.RouteList, i int, groups map[string]bool, next caddyhttp.Handler) error {
+	if i == len(list) {
+		return next.ServeHTTP(w, r)
+	}
+	route := &list[i]
+	rest := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		return way.routes(w, r, list, i+1, groups, next)
+	})
+	matches, err := matchRoute(route, r)
+	switch {
+	case err != nil:
+		return err
+	case !matches || route.Group != "" && groups[route.Group]:
+		return rest.ServeHTTP(w, r)
+	case route.Group != "":
+		groups[route.Group] = true
+	}
+	if route.Terminal {
+		rest = arrive
+	}
+	return way.handlers(w, r, route.Handlers, rest)
+}
+
+// matchRoute is the route's own matching. A URL without a host is every site's.
+func matchRoute(route *caddyhttp.Route, r *http.Request) (bool, error) {
+	if r.Host != "" {
+		return route.MatcherSets.AnyMatchWithError(r)
+	}
+	for _, set := range route.MatcherSets {
+		rest := slices.DeleteFunc(slices.Clone(set), func(m any) bool {
+			switch m.(type) {
+			case caddyhttp.MatchHost, *caddyhttp.MatchHost:
+				return true
+			}
+			return false
+		})
+		if matches, err := rest.MatchWithError(r); err != nil || matches {
+			return matches, err
+		}
+	}
+	return len(route.MatcherSets) == 0, nil
+}
+
+func (way *way) handlers(w http.ResponseWriter, r *http.Request, list []caddyhttp.MiddlewareHandler, next caddyhttp.Handler) error {
+	if len(list) == 0 {
+		return next.ServeHTTP(w, r)
+	}
+	rest := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { return way.handlers(w, r, list[1:], next) })
+	switch h := list[0].(type) {
+	case *Handler:
+		if !h.Guard && !slices.Contains(way.only, h) {
+			return rest.ServeHTTP(w, r)
+		}
+		if matches, err := h.matchers.AnyMatchWithError(r); err == nil && matches && !h.Guard {
+			way.by = append(way.by, h)
+		}
+		return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			way.sent = r.Clone(r.Context())
+			return rest.ServeHTTP(w, r)
+		}))
+	case *caddyhttp.Subroute:
+		return way.routes(w, r, h.Routes, 0, make(map[string]bool), rest)
+	case *caddyhttp.Invoke:
+		route := way.named[h.Name]
+		if route == nil || way.depth == maxDepth {
+			return rest.ServeHTTP(w, r)
+		}
+		way.depth++
+		defer func() { way.depth-- }()
+		return way.routes(w, r, caddyhttp.RouteList{*route}, 0, make(map[string]bool), rest)
+	case *rewrite.Rewrite:
+		return h.ServeHTTP(w, r, rest)
+	case caddyhttp.VarsMiddleware:
+		return h.ServeHTTP(w, r, rest)
+	case *caddyhttp.VarsMiddleware:
+		return h.ServeHTTP(w, r, rest)
+	case *reverseproxy.Handler, *fileserver.FileServer, *caddyhttp.StaticResponse, caddyhttp.StaticResponse:
+		return nil
+	default:
+		return rest.ServeHTTP(w, r)
+	}
+}
+
+// report is the passage for people and programs.
+func (p *passage) report() *report {
+	r := &report{URL: p.url, Verdict: verdictInvalid, Claims: map[string]string{}}
+	if p.failed != nil {
+		r.Reason, r.Detail, r.Note, r.Status = string(link.Malformed), "request", p.failed.Error(), http.StatusBadRequest
+		return r
+	}
+	for _, h := range p.by {
+		r.Definition = h.where()
+	}
+	v := p.state.last
+	if v == nil {
+		r.Verdict, r.Note = "", "no definition judges this URL: the gateway hands it on as it is, less forged identity headers"
+	} else {
+		if p.state.valid != nil && !v.None() && v.Reason == link.Missing {
+			v = p.state.valid
+		}
+		r.Verdict, r.Reason, r.Detail, r.Scheme, r.KeyID, r.Note = v.word(), string(v.Reason), v.Detail, v.schemeName(), v.keyID, v.note
+		if v.None() {
+			r.User = v.user
+			for _, c := range v.claims {
+				r.Claims[c.Name] = c.Value
+			}
+		}
+	}
+	if p.refused || p.status != 0 {
+		r.Status = p.status
+		return r
+	}
+	if p.sent != nil {
+		r.Forwarded = &outcome{p.sent.Method, p.sent.URL.RequestURI(), map[string]string{}}
+		for _, x := range p.state.headers {
+			r.Forwarded.Headers[x.name] = x.value
+		}
+	}
+	return r
+}
+
+// print writes the report for people.
+func (run *rehearsal) print(w io.Writer, r *report) {
+	word := r.Verdict
+	if word == "" {
+		word = "not judged"
+	}
+	fmt.Fprintf(w, "%s: %s\n", word, run.shown(r.URL))
+	reason := r.Reason
+	if r.Detail != "" {
+		reason += " (" + r.Detail + ")"
+	}
+	answer := ""
+	if r.Status != 0 {
+		answer = fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
+	}
+	var claims []string
+	for name, value := range r.Claims {
+		if value != "" {
+			claims = append(claims, name+" = "+printable(value))
+		}
+	}
+	slices.Sort(claims)
+	fields(w, "definition", r.Definition, "scheme", r.Scheme, "key", r.KeyID, "reason", reason, "note", r.Note,
+		"answer", answer, "user", printable(r.User), "claims", strings.Join(claims, "\n"))
+	if r.Forwarded == nil {
+		return
+	}
+	lines := []string{r.Forwarded.Method + " " + run.shown(r.Forwarded.URI)}
+	for name, value := range r.Forwarded.Headers {
+		lines = append(lines, name+": "+printable(value))
+	}
+	slices.Sort(lines[1:])
+	fields(w, "backend", strings.Join(lines, "\n"))
+}
+
+// shown is a URL whose signatures are redacted.
+func (run *rehearsal) shown(url string) string { return printable(run.redactor.Redact(url)) }

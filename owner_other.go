@@ -1,0 +1,8 @@
+//go:build !unix
+
+package signedlink
+
+import "os"
+
+// keepOwner does nothing where files have no owner that a rename would lose.
+func keepOwner(*os.File, string) error { return nil }
