@@ -420,10 +420,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 
 // cutRefused returns which segments are cut out of a refused request: the protected
 // ones of every definition, for those that stand behind this one have not judged
-// theirs; or all, where the message covers all or the query cannot be read.
+// theirs; or nil, which is all, where the message covers all or the query cannot be read.
 func (h *Handler) cutRefused(st *state) func(segment string) bool {
 	if st.unreadable != nil || st.request.Query.Control || h.def == nil || h.def.coversAll {
-		return func(string) bool { return true }
+		return nil
 	}
 	return h.app.isProtected
 }
@@ -470,10 +470,14 @@ func (st *state) cut(r *http.Request, drop func(segment string) bool) {
 }
 
 // cutTarget cuts segments out of a query, and out of the target of the request in which
-// it mostly stands. Unless they differ, the one is a part of the other.
+// it mostly stands. Unless they differ, the one is a part of the other. A drop of nil
+// drops all.
 func cutTarget(raw, uri string, drop func(segment string) bool) (left, leftURI string, changed bool) {
 	var buf [512]byte
 	path, inURI, ok := strings.Cut(uri, "?")
+	if drop == nil {
+		return "", path, raw != "" || ok
+	}
 	if !ok || inURI != raw {
 		left, n := query.Cut(raw, drop)
 		if n == 0 {

@@ -212,7 +212,7 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 	var current query.Query
 	drop := a.isProtected
 	if current.Parse(r.URL.RawQuery) != nil || current.Control {
-		drop = func(string) bool { return true }
+		drop = nil
 	}
 	st.cut(r, drop)
 	for _, d := range a.allDefinitions() {
