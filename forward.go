@@ -579,11 +579,8 @@ func protectedCookie(part string, names *query.Names) bool {
 	name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
 	// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
 	// array to the one and a text to the other.
-	if _, decoded := names.Classify(name); decoded != query.Other {
-		return true
-	}
-	_, asIs := names.ClassifyDecoded([]byte(name))
-	return asIs != query.Other
+	_, spelling := names.ClassifyEither(name)
+	return spelling != query.Other
 }
 
 func hasProtectedCookie(line string, names *query.Names) bool {

@@ -88,15 +88,18 @@ func count(v float64) string { return digits(v) }
 
 var budgets = []budget{
 	{"one AKID from query to verdict, against its bare SHA-256", "Verdict/akid", "×base", 2.5, times, ""},
-	{"— its allocations", "Verdict/akid", "allocs/op", 0, count, ""},
+	{"— its allocations", "Verdict/akid", "allocs/call", 0, count, ""},
 	{"one HMAC-SHA-256 link from query to verdict, against its bare HMAC, `hmac.New` included", "VerdictFresh/hmac-sha256", "×base", 2.5, times, ""},
 	{"— against an HMAC whose key is prepared already", "Verdict/hmac-sha256", "×base", 2.5, times, ""},
-	{"— its allocations", "Verdict/hmac-sha256", "allocs/op", 0, count, ""},
-	{"the handler beyond the same route without it, AKID", "Handler/akid", "ns/beyond", 1500, duration, "other Caddy modules: 30 µs"},
+	{"— its allocations", "Verdict/hmac-sha256", "allocs/call", 0, count, ""},
+	{"the handler beyond the same route without it, AKID, undisturbed", "Handler/akid", "ns/undisturbed", 1500, duration, "other Caddy modules: 30 µs"},
+	{"— the median, with the collector's turns", "Handler/akid", "ns/beyond", 1500, duration, ""},
 	{"— its allocations", "Handler/akid", "allocs/beyond", 6, count, "57 to 148"},
-	{"the handler beyond the same route without it, HMAC", "Handler/hmac-sha256", "ns/beyond", 1500, duration, "other Caddy modules: 30 µs"},
+	{"the handler beyond the same route without it, HMAC, undisturbed", "Handler/hmac-sha256", "ns/undisturbed", 1500, duration, "other Caddy modules: 30 µs"},
+	{"— the median, with the collector's turns", "Handler/hmac-sha256", "ns/beyond", 1500, duration, ""},
 	{"— its allocations", "Handler/hmac-sha256", "allocs/beyond", 6, count, "57 to 148"},
-	{"the guard on an unmatched request", "Handler/unmatched", "ns/beyond", 300, duration, ""},
+	{"the guard on an unmatched request, undisturbed", "Handler/unmatched", "ns/undisturbed", 300, duration, ""},
+	{"— the median", "Handler/unmatched", "ns/beyond", 300, duration, ""},
 	{"— its allocations", "Handler/unmatched", "allocs/beyond", 0, count, ""},
 	{"a user out of 1,000,000, against the same with one key", "Users/1000000", "×base", 1.2, times, ""},
 }
@@ -142,7 +145,7 @@ func against(r result) string {
 		return times(v)
 	}
 	if v, ok := r.values["ns/beyond"]; ok {
-		return "+ " + duration(v)
+		return "+ " + duration(v) + ", undisturbed + " + duration(r.values["ns/undisturbed"])
 	}
 	return ""
 }
@@ -151,8 +154,10 @@ func allocations(r result) string {
 	if v, ok := r.values["allocs/beyond"]; ok {
 		return "+ " + digits(v)
 	}
-	if v, ok := r.values["allocs/op"]; ok {
-		return digits(v)
+	for _, unit := range []string{"allocs/call", "allocs/op"} {
+		if v, ok := r.values[unit]; ok {
+			return digits(v)
+		}
 	}
 	return ""
 }

@@ -100,3 +100,20 @@ func TestPlain(t *testing.T) {
 		}
 	}
 }
+
+// TestClassifyEither: it finds what one of the two readings finds.
+func TestClassifyEither(t *testing.T) {
+	for _, profile := range []Profile{Strict, PHP, Servlet} {
+		names, err := NewNames(profile, []string{"user", "sig_a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"user", "USER", "user_", "user-", "us%65r", "user%5B%5D", "user[]", "user[%00]", "user[%00", "sig.a", "sig-a", "sig a", "other", "", "%", "user%00", "u%2573er", "＿user"} {
+			_, decoded := names.Classify(name)
+			_, asIs := names.ClassifyDecoded([]byte(name))
+			if _, got := names.ClassifyEither(name); (got != Other) != (decoded != Other || asIs != Other) {
+				t.Errorf("%s: %q is %d, decoded %d, as it is %d", profile, name, got, decoded, asIs)
+			}
+		}
+	}
+}

@@ -293,6 +293,15 @@ func (n *Names) name(raw string) (int, Spelling) {
 	return n.ClassifyDecoded(AppendUnescaped(buf[:0], raw))
 }
 
+// ClassifyEither is [Names.Classify] for a name that some read as it is, and others
+// decoded: the name of a cookie, which PHP 7 decodes and PHP 8 does not.
+func (n *Names) ClassifyEither(name string) (int, Spelling) {
+	if i, s := n.Classify(name); s != Other || plainName(name) {
+		return i, s
+	}
+	return n.ClassifyDecoded([]byte(name))
+}
+
 // ClassifyDecoded is [Names.Classify] for a name that is decoded already, as in a
 // multipart body or a JSON object. There is no plain spelling of such a name.
 func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {

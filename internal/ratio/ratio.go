@@ -14,7 +14,7 @@ import (
 const batch = 50 * time.Microsecond
 
 // Report measures f against base in alternating batches, as long as the benchmark runs,
-// and reports medians: ns/op and allocs/op of f, ns/base of base, and their ratio ×base,
+// and reports medians: ns/op and allocs/call of f, ns/base of base, and their ratio ×base,
 // which is the median of the pairs' own ratios.
 func Report(b *testing.B, base, f func()) {
 	b.Helper()
@@ -27,24 +27,31 @@ func Report(b *testing.B, base, f func()) {
 	b.ReportMetric(Median(times), "ns/op")
 	b.ReportMetric(Median(bases), "ns/base")
 	b.ReportMetric(Median(ratios), "×base")
-	b.ReportMetric(testing.AllocsPerRun(100, f), "allocs/op")
+	b.ReportMetric(testing.AllocsPerRun(100, f), "allocs/call")
 }
 
 // Beyond is [Report] for an f that contains base: it reports, as ns/beyond and
-// allocs/beyond, the medians of what f takes beyond it.
+// allocs/beyond, the medians of what f takes beyond it. As ns/undisturbed it reports the
+// same of the fastest twentieth of both: what it is on an idle core, and without the
+// garbage collector's turns, as far as a shared machine can tell.
 func Beyond(b *testing.B, base, f func()) {
 	b.Helper()
 	n := calibrate(base, f)
-	var times, beyond []float64
+	var times, bases, beyond []float64
 	for b.Loop() {
 		t, u := clock(n, f), clock(n, base)
-		times, beyond = append(times, t), append(beyond, t-u)
+		times, bases, beyond = append(times, t), append(bases, u), append(beyond, t-u)
 	}
 	b.ReportMetric(Median(times), "ns/op")
+	b.ReportMetric(Median(bases), "ns/base")
 	b.ReportMetric(Median(beyond), "ns/beyond")
-	b.ReportMetric(testing.AllocsPerRun(100, f), "allocs/op")
+	b.ReportMetric(Quantile(times, undisturbed)-Quantile(bases, undisturbed), "ns/undisturbed")
+	b.ReportMetric(testing.AllocsPerRun(100, f), "allocs/call")
 	b.ReportMetric(testing.AllocsPerRun(100, f)-testing.AllocsPerRun(100, base), "allocs/beyond")
 }
+
+// undisturbed is the part of the measurements that is taken for that.
+const undisturbed = 0.05
 
 // calibrate returns how often the functions are called for one measurement.
 func calibrate(functions ...func()) int {
