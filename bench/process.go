@@ -58,7 +58,7 @@ type contender struct {
 	wrong  string
 
 	perRequest, rates   []float64 // µs of processor time; requests a second
-	cpuRatio, rateRatio []float64 // against the base of the same round
+	cpuRatio, rateRatio []float64 // against the base, of each pair
 }
 
 // lab holds what the measurement started.
@@ -228,11 +228,12 @@ func whole(o *options) (string, error) {
 			return "", err
 		}
 	}
-	rounds, length := 15, 2*time.Second
+	rounds, length := 13, 2*time.Second
 	if o.quick {
 		rounds, length = 3, time.Second
 	}
-	o.say("%d contenders, %d rounds of %v each: %v", len(contenders), rounds, length, time.Duration(rounds*len(contenders))*length)
+	pairs := len(contenders) - 2 // all but Caddy and nginx alone
+	o.say("%d pairs, %d rounds of twice %v: %v", pairs, rounds, length, time.Duration(2*rounds*pairs)*length)
 	for round := range rounds {
 		if err := measure(contenders, round, length); err != nil {
 			return "", err
@@ -337,37 +338,47 @@ func orNil(err error) error {
 	return err
 }
 
-// measure has one round: every contender once, in the order of the round's turn, so that
-// what the machine does meanwhile hits each of a pair as often.
+// measure has one round: every contender once, right before or behind the one with which
+// it is compared, so that both of a pair have the machine as it is then.
 func measure(contenders []*contender, round int, length time.Duration) error {
-	order := slices.Clone(contenders)
-	if round%2 == 1 {
-		slices.Reverse(order)
-	}
-	for _, c := range order {
-		before, err := c.time()
-		if err != nil {
-			return err
-		}
-		sent, err := burst(c.url, length)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		after, err := c.time()
-		if err != nil {
-			return err
-		}
-		c.perRequest = append(c.perRequest, float64((after-before).Nanoseconds())/1e3/float64(sent.requests))
-		c.rates = append(c.rates, sent.rate)
-	}
 	for _, c := range contenders {
-		for _, base := range contenders {
-			if base.name == c.base {
-				c.cpuRatio = append(c.cpuRatio, c.perRequest[round]/base.perRequest[round])
-				c.rateRatio = append(c.rateRatio, c.rates[round]/base.rates[round])
+		i := slices.IndexFunc(contenders, func(base *contender) bool { return base.name == c.base })
+		if i < 0 {
+			continue
+		}
+		base := contenders[i]
+		pair := []*contender{base, c}
+		if round%2 == 1 {
+			slices.Reverse(pair)
+		}
+		for _, one := range pair {
+			if err := one.measure(length); err != nil {
+				return fmt.Errorf("%s: %w", one.name, err)
 			}
 		}
+		last := func(values []float64) float64 { return values[len(values)-1] }
+		c.cpuRatio = append(c.cpuRatio, last(c.perRequest)/last(base.perRequest))
+		c.rateRatio = append(c.rateRatio, last(c.rates)/last(base.rates))
 	}
+	return nil
+}
+
+// measure has the contender serve for that time.
+func (c *contender) measure(length time.Duration) error {
+	before, err := c.time()
+	if err != nil {
+		return err
+	}
+	sent, err := burst(c.url, length)
+	if err != nil {
+		return err
+	}
+	after, err := c.time()
+	if err != nil {
+		return err
+	}
+	c.perRequest = append(c.perRequest, float64((after-before).Nanoseconds())/1e3/float64(sent.requests))
+	c.rates = append(c.rates, sent.rate)
 	return nil
 }
 
