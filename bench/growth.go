@@ -277,7 +277,7 @@ func manyUsers(during time.Duration) (string, []plot, error) {
 		var targets []string
 		for i := range min(n, 10_000) {
 			user := fmt.Sprint(i * (n / min(n, 10_000)))
-			var secret = fmt.Appendf(nil, "%032x", i*(n/min(n, 10_000)))
+			secret := fmt.Appendf(nil, "%032x", i*(n/min(n, 10_000)))
 			targets = append(targets, "/page?user="+user+"&exp="+expires+"&sig="+hmacOf(secret, user+"|"+expires))
 		}
 		extra, err := beyondEach(with, without, targets, during)

@@ -106,9 +106,9 @@ var budgets = []budget{
 
 // ratios runs the Go benchmarks beside the code.
 func ratios(o *options) (string, error) {
-	benchtime := "2s"
+	benchtime := "1s"
 	if o.quick {
-		benchtime = "200ms"
+		benchtime = "100ms"
 	}
 	o.say("the Go benchmarks, for some minutes")
 	out, err := goBench(filepath.Dir(o.dir), ".", benchtime, ".", "./query", "./keyedhash")

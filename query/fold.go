@@ -190,10 +190,7 @@ func (n *Names) Name(i int) string { return n.plain[i] }
 // Classify says whether a segment of a query spells one of the names, which, and
 // how. Of a segment with semicolons every part is looked at.
 func (n *Names) Classify(segment string) (index int, spelling Spelling) {
-	name := segment
-	if i := strings.IndexByte(segment, '='); i >= 0 {
-		name = segment[:i]
-	}
+	name, _, _ := strings.Cut(segment, "=")
 	return n.classify(segment, name, false)
 }
 
