@@ -17,7 +17,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "signed-link",
-		Usage: "sign|verify|explain|keygen",
+		Usage: "sign|verify|explain|lint|keygen",
 		Short: "Makes, verifies and explains signed links",
 		Long: `
 Makes, verifies and explains the links of the signed_link definitions in a
@@ -42,7 +42,7 @@ Exit codes: 0 where all is well, 1 where the command could not do its work
 (wrong arguments, a configuration that does not load), 2 where it could and the
 answer is no: a link that is not valid, a dangerous finding.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(verifyCommand(), explainCommand(), signCommand(), keygenCommand())
+			cmd.AddCommand(verifyCommand(), explainCommand(), signCommand(), lintCommand(), keygenCommand())
 		},
 	})
 }
