@@ -658,12 +658,17 @@ func listed(t *testing.T) string {
 	return ""
 }
 
-// TestModuleList compares the list in xcaddy.md with the modules that there are.
+// TestModuleList compares the list in xcaddy.md with the modules that there are, each of
+// which stands in the reference.
 func TestModuleList(t *testing.T) {
+	reference := readFile(t, filepath.Join("docs", "reference.md"))
 	var have strings.Builder
 	for _, id := range caddy.Modules() {
 		if strings.Contains(id, "signed_link") {
 			have.WriteString(id + "\n")
+			if !strings.Contains(reference, "\n## "+id+"\n") {
+				t.Errorf("reference.md does not have %s", id)
+			}
 		}
 	}
 	if have.String() != listed(t) {
