@@ -30,6 +30,8 @@ type App struct {
 	headers     atomic.Pointer[headerNames]
 	definitions atomic.Pointer[[]*definition]
 	guarded     map[*caddyhttp.Server]bool // servers whose error routes have a guard
+
+	warnedForwarded atomic.Bool // once is enough
 }
 
 // CaddyModule returns the Caddy module information.

@@ -54,6 +54,8 @@ func init() {
 //	request_header  <name> <template>
 //	status          [<reason>...] <code>
 //	redir           [<reason>...] <to>
+//	throttle        <failures> <window> { ipv4 <bits>  ipv6 <bits> }
+//	referrer_policy <policy>|off
 //
 // Options of every scheme:
 //
@@ -126,7 +128,7 @@ type definitionParser struct {
 	scheme  *schemeParser // of the one-line form
 }
 
-var definitionOptions = []string{"mode", "missing", "backend", "methods", "strip", "unsigned", "request_header", "status", "redir"}
+var definitionOptions = []string{"mode", "missing", "backend", "methods", "strip", "unsigned", "request_header", "status", "redir", "throttle", "referrer_policy"}
 
 func (p *definitionParser) parse() error {
 	d := p.d
@@ -237,6 +239,14 @@ func (p *definitionParser) option() error {
 		err = p.status()
 	case "redir":
 		err = p.redirect()
+	case "throttle":
+		err = p.throttle()
+	case "referrer_policy":
+		if h.ReferrerPolicy, err = block.Arg(d, "a policy, or off"); err == nil {
+			if _, bad := parseReferrerPolicy(h.ReferrerPolicy); bad != nil {
+				err = d.WrapErr(bad)
+			}
+		}
 	default:
 		if p.scheme == nil {
 			return block.Unknown(d, append([]string{"scheme"}, definitionOptions...))
@@ -276,6 +286,42 @@ func (p *definitionParser) redirect() error {
 		return p.d.WrapErr(err)
 	}
 	p.handler.Redirects = append(p.handler.Redirects, Redirect{Reasons: args[:last], To: args[last]})
+	return nil
+}
+
+func (p *definitionParser) throttle() error {
+	d := p.d
+	args, err := block.Args(d, 2, 2, "throttle <failures> <window>")
+	if err != nil {
+		return err
+	}
+	failures, err := strconv.Atoi(args[0])
+	if err != nil || failures < 1 {
+		return d.Errf("throttle %s: write how many failures a client network has, such as 20", args[0])
+	}
+	window, err := caddy.ParseDuration(args[1])
+	if err != nil || window <= 0 {
+		return d.Errf("throttle %s %s: write in what time they are forgiven, such as 10m", args[0], args[1])
+	}
+	t := &Throttle{Failures: failures, Window: caddy.Duration(window)}
+	seen := make(block.Seen)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.Once(d); err != nil {
+			return err
+		}
+		switch d.Val() {
+		case "ipv4":
+			t.IPv4Bits, err = block.Int(d, 8)
+		case "ipv6":
+			t.IPv6Bits, err = block.Int(d, 32)
+		default:
+			err = block.Unknown(d, []string{"ipv4", "ipv6"})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.handler.Throttle = t
 	return nil
 }
 

@@ -54,6 +54,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		}
 		h.statuses = defaultStatuses
 		h.label = "guard"
+		h.meter = h.newMeter()
 		return nil
 	}
 	if err := h.compileOptions(); err != nil {
@@ -69,6 +70,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.checkRedirects(); err != nil {
 		return h.errorf("%w", err)
 	}
+	signsClientIP := slices.ContainsFunc(h.Schemes, (*SchemeConfig).needsClientIP)
 	if h.def, err = h.compile(ctx); err != nil {
 		return h.errorf("%w", err)
 	}
@@ -81,7 +83,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		}
 	}
 	h.label = strings.Join(names, ",")
+	h.meter = h.newMeter()
 	h.app.protect(h.def, headers)
+	if h.Throttle != nil {
+		if err := h.openThrottle(); err != nil {
+			return h.errorf("%w", err)
+		}
+	}
+	h.watchForwarded = (h.Throttle != nil || signsClientIP) && trustsNoProxy(serverOf(ctx))
 
 	// at the end, where nothing can fail any more: Cleanup gives back what was taken
 	signatures := h.def.signatureNames()
@@ -97,7 +106,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) Cleanup() error {
 	held := h.held
 	h.held = nil
-	return liveSignatures.release(held)
+	return errors.Join(h.closeThrottle(), liveSignatures.release(held))
 }
 
 // choose returns the value of the named choice; the empty name is the first one.
@@ -133,6 +142,9 @@ func (h *Handler) compileOptions() error {
 		return fmt.Errorf("missing pass goes with require; %s never refuses a request without a link", h.Mode)
 	}
 	if h.strip, err = choose("strip", h.Strip, stripNames, []strip{stripSignature, stripSigned, stripNone}); err != nil {
+		return err
+	}
+	if h.referrerPolicy, err = parseReferrerPolicy(h.ReferrerPolicy); err != nil {
 		return err
 	}
 	if h.cutUnsigned, err = choose("unsigned", h.Unsigned, unsignedNames, []bool{false, true}); err != nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -29,6 +31,7 @@ type state struct {
 	required   bool     // a definition that requires a link verified one
 	cookiesCut int
 	isNew      bool
+	answer     answerWriter // of the first definition that verified
 }
 
 // stateKey is the name of the state in the request's vars.
@@ -96,9 +99,12 @@ func (st *state) placeholder(key string) (any, bool) {
 	return "", true
 }
 
-// say remembers the verdict for placeholders. That a further definition finds no
-// link takes nothing back.
-func (st *state) say(v *verdict) {
+// say remembers the verdict for placeholders and the access log. That a further
+// definition finds no link takes nothing back.
+func (st *state) say(r *http.Request, v *verdict) {
+	if st.last == nil {
+		st.logTo(r)
+	}
 	if v.Reason != link.Missing || st.valid == nil {
 		st.last = v
 	}
@@ -174,7 +180,7 @@ func (*state) conflict(v *verdict) bool {
 // every other byte of the query as sent, and with the headers of the identity.
 func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	st.cut(r, h.cutVerified(v.scheme))
-	st.cutCookies(r, h.def)
+	h.meter.cookiesCut.Add(st.cutCookies(r, h.def))
 	dropUpgrade(r)
 	dropUndeclaredBody(r)
 	st.required = st.required || h.mode == require
@@ -234,7 +240,7 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 		// that none of it can be kept.
 		return st.request.Query.Control || d.names.Spells(segment, gone.has)
 	})
-	st.cutCookies(r, d)
+	h.meter.cookiesCut.Add(st.cutCookies(r, d))
 	if st.conflict(v) {
 		st.forget(r)
 	}
@@ -280,7 +286,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
 	for _, d := range h.app.allDefinitions() {
-		st.cutCookies(r, d)
+		h.meter.cookiesCut.Add(st.cutCookies(r, d))
 	}
 	dropBody(r)
 	dropUpgrade(r)
@@ -298,6 +304,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 		w.WriteHeader(code)
 		return nil
 	}
+	if v.Reason == link.Throttled {
+		seconds := int64((v.wait + time.Second - 1) / time.Second)
+		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
 	status := h.statuses[v.Reason]
 	switch status {
 	case http.StatusUnauthorized:
@@ -305,7 +315,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", h.allow)
 	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "10")
+		if v.Reason != link.Throttled {
+			w.Header().Set("Retry-After", "10")
+		}
 	}
 	// Unwrapped: Caddy finds no status in a wrapped error, and answers 500.
 	return caddyhttp.Error(status, errors.New(string(v.Reason)))
@@ -398,32 +410,34 @@ func (*state) replaceOriginal(r *http.Request, original http.Request) {
 
 // cutCookies removes the cookies that PHP would file under a protected name, which
 // $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
-// refused for a cookie: another site of the same domain can set it.
-func (st *state) cutCookies(r *http.Request, d *definition) {
+// refused for a cookie: another site of the same domain can set it. cutCookies returns
+// how many there were, as the metrics count.
+func (st *state) cutCookies(r *http.Request, d *definition) float64 {
 	if d.cookies == nil {
-		return
+		return 0
 	}
 	lines, ok := r.Header["Cookie"]
 	if !ok {
-		return
+		return 0
 	}
 	left := make([]string, 0, len(lines))
-	changed := false
+	cut := 0
 	for _, line := range lines {
 		clean, n := cutCookieLine(line, d.cookies)
-		st.cookiesCut += n
-		changed = changed || n > 0
+		cut += n
 		if clean != "" {
 			left = append(left, clean)
 		}
 	}
+	st.cookiesCut += cut
 	switch {
-	case !changed:
+	case cut == 0:
 	case len(left) == 0:
 		delete(r.Header, "Cookie")
 	default:
 		r.Header["Cookie"] = left
 	}
+	return float64(cut)
 }
 
 // cutCookieLine removes cookies from a Cookie header, and leaves the others byte for

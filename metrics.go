@@ -1,6 +1,8 @@
 package signedlink
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,7 +11,83 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
 	"github.com/signedlink/caddy-signed-link/keys"
+	"github.com/signedlink/caddy-signed-link/link"
 )
+
+// result is what became of a request, for the metrics.
+type result uint8
+
+const (
+	resultVerified  result = iota // it went on with an identity
+	resultRefused                 // it got an error or a redirect
+	resultAnonymous               // it went on as nobody
+	resultWouldVerify
+	resultWouldRefuse
+)
+
+var resultNames = [...]string{"verified", "refused", "anonymous", "would_verify", "would_refuse"}
+
+// noReason is the label of requests that verify.
+const noReason = "none"
+
+// meter counts what a definition does. All its counters are found when it is provisioned:
+// no request makes a label, and none waits for a lock.
+type meter struct {
+	verifications   [len(resultNames)][]prometheus.Counter // by [reasonIndex]; nil: it cannot happen
+	cookiesCut      prometheus.Counter
+	pathRefusals    prometheus.Counter
+	wrongSignatures prometheus.Counter
+	seconds         prometheus.Observer
+}
+
+// reasonIndex is the place of a reason, and 0 for none.
+func reasonIndex(r link.Reason) int { return slices.Index(link.Reasons, r) + 1 }
+
+// newMeter makes the counters of all that the definition can say. They begin at 0, so
+// that the first refusal of a kind is an increase.
+func (h *Handler) newMeter() *meter {
+	m := &meter{
+		cookiesCut:   metrics.CookiesCut.WithLabelValues(h.label),
+		pathRefusals: metrics.PathRefusals.WithLabelValues(h.label),
+	}
+	add := func(r result, reasons ...link.Reason) {
+		m.verifications[r] = make([]prometheus.Counter, len(link.Reasons)+1)
+		for _, reason := range reasons {
+			label := cmp.Or(string(reason), noReason)
+			m.verifications[r][reasonIndex(reason)] = metrics.Verifications.WithLabelValues(h.label, resultNames[r], label)
+		}
+	}
+	if h.Guard {
+		add(resultRefused, link.Ambiguous) // a target without a path
+		return m
+	}
+	switch h.mode {
+	case require:
+		add(resultVerified, "")
+		add(resultRefused, link.Reasons...)
+		if h.passMissing {
+			add(resultAnonymous, link.Missing)
+		}
+	case recognize:
+		add(resultVerified, "")
+		add(resultAnonymous, link.Reasons...)
+		add(resultRefused, link.Malformed, link.Ambiguous) // the bounds of a query, the path rule, two users
+	case observe:
+		add(resultWouldVerify, "")
+		add(resultWouldRefuse, link.Reasons...)
+	}
+	m.wrongSignatures = metrics.WrongSignatures.WithLabelValues(h.label)
+	m.seconds = metrics.Seconds.WithLabelValues(h.label)
+	return m
+}
+
+// count counts what became of a request that the definition judged.
+func (m *meter) count(r result, v *verdict) {
+	m.verifications[r][reasonIndex(v.Reason)].Inc()
+	if v.wrong {
+		m.wrongSignatures.Inc()
+	}
+}
 
 // matches counts how often each key of a scheme verified a link, and when last. The
 // counters are found once for each key set that a source brings, and not on every

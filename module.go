@@ -57,7 +57,7 @@ func init() {
 // Placeholder | Description
 // ------------|------------
 // `{http.signed_link.verdict}` | `valid`, `invalid` or `expired`
-// `{http.signed_link.reason}` | why the link does not verify: `missing`, `malformed`, `ambiguous`, `bad_signature`, `expired`, `not_yet_valid`, `method`, `body`, `keys_unavailable`
+// `{http.signed_link.reason}` | why the link does not verify: `missing`, `malformed`, `ambiguous`, `bad_signature`, `expired`, `not_yet_valid`, `method`, `body`, `keys_unavailable`, `throttled`
 // `{http.signed_link.detail}` | the finer word of the reason, such as `duplicate`
 // `{http.signed_link.user}` | the identity, as in the header
 // `{http.signed_link.scheme}` | the name of the scheme that took the link
@@ -110,6 +110,13 @@ type Handler struct {
 	// Refusals that are redirects.
 	Redirects []Redirect `json:"redirects,omitempty"`
 
+	// Makes who guesses wait. Default: nobody waits.
+	Throttle *Throttle `json:"throttle,omitempty"`
+
+	// The `Referrer-Policy` of answers to verified requests, where the application sets
+	// none: a policy of the specification, or `off`. Default: `same-origin`.
+	ReferrerPolicy string `json:"referrer_policy,omitempty"`
+
 	// The schemes, tried in this order where their signature parameters are there.
 	Schemes []*SchemeConfig `json:"schemes,omitempty"`
 
@@ -117,20 +124,24 @@ type Handler struct {
 	// sets it to file and line.
 	Origin string `json:"origin,omitempty"`
 
-	mode        mode
-	passMissing bool
-	strip       strip
-	cutUnsigned bool
-	matchers    caddyhttp.MatcherSets
-	def         *definition
-	app         *App
-	statuses    map[link.Reason]int
-	redirects   map[link.Reason]string
-	allow       string   // the Allow header of a 405
-	label       string   // names of the schemes, for the log
-	held        []string // signature parameters that the log filter knows from here
-	logger      *zap.Logger
-	now         func() time.Time
+	mode           mode
+	passMissing    bool
+	strip          strip
+	cutUnsigned    bool
+	matchers       caddyhttp.MatcherSets
+	def            *definition
+	app            *App
+	statuses       map[link.Reason]int
+	redirects      map[link.Reason]string
+	referrerPolicy string   // "": none
+	allow          string   // the Allow header of a 405
+	label          string   // names of the schemes, for log and metrics
+	held           []string // signature parameters that the log filter knows from here
+	throttleKey    string   // of the throttle that is held
+	watchForwarded bool     // the client's address matters, and no proxy is trusted to tell it
+	meter          *meter
+	logger         *zap.Logger
+	now            func() time.Time
 }
 
 // SchemeConfig is one scheme of a definition, with the options of every scheme.
@@ -283,15 +294,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	// read and verify: the bytes that the client sent, whatever was changed since
-	request, unreadable := st.read(r)
 	now := h.now()
+	request, unreadable := st.read(r)
+	h.warnForwarded(r, st)
 	v := h.def.judge(r.Context(), request, unreadable, now)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
 		v.Refusal = h.admit(r, st, &v)
 	}
-	st.say(&v)
+	st.say(r, &v)
 	h.log(st, &v)
 	if v.scheme != nil {
 		v.scheme.matches.countLookup(v.lookup)
@@ -301,22 +313,41 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	// forward
-	switch {
-	case h.mode == observe:
-		return next.ServeHTTP(w, r)
-	case v.None():
+	what := h.decide(st, &v, unreadable)
+	switch what {
+	case resultVerified:
 		h.forwardVerified(r, st, &v)
-		return next.ServeHTTP(w, r)
+		w = h.answering(w, st)
+	case resultAnonymous:
+		h.forwardNobody(r, st, &v)
+	case resultRefused:
+		err = h.refuse(w, r, st, &v)
+	}
+	h.meter.count(what, &v)
+	h.meter.seconds.Observe(h.now().Sub(now).Seconds())
+	if what == resultRefused {
+		return err
+	}
+	return st.answered(next.ServeHTTP(w, r))
+}
+
+// decide says what becomes of a request with this verdict.
+func (h *Handler) decide(st *state, v *verdict, unreadable error) result {
+	switch {
+	case h.mode == observe && v.None():
+		return resultWouldVerify
+	case h.mode == observe:
+		return resultWouldRefuse
+	case v.None():
+		return resultVerified
+	case st.conflict(v) && st.required:
+		return resultRefused // an earlier definition vouched for the user
 	// Even recognize refuses what exceeds the bounds: it was not read, so it cannot be
 	// cleaned.
 	case h.mode == recognize && unreadable == nil || v.Reason == link.Missing && h.passMissing:
-		if st.conflict(&v) && st.required {
-			return h.refuse(w, r, st, &v) // an earlier definition vouched for the user
-		}
-		h.forwardNobody(r, st, &v)
-		return next.ServeHTTP(w, r)
+		return resultAnonymous
 	default:
-		return h.refuse(w, r, st, &v)
+		return resultRefused
 	}
 }
 
@@ -324,8 +355,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state) error {
 	_, _ = st.read(r) // for the log, and for what is cut
 	v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
-	st.say(&v)
+	st.say(r, &v)
 	h.log(st, &v)
+	h.meter.count(resultRefused, &v)
+	h.meter.pathRefusals.Inc()
 	return h.refuse(w, r, st, &v)
 }
 

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/signedlink/caddy-signed-link/internal/throttle"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -40,6 +41,8 @@ type definition struct {
 	signature nameSet      // signature parameters of all schemes
 	identity  nameSet      // identity parameters of all schemes
 	coversAll bool         // a scheme's message covers every parameter
+
+	throttle *throttle.Throttle // nil: nobody has to wait
 }
 
 // scheme is one scheme of a definition.
@@ -61,6 +64,7 @@ type scheme struct {
 	users     keys.UserSource //
 	dummy     []byte          // stands in for the key of a user or key id that does not exist
 	matches   matches         // how often each key verified
+	throttle  *throttle.Throttle
 }
 
 // output is a header of a verified request.
@@ -90,6 +94,10 @@ type verdict struct {
 	note         string   // for the log only: what the client must not learn
 	lookup       string   // for the metrics only: what became of the user's key
 	stage        stage    // how far the link came
+	wrong        bool     // it was compared, and no key of any scheme makes its signature
+
+	client throttle.Client // for whom a failure counts
+	wait   time.Duration   // of a client that is throttled
 }
 
 // stage is how far along its way a link came. Of several schemes that all refuse one,
@@ -149,14 +157,19 @@ func (d *definition) judge(ctx context.Context, r *link.Request, unreadable erro
 		return verdict{Refusal: refusal}
 	}
 	best := candidates[0].judge(ctx, r, present, d.profile, now)
+	wrong := best.Reason == link.BadSignature
 	for _, s := range candidates[1:] {
 		if best.None() {
 			break
 		}
-		if v := s.judge(ctx, r, present, d.profile, now); v.None() || v.stage > best.stage {
+		v := s.judge(ctx, r, present, d.profile, now)
+		wrong = wrong || v.Reason == link.BadSignature
+		if v.None() || v.stage > best.stage {
 			best = v
 		}
 	}
+	best.wrong = wrong && best.stage < stageSigned
+	d.settle(&best, now)
 	return best
 }
 
@@ -239,6 +252,12 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 		return v
 	}
 	v.stage = stageVerify
+	if s.throttle != nil {
+		v.client = s.suspect(r, &l)
+		if v.throttled(s.throttle.Wait(v.client, now)) {
+			return v
+		}
+	}
 	if v.Refusal = s.verify(ctx, r, &l, &v, now); !v.None() {
 		return v
 	}

@@ -1,0 +1,47 @@
+package signedlink
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// logField is the field of the access log that says what became of a link.
+const logField = "signed_link"
+
+// logged is a request's state as the access log shows it: what the placeholders say, and
+// no user, whom the log's user_id has already. It is read when the line is written, after
+// all definitions have spoken, and only if one is.
+type logged struct{ *state }
+
+// logTo adds the field to the line of the request. It runs once for each request.
+func (st *state) logTo(r *http.Request) {
+	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+		extra.Set(zap.Object(logField, logged{st}))
+	}
+}
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (l logged) MarshalLogObject(e zapcore.ObjectEncoder) error {
+	if l.last == nil {
+		return nil
+	}
+	speaks := l.last
+	if l.valid != nil {
+		speaks = l.valid
+	}
+	for _, f := range [...]struct{ name, value string }{
+		{"scheme", speaks.schemeName()},
+		{"verdict", l.last.word()},
+		{"reason", string(l.last.Reason)},
+		{"detail", l.last.Detail},
+		{"key_id", speaks.keyID},
+	} {
+		if f.value != "" {
+			e.AddString(f.name, f.value)
+		}
+	}
+	return nil
+}

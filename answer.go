@@ -1,0 +1,166 @@
+package signedlink
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// What the browser, and caches on the way to it, may do with the answer to a verified
+// request. The page behind a link is one person's, and its address, with what the
+// operator lets stand of the link in it, goes as Referer to every site that the page
+// names.
+
+// referrerPolicies are those of the specification, https://www.w3.org/TR/referrer-policy/;
+// the first is the default here.
+var referrerPolicies = []string{
+	"same-origin", "no-referrer", "no-referrer-when-downgrade", "origin", "strict-origin", "origin-when-cross-origin",
+	"strict-origin-when-cross-origin", "unsafe-url",
+}
+
+// policyOff leaves the header to the application.
+const policyOff = "off"
+
+func parseReferrerPolicy(name string) (string, error) {
+	switch {
+	case name == policyOff:
+		return "", nil
+	case name == "":
+		return referrerPolicies[0], nil
+	case slices.Contains(referrerPolicies, name):
+		return name, nil
+	}
+	return "", fmt.Errorf("referrer_policy: unknown policy %q; write one of %s, or %s", name, strings.Join(referrerPolicies, ", "), policyOff)
+}
+
+// answerWriter completes the headers of the answer to a verified request at the last
+// moment: only then is it known what the application says itself. Informational answers
+// (103 Early Hints) pass as they are.
+type answerWriter struct {
+	caddyhttp.ResponseWriterWrapper
+	st     *state
+	policy string // of Referrer-Policy; "" leaves it to the application
+	done   bool
+}
+
+// complete adds what is missing, once.
+func (w *answerWriter) complete() {
+	if w.done || w.st == nil {
+		return
+	}
+	w.done = true
+	if w.st.valid == nil {
+		return // a later definition took the identity back
+	}
+	header := w.ResponseWriter.Header()
+	if _, ok := header["Referrer-Policy"]; !ok && w.policy != "" {
+		header["Referrer-Policy"] = []string{w.policy}
+	}
+	if lines := header["Cache-Control"]; !isPrivate(lines) {
+		header["Cache-Control"] = []string{makePrivate(lines)}
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *answerWriter) WriteHeader(status int) {
+	if status >= 200 {
+		w.complete()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (w *answerWriter) Write(p []byte) (int, error) {
+	w.complete()
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements [io.ReaderFrom].
+func (w *answerWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.complete()
+	return w.ResponseWriterWrapper.ReadFrom(r)
+}
+
+// FlushError is what [http.ResponseController] calls; it sends the headers.
+func (w *answerWriter) FlushError() error {
+	w.complete()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// answering returns the writer for the handlers behind a definition that verified the
+// request. The first definition speaks.
+func (h *Handler) answering(w http.ResponseWriter, st *state) http.ResponseWriter {
+	if st.answer.st != nil {
+		return w
+	}
+	st.answer = answerWriter{caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, st, h.referrerPolicy, false}
+	return &st.answer
+}
+
+// answered completes the headers of an answer that is still to be made: an error route
+// writes past the writer.
+func (st *state) answered(err error) error {
+	if err != nil {
+		st.answer.complete()
+	}
+	return err
+}
+
+// isPrivate reports whether no shared cache stores the answer.
+func isPrivate(lines []string) bool {
+	for _, line := range lines {
+		for directive := range directives(line) {
+			switch strings.ToLower(directive) {
+			case "private", "no-store":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// makePrivate returns the directives with `private`, and without those that contradict
+// it. `max-age` and all else stay: they are about the visitor's own browser then.
+func makePrivate(lines []string) string {
+	kept := []string{"private"}
+	for _, line := range lines {
+		for directive := range directives(line) {
+			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
+			switch name {
+			case "", "public", "s-maxage":
+			default:
+				kept = append(kept, directive)
+			}
+		}
+	}
+	return strings.Join(kept, ", ")
+}
+
+// directives are those of a line of Cache-Control; commas within quotes end none.
+func directives(line string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		quoted, start := false, 0
+		for i := 0; i <= len(line); i++ {
+			switch {
+			case i < len(line) && line[i] == '"':
+				quoted = !quoted
+			case i == len(line) || line[i] == ',' && !quoted:
+				if !yield(strings.TrimSpace(line[start:i])) {
+					return
+				}
+				start = i + 1
+			}
+		}
+	}
+}
+
+// Interface guards
+var (
+	_ http.ResponseWriter = (*answerWriter)(nil)
+	_ io.ReaderFrom       = (*answerWriter)(nil)
+)
