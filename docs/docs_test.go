@@ -206,7 +206,7 @@ func everyBlock(t *testing.T, lang string, f func(t *testing.T, b block)) {
 }
 
 var (
-	secretPath = regexp.MustCompile(`/etc/caddy/([\w.-]+)`)
+	secretPath = regexp.MustCompile(`(?:/etc/caddy|/run/credentials/caddy\.service)/([\w.-]+)`)
 	envName    = regexp.MustCompile(`\{env\.(\w+)\}`)
 )
 

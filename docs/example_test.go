@@ -74,17 +74,25 @@ func start(t *testing.T, change func(text string) string) *gateway {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for _, l := range held {
+		l.Close()
+	}
+	g.run(t, root, nil, "run", "--config", file)
+	return g
+}
+
+// run starts Caddy in a directory, with nothing in the environment but a home directory
+// and what is given, and waits until it serves.
+func (g *gateway) run(t *testing.T, dir string, env []string, args ...string) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program, "run", "--config", file)
-	command.Dir = root
-	command.Env = []string{"HOME=" + t.TempDir()}
+	command := exec.Command(program, args...)
+	command.Dir = dir
+	command.Env = append([]string{"HOME=" + t.TempDir()}, env...)
 	command.Stdout, command.Stderr = g.log, g.log
-	for _, l := range held {
-		l.Close()
-	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +104,7 @@ func start(t *testing.T, change func(text string) string) *gateway {
 	})
 	for deadline := time.Now().Add(time.Minute); ; {
 		if strings.Contains(g.log.String(), "serving initial configuration") {
-			return g
+			return
 		}
 		select {
 		case err := <-ended:
