@@ -11,13 +11,18 @@ import (
 // logField is the field of the access log that says what became of a link.
 const logField = "signed_link"
 
-// logged is a request's state as the access log shows it: what the placeholders say, and
+// logged is a request's state as the access log shows it: the verdict, and
 // no user, whom the log's user_id has already. It is read when the line is written, after
 // all definitions have spoken, and only if one is.
 type logged struct{ *state }
 
-// logTo adds the field to the line of the request. It runs once for each request.
+// logTo adds the field to the line of the request. It runs once for each request, and does
+// nothing where the server writes no access log.
 func (st *state) logTo(r *http.Request) {
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if server == nil || server.Logs == nil {
+		return
+	}
 	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.Object(logField, logged{st}))
 	}
@@ -29,14 +34,14 @@ func (l logged) MarshalLogObject(e zapcore.ObjectEncoder) error {
 		return nil
 	}
 	speaks := l.last
-	if l.valid != nil {
-		speaks = l.valid
+	if l.valid != nil && speaks.None() {
+		speaks = l.valid // the first of those who agree
 	}
 	for _, f := range [...]struct{ name, value string }{
 		{"scheme", speaks.schemeName()},
-		{"verdict", l.last.word()},
-		{"reason", string(l.last.Reason)},
-		{"detail", l.last.Detail},
+		{"verdict", speaks.word()},
+		{"reason", string(speaks.Reason)},
+		{"detail", speaks.Detail},
 		{"key_id", speaks.keyID},
 	} {
 		if f.value != "" {

@@ -2,15 +2,23 @@ package signedlink
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // keyValues are the values of a metric in the configuration's own registry, by key id.
@@ -58,6 +66,12 @@ func loadWithContext(t *testing.T, directives string) (*site, *caddy.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return siteOf(t, ctx), &ctx
+}
+
+// siteOf is the site of a configuration.
+func siteOf(t *testing.T, ctx caddy.Context) *site {
+	t.Helper()
 	module, err := ctx.App("http")
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +80,7 @@ func loadWithContext(t *testing.T, directives string) (*site, *caddy.Context) {
 	for _, server := range module.(*caddyhttp.App).Servers {
 		s.server = server
 	}
-	return s, &ctx
+	return s
 }
 
 // TestKeyMetrics: how often each key of a set verified a link and when last, so that
@@ -164,5 +178,205 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	scheme, now := s.handlers()[0].def.schemes[0], time.Now()
 	if n := testing.AllocsPerRun(100, func() { scheme.matches.count(scheme, "2027", now) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// series are the values of the module's own metrics for the definitions whose label has
+// this prefix, by name and labels; of a histogram its count.
+func series(t *testing.T, ctx *caddy.Context, prefix string) map[string]float64 {
+	t.Helper()
+	families, err := ctx.GetMetricsRegistry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]float64)
+	for _, family := range families {
+		name, ours := strings.CutPrefix(family.GetName(), "caddy_signed_link_")
+		if !ours {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			id, definition := name, ""
+			for _, l := range m.GetLabel() {
+				if id += " " + l.GetValue(); l.GetName() == "definition" {
+					definition = l.GetValue()
+				}
+			}
+			if strings.HasPrefix(definition, prefix) {
+				found[id] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return found
+}
+
+// increases are the series that have grown, and by how much.
+func increases(before, after map[string]float64) map[string]float64 {
+	grown := make(map[string]float64)
+	for id, value := range after {
+		if value != before[id] {
+			grown[id] = value - before[id]
+		}
+	}
+	return grown
+}
+
+// TestVerificationMetrics: what each request counts as, in each mode.
+func TestVerificationMetrics(t *testing.T) {
+	setSecrets(t)
+	named := func(first, name string, options ...string) string {
+		return autologin(first, append(options, "name "+name)...)
+	}
+	directives := named("/require/*", "m_require", "throttle 1000 1h") + named("/pass/*", "m_pass", "missing pass") +
+		named("/recognize/* recognize", "m_recognize") + named("/observe/* observe", "m_observe") + "test_backend"
+	s, ctx := loadWithContext(t, directives)
+	before := series(t, ctx, "m_")
+	for _, id := range []string{
+		"verifications_total m_require bad_signature refused", "verifications_total m_require none verified",
+		"verifications_total m_observe expired would_refuse", "cookies_cut_total m_pass", "path_refusals_total m_recognize",
+		"wrong_signatures_total m_observe", "duration_seconds m_require", "throttle_networks m_require",
+	} {
+		if value, ok := before[id]; !ok || value != 0 {
+			t.Errorf("%s begins at %v, %v", id, value, ok)
+		}
+	}
+	for _, tc := range []struct {
+		target string
+		header string
+		want   []string
+	}{
+		{"/require/x?" + goodLink, "A: b", []string{"verifications_total m_require none verified"}},
+		{"/require/x", "A: b", []string{"verifications_total m_require missing refused"}},
+		{"/require/x?" + badLink, "A: b", []string{
+			"verifications_total m_require bad_signature refused", "wrong_signatures_total m_require", "throttle_networks m_require",
+		}},
+		{"/require/x?user=jeff&user=joe&key=x", "A: b", []string{"verifications_total m_require ambiguous refused"}},
+		{"/require/x?" + goodLink, "Cookie: user=joe; a=b", []string{"verifications_total m_require none verified", "cookies_cut_total m_require"}},
+		{"/pass/x", "A: b", []string{"verifications_total m_pass missing anonymous"}},
+		{"/pass/x?" + badLink, "A: b", []string{"verifications_total m_pass bad_signature refused", "wrong_signatures_total m_pass"}},
+		{"/recognize/x?" + goodLink, "A: b", []string{"verifications_total m_recognize none verified"}},
+		{"/recognize/x?" + badLink, "A: b", []string{"verifications_total m_recognize bad_signature anonymous", "wrong_signatures_total m_recognize"}},
+		{"/recognize/x?" + strings.Repeat("a&", 1001), "A: b", []string{"verifications_total m_recognize malformed refused"}},
+		{"/observe/x?" + goodLink, "Cookie: user=joe", []string{"verifications_total m_observe none would_verify"}},
+		{"/observe/x?" + badLink, "A: b", []string{"verifications_total m_observe bad_signature would_refuse", "wrong_signatures_total m_observe"}},
+		{"/observe/x", "A: b", []string{"verifications_total m_observe missing would_refuse"}},
+		{"/open?" + badLink, "A: b", nil},
+	} {
+		before := series(t, ctx, "m_")
+		s.get(tc.target, tc.header)
+		grown := increases(before, series(t, ctx, "m_"))
+		want := make(map[string]float64)
+		for _, id := range tc.want {
+			want[id] = 1
+			if strings.HasPrefix(id, "verifications_total") {
+				want["duration_seconds "+strings.Fields(id)[1]] = 1
+			}
+		}
+		if !maps.Equal(grown, want) {
+			t.Errorf("%s: %v, want %v", tc.target, grown, want)
+		}
+	}
+
+	// The path rule, of the definition that it protects; and of a guard.
+	for target, want := range map[string]string{"/require/../open": "m_require", "//x/..;/require/x": "m_require"} {
+		before := series(t, ctx, "m_")
+		s.get(target)
+		if grown := increases(before, series(t, ctx, "m_")); grown["path_refusals_total "+want] != 1 ||
+			grown["verifications_total "+want+" ambiguous refused"] != 1 {
+			t.Errorf("%s: %v", target, grown)
+		}
+	}
+	guard, guardContext := loadWithContext(t, "signed_link guard\ntest_backend")
+	before = series(t, guardContext, "guard")
+	r := request(t, http.MethodGet, "/", "")
+	r.URL = &url.URL{Scheme: "http", Opaque: "X./app/"}
+	guard.do(r)
+	if grown, want := increases(before, series(t, guardContext, "guard")), map[string]float64{
+		"path_refusals_total guard": 1, "verifications_total guard ambiguous refused": 1,
+	}; !maps.Equal(grown, want) {
+		t.Errorf("guard: %v", grown)
+	}
+
+	// The counts outlive the configuration, and requests of the one before still count.
+	all := series(t, ctx, "m_")
+	second, ctx := loadWithContext(t, directives)
+	if again := series(t, ctx, "m_"); !maps.Equal(all, again) {
+		t.Errorf("after a reload: %v", increases(all, again))
+	}
+	s.get("/pass/x")
+	second.get("/pass/x")
+	if grown := increases(all, series(t, ctx, "m_")); grown["verifications_total m_pass missing anonymous"] != 2 {
+		t.Errorf("after a reload: %v", grown)
+	}
+}
+
+// TestAttackMetricLabels: nothing that a client writes becomes a label, so that it can
+// neither fill the memory nor put a line of its own into the metrics.
+func TestAttackMetricLabels(t *testing.T) {
+	setSecrets(t)
+	s, ctx := loadWithContext(t, autologin("/app/* recognize", "name l_one", "throttle 5 1m")+
+		"signed_link guard\nsigned_link /do/* akid {env.AKID_SECRET} {\nname l_two\n}\ntest_backend")
+	lines := func() map[string]float64 {
+		found := series(t, ctx, "")
+		for id := range found {
+			found[id] = 0
+		}
+		return found
+	}
+	before := lines()
+	const canary = "c4n4ry"
+	for i := range 200 {
+		word := fmt.Sprintf("%s%d", canary, i)
+		for _, target := range []string{
+			"/app/" + word + "?user=" + word + "&key=" + word, "/app/x?" + word + "=1&key=" + key(word, autologinSecret) + "&user=" + word,
+			"/do/x?akid=" + word, fmt.Sprintf("/do/x?akid=%d.%d.abcdef", i, i), "/app/..;/" + word, "/do/x?akid=1&akid[" + word + "]=2",
+		} {
+			r := request(t, word, target, "", "X-Verified-User: "+word, "Cookie: user="+word, "X-Forwarded-For: "+word)
+			r.Host = word
+			r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", i)
+			s.do(r)
+		}
+	}
+	if after := lines(); !maps.Equal(before, after) {
+		t.Errorf("%v", slices.Sorted(maps.Keys(increases(before, after))))
+		for id := range after {
+			if _, ok := before[id]; !ok {
+				t.Errorf("new: %s", id)
+			}
+		}
+	}
+	families, err := ctx.GetMetricsRegistry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if strings.Contains(family.String(), canary) {
+			t.Errorf("%s", family)
+		}
+	}
+}
+
+// TestMeter: counting takes no memory, and every verdict of every mode has a counter.
+func TestMeter(t *testing.T) {
+	for _, h := range []*Handler{{mode: require}, {mode: require, passMissing: true}, {mode: recognize}, {mode: observe}} {
+		h.label = "meter"
+		m := h.newMeter()
+		for _, reason := range append([]link.Reason{""}, link.Reasons...) {
+			for _, unreadable := range []error{nil, query.ErrTooMany} {
+				for _, required := range []bool{false, true} {
+					v := &verdict{Refusal: link.Refusal{Reason: reason}, wrong: true}
+					switch {
+					case unreadable != nil && reason != link.Malformed:
+						continue
+					case required:
+						v.Detail = "users"
+					}
+					result := h.decide(&state{required: required}, v, unreadable)
+					if n := testing.AllocsPerRun(10, func() { m.count(result, v) }); n != 0 {
+						t.Errorf("%v allocations", n)
+					}
+				}
+			}
+		}
 	}
 }

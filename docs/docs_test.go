@@ -539,6 +539,7 @@ func TestJSONNames(t *testing.T) {
 		signedlink.RequestHeader{},
 		signedlink.Status{},
 		signedlink.Redirect{},
+		signedlink.Throttle{},
 		signedlink.Matcher{},
 		signedlink.LogFilter{},
 		akid.Scheme{},

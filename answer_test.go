@@ -1,0 +1,261 @@
+package signedlink
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// run runs Caddy itself with this site, on a socket, and returns a client for it.
+func run(t *testing.T, global, directives string) *http.Client {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n" + global + "}\nhttp:// {\n\tbind unix/" + socket + "\n" + directives + "\n}\n"
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+	transport := &http.Transport{
+		DisableCompression: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// TestAnswers: what the browser, and caches on the way, may do with the answer to a
+// verified request, through Caddy's own proxy, file server and error routes.
+func TestAnswers(t *testing.T) {
+	setSecrets(t)
+	release := make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, values := range r.URL.Query() {
+			if header, ok := strings.CutPrefix(name, "set-"); ok {
+				w.Header()[http.CanonicalHeaderKey(header)] = values
+			}
+		}
+		switch r.URL.Path {
+		case "/app/early":
+			w.Header().Set("Link", "</style.css>; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Link")
+		case "/app/stream":
+			fmt.Fprint(w, "first,")
+			_ = http.NewResponseController(w).Flush()
+			<-release
+		case "/app/304":
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		fmt.Fprint(w, "done")
+	}))
+	t.Cleanup(backend.Close)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "page.txt"), []byte("a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := run(t, "", autologin("/app/* recognize")+autologin("/file/*")+autologin("/off/*", "referrer_policy off")+
+		autologin("/strict/*", "referrer_policy no-referrer")+autologin("/observe/* observe")+autologin("/two/* recognize", "referrer_policy origin")+
+		`signed_link /two/* akid {env.AKID_SECRET} {
+			redir bad_signature /help
+		}
+		header /set/* Referrer-Policy unsafe-url
+		`+autologin("/set/*")+`
+		handle_path /file/* {
+			root * `+dir+`
+			file_server
+		}
+		handle /app/down {
+			reverse_proxy unix/`+filepath.Join(dir, "nobody")+`
+		}
+		handle {
+			reverse_proxy `+strings.TrimPrefix(backend.URL, "http://")+`
+		}
+		handle_errors {
+			respond "failed with {err.status_code}"
+		}`)
+
+	const public = "&set-Cache-Control=public,+max-age%3D60,s-maxage%3D600"
+	for _, tc := range []struct {
+		name, target   string
+		status         int
+		cache, referer string
+		body           string
+	}{
+		{"nothing of its own", "/app/x?" + goodLink, 200, "private", "same-origin", "done"},
+		{"its own", "/app/x?" + goodLink + "&set-Cache-Control=no-store&set-Referrer-Policy=origin", 200, "no-store", "origin", "done"},
+		{"an empty policy of its own", "/app/x?" + goodLink + "&set-Referrer-Policy=", 200, "private", "", "done"},
+		{"for everybody", "/app/x?" + goodLink + public, 200, "private, max-age=60", "same-origin", "done"},
+		{"not modified", "/app/304?" + goodLink + public, 304, "private, max-age=60", "same-origin", ""},
+		{"early hints", "/app/early?" + goodLink, 200, "private", "same-origin", "done"},
+		{"a backend that is down", "/app/down?" + goodLink, 502, "private", "same-origin", "failed with 502"},
+		{"a file", "/file/page.txt?" + goodLink, 200, "private", "same-origin", "a file"},
+		{"no file", "/file/none?" + goodLink, 404, "private", "same-origin", "failed with 404"},
+		{"policy off", "/off/x?" + goodLink + public, 200, "private, max-age=60", "", "done"},
+		{"another policy", "/strict/x?" + goodLink, 200, "private", "no-referrer", "done"},
+		{"a policy of the operator's", "/set/x?" + goodLink, 200, "private", "unsafe-url", "done"},
+		{"two definitions", "/two/x?" + goodLink + "&akid=.jeff.x", 400, "no-store", "", "failed with 400"},
+		{"refused by the second", "/two/x?" + goodLink + "&akid=" + badAKID, 302, "no-store", "", ""},
+		{"nobody", "/app/x?a=b" + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
+		{"a bad link", "/app/x?" + badLink + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
+		{"another route", "/open?a=b" + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
+		{"observe", "/observe/x?" + goodLink + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
+		{"refused", "/file/page.txt?" + badLink, 401, "no-store", "", "failed with 401"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			early := 0
+			trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+				early++
+				if code != 103 || header.Get("Link") == "" || header.Get("Cache-Control")+header.Get("Referrer-Policy") != "" {
+					t.Errorf("%d %v", code, header)
+				}
+				return nil
+			}}
+			r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, "http://example.org"+tc.target, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Body.Close()
+			body, err := io.ReadAll(a.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cache, referer := a.Header["Cache-Control"], a.Header["Referrer-Policy"]
+			if a.StatusCode != tc.status || strings.Join(cache, "|") != tc.cache || strings.Join(referer, "|") != tc.referer || string(body) != tc.body {
+				t.Errorf("%d %q, Cache-Control %q, Referrer-Policy %q", a.StatusCode, body, cache, referer)
+			}
+			if (early == 1) != (tc.name == "early hints") {
+				t.Errorf("%d informational answers", early)
+			}
+		})
+	}
+
+	t.Run("streaming", func(t *testing.T) {
+		a, err := client.Get("http://example.org/app/stream?" + goodLink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		first := make([]byte, len("first,"))
+		if _, err := io.ReadFull(a.Body, first); err != nil || a.Header.Get("Cache-Control") != "private" {
+			t.Errorf("%q %v %v", first, a.Header, err)
+		}
+		close(release) // only now, so that nothing may wait for the end
+		if rest, err := io.ReadAll(a.Body); err != nil || string(rest) != "done" {
+			t.Errorf("%q %v", rest, err)
+		}
+	})
+}
+
+// TestPrivate: what becomes of the application's own Cache-Control.
+func TestPrivate(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                         "private",
+		"max-age=60":               "private, max-age=60",
+		"Public , MAX-AGE=60":      "private, MAX-AGE=60",
+		"s-maxage=9,no-cache":      "private, no-cache",
+		"PRIVATE, max-age=1":       "",
+		"no-store":                 "",
+		`no-cache="a, no-store"`:   `private, no-cache="a, no-store"`,
+		`private="set-cookie"`:     `private, private="set-cookie"`,
+		"public|must-revalidate":   "private, must-revalidate",
+		"public|no-store":          "",
+		`x="unclosed, no-store`:    `private, x="unclosed, no-store`,
+		",,, ":                     "private",
+		"stale-if-error=1, public": "private, stale-if-error=1",
+	} {
+		var lines []string
+		if line != "" {
+			lines = strings.Split(line, "|")
+		}
+		if got := isPrivate(lines); got != (want == "") {
+			t.Errorf("%q is private: %v", line, got)
+		} else if !got && makePrivate(lines) != want {
+			t.Errorf("%q becomes %q, want %q", line, makePrivate(lines), want)
+		}
+	}
+}
+
+// hijackable is a connection's writer.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	calls []string
+}
+
+func (h *hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h.calls = append(h.calls, "hijack")
+	return nil, nil, nil
+}
+
+func (h *hijackable) Push(target string, _ *http.PushOptions) error {
+	h.calls = append(h.calls, "push "+target)
+	return nil
+}
+
+func (h *hijackable) ReadFrom(r io.Reader) (int64, error) {
+	h.calls = append(h.calls, "readfrom")
+	return io.Copy(h.ResponseRecorder, r)
+}
+
+// TestAnswerWriter: what a connection's writer can do, the handlers behind can do still.
+func TestAnswerWriter(t *testing.T) {
+	conn := &hijackable{ResponseRecorder: httptest.NewRecorder()}
+	st := &state{valid: &verdict{}}
+	w := (&Handler{referrerPolicy: "origin"}).answering(conn, st)
+	controller := http.NewResponseController(w)
+	if _, _, err := controller.Hijack(); err != nil {
+		t.Error(err)
+	}
+	if err := w.(http.Pusher).Push("/x", nil); err != nil {
+		t.Error(err)
+	}
+	if len(conn.Header()) > 0 {
+		t.Errorf("it is early for %v", conn.Header())
+	}
+	if err := controller.Flush(); err != nil || conn.Result().Header.Get("Cache-Control") != "private" {
+		t.Errorf("flushed %v %v", conn.Result().Header, err)
+	}
+	if n, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader("body")); n != 4 || err != nil || conn.Body.String() != "body" {
+		t.Errorf("%d %v %q", n, err, conn.Body)
+	}
+	if want := []string{"hijack", "push /x", "readfrom"}; !slices.Equal(conn.calls, want) {
+		t.Errorf("the connection was asked for %q", conn.calls)
+	}
+	if err := controller.SetReadDeadline(time.Time{}); !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("what the connection cannot do: %v", err)
+	}
+	if again := (&Handler{}).answering(w, st); again != w {
+		t.Error("a second definition wraps the writer again")
+	}
+}
