@@ -58,8 +58,8 @@ func registered(t *testing.T) *collected {
 	return c
 }
 
-// TestMetrics: the table of metrics has each, with its kind and its labels, and no other.
-func TestMetrics(t *testing.T) {
+// TestMetricsTable: the table of metrics has each, with its kind and its labels, and no other.
+func TestMetricsTable(t *testing.T) {
 	c := registered(t)
 	page := readFile(t, filepath.Join("docs", "observability", "README.md"))
 	rows := regexp.MustCompile("(?m)^\\| `(caddy_signed_link_\\w+)` \\| (\\w+) \\| ([^|]*) \\|").FindAllStringSubmatch(page, -1)
