@@ -33,6 +33,9 @@ type step struct {
 func startStep(t *testing.T, section string) *step {
 	t.Helper()
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/gone") {
+			w.WriteHeader(http.StatusNotFound)
+		}
 		fmt.Fprintf(w, "%s user=%s", r.RequestURI, r.Header.Get("X-Verified-User"))
 	}))
 	t.Cleanup(application.Close)
@@ -269,5 +272,14 @@ func TestFail2ban(t *testing.T) {
 		if have != x.want {
 			t.Errorf("%q is banned, expected %q, because of %s", have, x.want, x.line)
 		}
+	}
+}
+
+// TestCredentials: the credential of the drop-in is the one that the Caddyfile names.
+func TestCredentials(t *testing.T) {
+	page := readFile(t, filepath.Join("docs", "rollout.md"))
+	name := regexp.MustCompile(`(?m)^LoadCredential=([\w.]+):/etc/caddy/[\w.]+$`).FindStringSubmatch(page)
+	if name == nil || !strings.Contains(page, " {file./run/credentials/caddy.service/"+name[1]+"} {\n") {
+		t.Errorf("%q is not what the Caddyfile names", name)
 	}
 }
