@@ -355,6 +355,52 @@ func TestJSON(t *testing.T) {
 	})
 }
 
+// TestCSV loads the files of user keys that the pages show.
+func TestCSV(t *testing.T) {
+	n := 0
+	for _, page := range pages(t) {
+		blocks, _ := fences(t, page)
+		for _, b := range blocks {
+			if b.lang != "csv" {
+				continue
+			}
+			n++
+			file := filepath.Join(t.TempDir(), "tokens.csv")
+			if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			path, err := json.Marshal(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := catchWarnings(t)
+			w.provision(t, server([]byte(`{"handler": "signed_link", "schemes": [{
+				"scheme": {"kind": "sial"}, "user_keys": {"source": "file", "path": `+string(path)+`}, "params": {"user": {"class": "digits"}}
+			}]}`)))
+		}
+	}
+	if n == 0 {
+		t.Error("no page shows a file of user keys")
+	}
+}
+
+// TestLanguages: of every block it is known who tests it; those without a language are
+// grammars and drawings.
+func TestLanguages(t *testing.T) {
+	tested := map[string]string{
+		"caddyfile": "TestCaddyfiles", "json": "TestJSON", "csv": "TestCSV", "sh": "TestCommandLines", "console": "TestCommandLines",
+		"log": "TestRollout", "promql": "TestQueries", "yaml": "TestPrometheus", "ini": "TestDropIns", "": "",
+	}
+	for _, page := range pages(t) {
+		blocks, _ := fences(t, page)
+		for _, b := range blocks {
+			if _, ok := tested[b.lang]; !ok {
+				t.Errorf("%s: no test knows blocks of %s", b.at, b.lang)
+			}
+		}
+	}
+}
+
 func handlerWithKeys(t *testing.T, source string, object map[string]json.RawMessage) []byte {
 	t.Helper()
 	keys := maps.Clone(object)

@@ -155,24 +155,44 @@ func traffic(t *testing.T, site string) (sent int) {
 // prom is a running Prometheus.
 type prom string
 
+// scrapeConfiguration is what the page shows, with another target, and alerts.yml where it
+// is.
+func scrapeConfiguration(t *testing.T, target string) string {
+	t.Helper()
+	rules, err := filepath.Abs(filepath.Join(root, "docs", "observability", "alerts.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, _ := fences(t, filepath.Join("docs", "observability", "README.md"))
+	for _, b := range blocks {
+		if b.lang != "yaml" {
+			continue
+		}
+		text := b.text
+		for from, to := range map[string]string{`"localhost:2019"`: strconv.Quote(target), "- alerts.yml": "- " + strconv.Quote(rules)} {
+			if strings.Count(text, from) != 1 {
+				t.Fatalf("%s does not have %s once", b.at, from)
+			}
+			text = strings.Replace(text, from, to, 1)
+		}
+		return text
+	}
+	t.Fatal("the page shows no configuration of Prometheus")
+	return ""
+}
+
 // startPrometheus starts a Prometheus that scrapes the target each second and evaluates
 // the alerts.
 func startPrometheus(t *testing.T, target string) prom {
 	t.Helper()
 	backends.Require(t, "prometheus")
-	rules, err := filepath.Abs(filepath.Join(root, "docs", "observability", "alerts.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
+	shown, dir := scrapeConfiguration(t, target), t.TempDir()
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	port, _ := process.Service{
 		Name:  "prometheus",
 		Limit: time.Minute,
 		Command: func(port int, instance string) *exec.Cmd {
-			config := "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n  external_labels: {process: " + instance + "}\n" +
-				"rule_files: [" + strconv.Quote(rules) + "]\n" +
-				"scrape_configs:\n  - job_name: caddy\n    static_configs:\n      - targets: [" + strconv.Quote(target) + "]\n"
+			config := "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n  external_labels: {process: " + instance + "}\n" + shown
 			if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 				t.Fatal(err)
 			}
