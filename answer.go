@@ -57,7 +57,7 @@ func (w *answerWriter) complete() {
 	if w.st.valid == nil {
 		return // a later definition took the identity back
 	}
-	header := w.ResponseWriter.Header()
+	header := w.Header()
 	if _, ok := header["Referrer-Policy"]; !ok && w.policy != "" {
 		header["Referrer-Policy"] = []string{w.policy}
 	}

@@ -50,8 +50,10 @@ func (h *Handler) newMeter() *meter {
 		cookiesCut:   metrics.CookiesCut.WithLabelValues(h.label),
 		pathRefusals: metrics.PathRefusals.WithLabelValues(h.label),
 	}
-	add := func(r result, reasons ...link.Reason) {
+	for r := range m.verifications {
 		m.verifications[r] = make([]prometheus.Counter, len(link.Reasons)+1)
+	}
+	add := func(r result, reasons ...link.Reason) {
 		for _, reason := range reasons {
 			label := cmp.Or(string(reason), noReason)
 			m.verifications[r][reasonIndex(reason)] = metrics.Verifications.WithLabelValues(h.label, resultNames[r], label)
@@ -81,9 +83,12 @@ func (h *Handler) newMeter() *meter {
 	return m
 }
 
-// count counts what became of a request that the definition judged.
+// count counts what became of a request that the definition judged. A reason that the
+// scheme of another module invented has no counter.
 func (m *meter) count(r result, v *verdict) {
-	m.verifications[r][reasonIndex(v.Reason)].Inc()
+	if c := m.verifications[r][reasonIndex(v.Reason)]; c != nil {
+		c.Inc()
+	}
 	if v.wrong {
 		m.wrongSignatures.Inc()
 	}

@@ -356,7 +356,8 @@ func TestAttackMetricLabels(t *testing.T) {
 	}
 }
 
-// TestMeter: counting takes no memory, and every verdict of every mode has a counter.
+// TestMeter: counting takes no memory, every verdict of every mode has a counter, and a
+// reason that no page knows breaks nothing.
 func TestMeter(t *testing.T) {
 	for _, h := range []*Handler{{mode: require}, {mode: require, passMissing: true}, {mode: recognize}, {mode: observe}} {
 		h.label = "meter"
@@ -371,12 +372,18 @@ func TestMeter(t *testing.T) {
 					case required:
 						v.Detail = "users"
 					}
-					result := h.decide(&state{required: required}, v, unreadable)
-					if n := testing.AllocsPerRun(10, func() { m.count(result, v) }); n != 0 {
+					what := h.decide(&state{required: required}, v, unreadable)
+					if m.verifications[what][reasonIndex(reason)] == nil {
+						t.Errorf("mode %d: nothing counts %s %q", h.mode, resultNames[what], reason)
+					}
+					if n := testing.AllocsPerRun(10, func() { m.count(what, v) }); n != 0 {
 						t.Errorf("%v allocations", n)
 					}
 				}
 			}
+		}
+		for r := range resultNames {
+			m.count(result(r), &verdict{Refusal: link.Refusal{Reason: "invented"}})
 		}
 	}
 }

@@ -322,6 +322,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.forwardNobody(r, st, &v)
 	case resultRefused:
 		err = h.refuse(w, r, st, &v)
+	case resultWouldVerify, resultWouldRefuse: // as it came
 	}
 	h.meter.count(what, &v)
 	h.meter.seconds.Observe(h.now().Sub(now).Seconds())

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // from is get from this address.
@@ -340,5 +342,44 @@ func TestForwardedWarning(t *testing.T) {
 				t.Errorf("%d warnings, want %d:\n%s", n, tc.want, data)
 			}
 		})
+	}
+}
+
+// TestThrottleBehindProxy: with trusted_proxies each of the proxy's clients counts for
+// itself.
+func TestThrottleBehindProxy(t *testing.T) {
+	setSecrets(t)
+	s := load(t, "{\nadmin off\nauto_https off\nservers {\ntrusted_proxies static 10.0.0.0/8\ntrusted_proxies_strict\n}\n}\nhttp:// {\n"+
+		"signed_link akid {env.AKID_SECRET} {\nname throttle_proxy\nthrottle 2 1m\n}\ntest_backend\n}\n")
+	s.at(time.Unix(1_800_000_000, 0))
+	for i, want := range []int{401, 401, 429} {
+		// the client's own entry stands before the proxy's
+		header := fmt.Sprintf("X-Forwarded-For: 203.0.113.%d, 192.0.2.1", i)
+		if a := s.from("10.0.0.1", guess(i, i), header); a.Code != want {
+			t.Errorf("guess %d: %d, want %d", i+1, a.Code, want)
+		}
+	}
+	if a := s.from("10.0.0.1", "/x?akid="+goodAKID, "X-Forwarded-For: 192.0.2.2"); a.Code != 200 {
+		t.Errorf("another client of the proxy: %d", a.Code)
+	}
+}
+
+// BenchmarkThrottled is what a guess costs that is not looked at.
+func BenchmarkThrottled(b *testing.B) {
+	b.Setenv("AKID_SECRET", akidSecret)
+	s, err := tryLoad(b, siteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_benchmark\nthrottle 1 30d\n}\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	d, r, now := s.handlers()[0].def, &link.Request{ClientIP: "192.0.2.1"}, time.Now()
+	if err := r.Query.Parse("akid=" + badAKID); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		d.judge(b.Context(), r, nil, now)
+	}
+	if v := d.judge(b.Context(), r, nil, now); v.Reason != link.Throttled {
+		b.Errorf("%+v", v.Refusal)
 	}
 }

@@ -12,6 +12,7 @@ package throttle
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -63,7 +64,9 @@ func (a allowance) wait(until, now int64) int64 { return max(0, until-now-(a.bur
 // set is where a count may stand. A new one takes the place of the one that is forgiven
 // first, so that many networks with a failure or two push out each other, and none that
 // has to wait.
-type set [ways]struct {
+type set [ways]slot
+
+type slot struct {
 	id    atomic.Uint64 // whose count it is; 0: nobody's
 	until atomic.Int64  // when its bucket is full again
 }
@@ -194,18 +197,21 @@ func (t *Throttle) take(id uint64, a allowance, now int64) int64 {
 	lock.Lock()
 	defer lock.Unlock()
 	s := &t.sets[at]
-	first := &s[0]
+	first, earliest := &s[0], int64(math.MaxInt64)
 	for i := range s {
-		switch slot := &s[i]; {
-		case slot.id.Load() == id:
-			until := slot.until.Load()
+		held, until := s[i].id.Load(), s[i].until.Load()
+		if held == id {
 			if wait := a.wait(until, now); wait > 0 {
 				return wait
 			}
-			slot.until.Store(max(until, now) + a.step)
+			s[i].until.Store(max(until, now) + a.step)
 			return 0
-		case first.id.Load() != 0 && (slot.id.Load() == 0 || slot.until.Load() < first.until.Load()):
-			first = slot
+		}
+		if held == 0 {
+			until = math.MinInt64
+		}
+		if until < earliest {
+			first, earliest = &s[i], until
 		}
 	}
 	// in this order, for those who ask without the lock

@@ -155,7 +155,7 @@ func TestAttackFlood(t *testing.T) {
 	}
 	for i := range uint32(1_000_000) {
 		address := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		throttle.Fail(throttle.Client(address.String()), noon.Add(time.Duration(i)*5*time.Microsecond))
+		throttle.Fail(Client{network: throttle.prefix(kindNetwork, address, 32)}, noon.Add(time.Duration(i)*5*time.Microsecond))
 	}
 	end := noon.Add(5 * time.Second) // before a first token comes back
 	if n := throttle.Networks(end); n > Capacity || n < Capacity*9/10 {
