@@ -56,6 +56,7 @@ http://127.0.0.1:SITE {
 		user_keys file /etc/caddy/tokens.csv
 		params comment
 		param user digits
+		param action one_of delete undelete
 		param comment digits
 	}
 	signed_link /sql* sial {
@@ -64,6 +65,7 @@ http://127.0.0.1:SITE {
 			query "SELECT id, secret_token FROM users WHERE id = ?"
 		}
 		param user digits
+		param action one_of delete undelete
 	}
 	signed_link /observe* observe keyed_hash {env.LINK_SECRET} {
 		name observed

@@ -161,12 +161,12 @@ func parse(dir string) (*source, error) {
 					}
 				}
 			case *ast.FuncDecl:
-				switch receiver := receiver(d); {
-				case d.Name.Name == "CaddyModule":
-					ids[receiver] = moduleID(d)
-				case d.Name.Name == "UnmarshalCaddyfile":
-					syntaxes[receiver] = d.Doc.Text()
-				case d.Name.Name == directive:
+				switch d.Name.Name {
+				case "CaddyModule":
+					ids[receiver(d)] = moduleID(d)
+				case "UnmarshalCaddyfile":
+					syntaxes[receiver(d)] = d.Doc.Text()
+				case directive:
 					syntaxes["Handler"] = d.Doc.Text()
 				}
 			}
