@@ -68,7 +68,7 @@ func startStep(t *testing.T, section string) *step {
 	if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.caddy.run(t, dir, []string{"CADDY_ADMIN=unix/" + filepath.Join(dir, "admin.sock")}, "run", "--config", "Caddyfile")
+	s.caddy.run(t, dir, []string{"CADDY_ADMIN=127.0.0.1:0"}, "run", "--config", "Caddyfile")
 	return s
 }
 
