@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCommandLine runs what command-line.md shows, in a shell, at the top of a copy of
-// what it needs, and compares what is printed.
+// TestCommandLine runs every `caddy signed-link` line of the pages, in a shell, at the top
+// of a copy of what it needs, and compares what is printed.
 func TestCommandLine(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {
@@ -28,25 +28,21 @@ func TestCommandLine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	blocks, _ := fences(t, filepath.Join("docs", "command-line.md"))
 	n := 0
-	for _, b := range blocks {
-		if b.lang != "console" {
+	for _, c := range commandLines(t) {
+		if !c.shown || !strings.HasPrefix(c.line, "caddy signed-link ") {
 			continue
 		}
-		for exchange := range strings.SplitSeq(strings.TrimPrefix(b.text, "$ "), "\n$ ") {
-			line, want, _ := strings.Cut(exchange, "\n")
-			n++
-			shell := exec.Command("sh", "-c", line)
-			shell.Dir = dir
-			shell.Env = []string{"HOME=" + t.TempDir(), "PATH=" + bin + ":" + os.Getenv("PATH")}
-			printed, _ := shell.CombinedOutput() // the exit code says what the text says
-			if have := string(printed); strings.TrimSuffix(have, "\n") != strings.TrimSuffix(want, "\n") {
-				t.Errorf("%s: %s\nexpected:\n%s\ngot:\n%s", b.at, line, want, have)
-			}
+		n++
+		shell := exec.Command("sh", "-c", c.line)
+		shell.Dir = dir
+		shell.Env = []string{"HOME=" + t.TempDir(), "PATH=" + bin + ":" + os.Getenv("PATH")}
+		printed, _ := shell.CombinedOutput() // the exit code says what the text says
+		if have := string(printed); strings.TrimSuffix(have, "\n") != strings.TrimSuffix(c.answer, "\n") {
+			t.Errorf("%s: %s\nexpected:\n%s\ngot:\n%s", c.at, c.line, c.answer, have)
 		}
 	}
-	if n < 6 {
+	if n < 8 {
 		t.Errorf("only %d commands were found", n)
 	}
 }
