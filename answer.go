@@ -46,6 +46,7 @@ type answerWriter struct {
 	st     *state
 	policy string // of Referrer-Policy; "" leaves it to the application
 	done   bool
+	values [2]string // memory of the two headers
 }
 
 // complete adds what is missing, once.
@@ -59,9 +60,13 @@ func (w *answerWriter) complete() {
 	}
 	header := w.Header()
 	if _, ok := header["Referrer-Policy"]; !ok && w.policy != "" {
-		header["Referrer-Policy"] = []string{w.policy}
+		w.values[0] = w.policy
+		header["Referrer-Policy"] = w.values[0:1:1]
 	}
-	if lines := header["Cache-Control"]; !isPrivate(lines) {
+	if lines := header["Cache-Control"]; len(lines) == 0 {
+		w.values[1] = "private"
+		header["Cache-Control"] = w.values[1:2:2]
+	} else if !isPrivate(lines) {
 		header["Cache-Control"] = []string{makePrivate(lines)}
 	}
 }
@@ -98,7 +103,7 @@ func (h *Handler) answering(w http.ResponseWriter, st *state) http.ResponseWrite
 	if st.answer.st != nil {
 		return w
 	}
-	st.answer = answerWriter{caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, st, h.referrerPolicy, false}
+	st.answer = answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, st: st, policy: h.referrerPolicy}
 	return &st.answer
 }
 

@@ -29,13 +29,14 @@ func init() {
 type App struct {
 	ctx caddy.Context
 
-	mu          sync.Mutex // while the configuration loads
-	headers     atomic.Pointer[headerNames]
-	definitions atomic.Pointer[[]*definition]
-	guarded     map[*caddyhttp.Server]bool // servers whose error routes have a guard
-	handlers    []*Handler
-	marker      []byte // a random key, under which secrets are compared
-	shared      bool   // what the schemes share was looked at
+	mu           sync.Mutex // while the configuration loads
+	headers      atomic.Pointer[watched]
+	definitions  atomic.Pointer[[]*definition]
+	placeholders atomic.Pointer[[]string]
+	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
+	handlers     []*Handler
+	marker       []byte // a random key, under which secrets are compared
+	shared       bool   // what the schemes share was looked at
 
 	warnedForwarded atomic.Bool // once is enough
 }
@@ -52,8 +53,13 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.guarded = make(map[*caddyhttp.Server]bool)
-	a.headers.Store(new(headerNames))
+	a.headers.Store(newWatched(nil))
 	a.definitions.Store(new([]*definition))
+	placeholders := []string{
+		placeholderPrefix + "user", placeholderPrefix + "key_id", placeholderPrefix + "scheme",
+		placeholderPrefix + "verdict", placeholderPrefix + "reason", placeholderPrefix + "detail",
+	}
+	a.placeholders.Store(&placeholders)
 	a.marker = make([]byte, 32)
 	rand.Read(a.marker)
 	return nil
@@ -95,20 +101,29 @@ func (*App) Stop() error { return nil }
 func (a *App) protect(h *Handler, names []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	headers := slices.Clone(*a.headers.Load())
+	headers := slices.Clone(a.headers.Load().outputs)
 	for _, name := range names {
 		if folded := foldHeader(name); !headers.protects(folded) {
 			headers = append(headers, folded)
 		}
 	}
-	a.headers.Store(&headers)
+	a.headers.Store(newWatched(headers))
 	a.handlers = append(a.handlers, h)
 	definitions := append(slices.Clone(*a.definitions.Load()), h.def)
 	a.definitions.Store(&definitions)
+	placeholders := slices.Clone(*a.placeholders.Load())
+	for _, s := range h.def.schemes {
+		for _, claim := range s.description.Claims {
+			if name := placeholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
+				placeholders = append(placeholders, name)
+			}
+		}
+	}
+	a.placeholders.Store(&placeholders)
 }
 
-func (a *App) protectedHeaders() headerNames { return *a.headers.Load() }
 func (a *App) allDefinitions() []*definition { return *a.definitions.Load() }
+func (a *App) placeholderNames() []string    { return *a.placeholders.Load() }
 
 // guardErrors puts a guard before the server's error routes, if it has any: Caddy
 // runs them for requests that it refuses before all routes, too. A server without

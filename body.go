@@ -22,9 +22,8 @@ import (
 // click is smaller; a larger body on an action link is refused.
 const maxInspected = 1 << 20
 
-// override holds the parameter by which frameworks take another method.
-var override = func() map[query.Profile]*query.Names {
-	m := make(map[query.Profile]*query.Names)
+// override holds the parameter by which frameworks take another method, by profile.
+var override = func() (m [3]*query.Names) {
 	for _, p := range []query.Profile{query.Strict, query.PHP, query.Servlet} {
 		names, err := query.NewNames(p, []string{"_method"})
 		if err != nil {
@@ -38,21 +37,14 @@ var override = func() map[query.Profile]*query.Names {
 // overrideHeaders, as folds, do the same (Symfony, Rails, Laravel, JAX-RS filters).
 var overrideHeaders = headerNames{"x-http-method-override", "x-http-method", "x-method-override"}
 
-// overridesMethod reports whether the request asks the backend's framework to take
-// it for another method than the one that was judged: a mailed GET link would delete.
-func (d *definition) overridesMethod(r *http.Request, view *link.Request) bool {
-	if !d.profile.Has(query.OverriddenMethod) {
-		return false
-	}
-	for name := range r.Header {
-		if overrideHeaders.has(name) {
-			return true
-		}
-	}
+// overridesMethod reports whether the query asks the backend's framework to take the
+// request for another method than the one that was judged: a mailed GET link would
+// delete. The guard looks for headers that do.
+func (d *definition) overridesMethod(view *link.Request) bool {
+	names := override[d.profile]
 	for _, p := range view.Query.Pairs {
-		segment := view.Query.Segment(p)
-		if _, spelling := override[d.profile].Classify(segment); spelling != query.Other {
-			if _, known := d.names.Classify(segment); known == query.Other {
+		if _, spelling := names.ClassifyPair(&view.Query, p); spelling != query.Other {
+			if _, known := d.names.ClassifyPair(&view.Query, p); known == query.Other {
 				return true
 			}
 		}

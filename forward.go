@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,8 +31,16 @@ type state struct {
 	verifiedBy []string // names of the schemes that verified, for the matcher
 	required   bool     // a definition that requires a link verified one
 	cookiesCut int
-	isNew      bool
+	shadowed   []string     // placeholders that must be published; see [bystander]
 	answer     answerWriter // of the first definition that verified
+
+	// The memory of the above, for the first definition that matches.
+	first       verdict
+	firstTaken  bool
+	fewHeaders  [4]header
+	fewValues   [4]string
+	fewVerified [1]string
+	original    originalContext
 }
 
 // stateKey is the name of the state in the request's vars.
@@ -40,21 +49,89 @@ const stateKey = "signed_link.state"
 // String keeps the state out of logs that print all vars.
 func (*state) String() string { return "" }
 
+// bystander stands in the vars in place of a state where no definition has matched yet:
+// most requests of a site, which shall cost no memory. Their placeholders are empty, and
+// the function that says so belongs to no request. Caddy asks it before any that comes
+// later, so a definition that does match publishes its placeholders one by one.
+type bystander struct{}
+
+// String keeps the bystander out of logs that print all vars.
+func (bystander) String() string { return "" }
+
 // placeholderPrefix is what our placeholders start with.
 const placeholderPrefix = "http.signed_link."
 
+// stateOf returns the state of the request, nil if there is none, and whether a
+// signed_link ran before on this request.
+func stateOf(vars map[string]any) (st *state, before bool) {
+	v, before := vars[stateKey]
+	st, _ = v.(*state)
+	return st, before
+}
+
 // enter returns the state of the request, and makes it on the first call.
-func enter(r *http.Request) *state {
-	if st, ok := caddyhttp.GetVar(r.Context(), stateKey).(*state); ok {
-		st.isNew = false
+func (a *App) enter(r *http.Request) *state {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	st, before := stateOf(vars)
+	if st != nil {
 		return st
 	}
-	st := &state{isNew: true, query: r.URL.RawQuery}
-	caddyhttp.SetVar(r.Context(), stateKey, st)
+	st = &state{query: r.URL.RawQuery}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		st.query = original.URL.RawQuery // what was changed since is a rewrite
+	}
+	st.headers, st.verifiedBy = st.fewHeaders[:0], st.fewVerified[:0]
+	if vars != nil {
+		vars[stateKey] = st
+	}
+	if before {
+		st.shadowed = a.placeholderNames()
+		return st
+	}
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(st.placeholder)
 	}
 	return st
+}
+
+// standBy lets a request pass that no definition has matched yet.
+func standBy(r *http.Request, vars map[string]any) {
+	if _, before := stateOf(vars); before || vars == nil {
+		return
+	}
+	vars[stateKey] = bystander{}
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(silent)
+	}
+}
+
+// silent is the placeholders of a bystander.
+func silent(key string) (any, bool) {
+	return "", strings.HasPrefix(key, placeholderPrefix) || key == authUserPlaceholder
+}
+
+// publish sets the placeholders to what they are now, where they cannot be asked for.
+func (st *state) publish(r *http.Request) {
+	if st.shadowed == nil {
+		return
+	}
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	for _, name := range st.shadowed {
+		value, _ := st.placeholder(name)
+		repl.Set(name, value)
+	}
+}
+
+// newVerdict returns an empty verdict that lives as long as the request.
+func (st *state) newVerdict() *verdict {
+	if st.firstTaken {
+		return new(verdict)
+	}
+	st.firstTaken = true
+	return &st.first
 }
 
 // placeholder returns the value of one of our placeholders: on every request, and
@@ -62,8 +139,13 @@ func enter(r *http.Request) *state {
 func (st *state) placeholder(key string) (any, bool) {
 	name, ours := strings.CutPrefix(key, placeholderPrefix)
 	if !ours {
-		// Caddy asks what was set before it asks here, so this is nobody.
-		return "", key == authUserPlaceholder
+		if key != authUserPlaceholder {
+			return nil, false
+		}
+		if st.valid != nil && st.valid.scheme.user != nil {
+			return st.valid.user, true
+		}
+		return "", true
 	}
 	if claim, ok := strings.CutPrefix(name, "claim."); ok && st.valid != nil {
 		return st.valid.claims.Get(claim), true
@@ -108,6 +190,7 @@ func (st *state) say(r *http.Request, v *verdict) {
 	if v.Reason != link.Missing || st.valid == nil {
 		st.last = v
 	}
+	st.publish(r)
 }
 
 // read returns the view of the request as the client sent it. It is made once: two
@@ -179,7 +262,7 @@ func (*state) conflict(v *verdict) bool {
 // forwardVerified makes the request what the backend gets: without the signature,
 // every other byte of the query as sent, and with the headers of the identity.
 func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
-	st.cut(r, h.cutVerified(v.scheme))
+	st.cut(r, func(segment string) bool { return h.cutsVerified(v.scheme, segment) })
 	h.meter.cookiesCut.Add(st.cutCookies(r, h.def))
 	dropUpgrade(r)
 	dropUndeclaredBody(r)
@@ -191,37 +274,39 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	if st.valid != nil {
 		return // the first definition speaks; this one agrees with it
 	}
-	st.valid = v
-	if v.scheme.user != nil {
-		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok && v.scheme.user != nil {
+		// Caddy asks for what was set before it asks us: only where there is something, or
+		// where it does not ask us, must this be set, too.
+		if earlier, _ := repl.Get(authUserPlaceholder); earlier != "" || st.shadowed != nil {
 			repl.Set(authUserPlaceholder, v.user)
 		}
 	}
+	st.valid = v
+	st.publish(r)
 }
 
 // authUserPlaceholder is Caddy's own name for the authenticated user: the access
 // log's user_id and FastCGI's REMOTE_USER are made from it.
 const authUserPlaceholder = "http.auth.user.id"
 
-// cutVerified returns which segments are cut out of a request that s verified.
-func (h *Handler) cutVerified(s *scheme) func(segment string) bool {
-	names, d := h.def.names, h.def
+// cutsVerified reports whether a segment is cut out of a request that s verified.
+func (h *Handler) cutsVerified(s *scheme, segment string) bool {
+	i, spelling := h.def.names.Classify(segment)
+	known := spelling != query.Other
+	if h.strip == stripSignature && !h.cutUnsigned {
+		return known && h.def.signature.has(i)
+	}
 	whole := s.description.Coverage != link.Named
-	return func(segment string) bool {
-		i, spelling := names.Classify(segment)
-		known := spelling != query.Other
-		signature := known && d.signature.has(i)
-		covered := known && s.covered.has(i) || whole && !s.ignore.Match(rawName(segment))
-		switch {
-		case h.cutUnsigned && !covered:
-			return true
-		case h.strip == stripNone:
-			return false
-		case h.strip == stripSigned:
-			return covered
-		default:
-			return signature
-		}
+	covered := known && s.covered.has(i) || whole && !s.ignore.Match(rawName(segment))
+	switch {
+	case h.cutUnsigned && !covered:
+		return true
+	case h.strip == stripNone:
+		return false
+	case h.strip == stripSigned:
+		return covered
+	default:
+		return known && h.def.signature.has(i)
 	}
 }
 
@@ -257,6 +342,7 @@ func (st *state) forget(r *http.Request) {
 		}
 	}
 	st.headers, st.valid, st.verifiedBy, st.required = nil, nil, nil, false
+	st.publish(r)
 }
 
 // setHeader sets a header to exactly one value, and remembers it, so that the guard
@@ -265,12 +351,21 @@ func (st *state) setHeader(r *http.Request, x header) {
 	if st.value(x.name) != "" {
 		return
 	}
-	r.Header[x.name] = []string{x.value}
+	n := len(st.headers)
 	st.headers = append(st.headers, x)
+	if n < len(st.fewValues) {
+		st.fewValues[n] = x.value
+		r.Header[x.name] = st.fewValues[n : n+1 : n+1]
+		return
+	}
+	r.Header[x.name] = []string{x.value}
 }
 
 // value is the value of the header that a definition of this request set.
 func (st *state) value(name string) string {
+	if st == nil {
+		return ""
+	}
 	for _, x := range st.headers {
 		if x.name == name {
 			return x.value
@@ -325,10 +420,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 
 // cutRefused returns which segments are cut out of a refused request: the protected
 // ones of every definition, for those that stand behind this one have not judged
-// theirs; or all, where the message covers all or the query cannot be read.
+// theirs; or nil, which is all, where the message covers all or the query cannot be read.
 func (h *Handler) cutRefused(st *state) func(segment string) bool {
 	if st.unreadable != nil || st.request.Query.Control || h.def == nil || h.def.coversAll {
-		return func(string) bool { return true }
+		return nil
 	}
 	return h.app.isProtected
 }
@@ -352,37 +447,56 @@ var defaultStatuses = map[link.Reason]int{
 // from which FastCGI makes REQUEST_URI, {orig_uri} its value, and handle_errors the
 // request that it sees.
 func (st *state) cut(r *http.Request, drop func(segment string) bool) {
-	clean := func(raw string) (string, bool) {
-		left, n := query.Cut(raw, drop)
-		return left, n > 0
+	raw, uri := r.URL.RawQuery, r.RequestURI
+	left, leftURI, changed := cutTarget(raw, uri, drop)
+	if changed {
+		r.URL.RawQuery, r.RequestURI = left, leftURI
 	}
-	cutURI := func(uri string) string {
-		path, raw, ok := strings.Cut(uri, "?")
-		left, changed := clean(raw)
-		switch {
-		case !ok || !changed:
-			return uri
-		case left == "":
-			return path
-		default:
-			return path + "?" + left
-		}
-	}
-	if left, changed := clean(r.URL.RawQuery); changed {
-		r.URL.RawQuery = left
-		r.RequestURI = cutURI(r.RequestURI)
-	}
-	st.query = r.URL.RawQuery
+	st.query = left
 
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
 	if !ok {
 		return
 	}
-	if left, changed := clean(original.URL.RawQuery); changed {
+	if original.URL.RawQuery != raw || original.RequestURI != uri { // mostly it is the same
+		left, leftURI, changed = cutTarget(original.URL.RawQuery, original.RequestURI, drop)
+	}
+	if changed {
 		// in place, for handlers that derived a request before this one ran
 		original.URL.RawQuery = left
-		original.RequestURI = cutURI(original.RequestURI)
+		original.RequestURI = leftURI
 		st.replaceOriginal(r, original)
+	}
+}
+
+// cutTarget cuts segments out of a query, and out of the target of the request in which
+// it mostly stands. Unless they differ, the one is a part of the other. A drop of nil
+// drops all.
+func cutTarget(raw, uri string, drop func(segment string) bool) (left, leftURI string, changed bool) {
+	var buf [512]byte
+	path, inURI, ok := strings.Cut(uri, "?")
+	if drop == nil {
+		return "", path, raw != "" || ok
+	}
+	if !ok || inURI != raw {
+		left, n := query.Cut(raw, drop)
+		if n == 0 {
+			return raw, uri, false
+		}
+		if inURI, _ = query.Cut(inURI, drop); inURI != "" {
+			path += "?" + inURI
+		}
+		return left, path, true
+	}
+	b, n := query.AppendCut(append(append(buf[:0], path...), '?'), raw, drop)
+	switch {
+	case n == 0:
+		return raw, uri, false
+	case len(b) == len(path)+1:
+		return "", path, true
+	default:
+		leftURI = string(b)
+		return leftURI[len(path)+1:], leftURI, true
 	}
 }
 
@@ -401,11 +515,31 @@ func (st *state) dropTarget(r *http.Request) {
 // replaceOriginal puts the original request, whose URL was changed in place, behind the
 // pointer r, because placeholders close over it, and into the placeholder of its text,
 // for those who hold another pointer, as error routes do.
-func (*state) replaceOriginal(r *http.Request, original http.Request) {
-	*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+func (st *state) replaceOriginal(r *http.Request, original http.Request) {
+	ctx := &st.original
+	if ctx.Context != nil {
+		ctx = new(originalContext) // others may read that one now
+	}
+	*ctx = originalContext{r.Context(), original}
+	*r = *r.WithContext(ctx)
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.request.orig_uri", original.RequestURI)
 	}
+}
+
+// originalContext is a context with another original request. It is what
+// [context.WithValue] makes, in memory that is there.
+type originalContext struct {
+	context.Context
+	original any // the http.Request
+}
+
+// Value implements [context.Context].
+func (c *originalContext) Value(key any) any {
+	if key == caddyhttp.OriginalRequestCtxKey {
+		return c.original
+	}
+	return c.Context.Value(key)
 }
 
 // cutCookies removes the cookies that PHP would file under a protected name, which
@@ -417,7 +551,7 @@ func (st *state) cutCookies(r *http.Request, d *definition) float64 {
 		return 0
 	}
 	lines, ok := r.Header["Cookie"]
-	if !ok {
+	if !ok || !slices.ContainsFunc(lines, func(line string) bool { return hasProtectedCookie(line, d.cookies) }) {
 		return 0
 	}
 	left := make([]string, 0, len(lines))
@@ -440,18 +574,31 @@ func (st *state) cutCookies(r *http.Request, d *definition) float64 {
 	return float64(cut)
 }
 
+// protectedCookie reports whether PHP files the cookie under one of the names.
+func protectedCookie(part string, names *query.Names) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
+	// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
+	// array to the one and a text to the other.
+	_, spelling := names.ClassifyEither(name)
+	return spelling != query.Other
+}
+
+func hasProtectedCookie(line string, names *query.Names) bool {
+	for part := range strings.SplitSeq(line, ";") {
+		if protectedCookie(part, names) {
+			return true
+		}
+	}
+	return false
+}
+
 // cutCookieLine removes cookies from a Cookie header, and leaves the others byte for
 // byte.
 func cutCookieLine(line string, names *query.Names) (string, int) {
 	var kept []string
 	n := 0
 	for part := range strings.SplitSeq(line, ";") {
-		name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
-		// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
-		// array to the one and a text to the other.
-		_, decoded := names.Classify(name)
-		_, asIs := names.ClassifyDecoded([]byte(name))
-		if decoded != query.Other || asIs != query.Other {
+		if protectedCookie(part, names) {
 			n++
 			continue
 		}

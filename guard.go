@@ -96,36 +96,73 @@ func (n headerNames) has(name string) bool {
 	return false
 }
 
+// watched is what the guard looks for among the headers. It is immutable.
+type watched struct {
+	outputs headerNames // of every definition, but for those below protectedPrefix
+
+	// first tells with which bytes a name begins that the guard must look at; most do
+	// with others.
+	first [256]bool
+}
+
+func newWatched(outputs headerNames) *watched {
+	w := &watched{outputs: outputs}
+	for _, names := range []headerNames{outputs, rerouting, forwarded, overrideHeaders, {protectedPrefix, "connection", "trailer", "upgrade"}} {
+		for _, name := range names {
+			for c := range w.first {
+				w.first[c] = w.first[c] || foldByte(byte(c)) == name[0]
+			}
+		}
+	}
+	return w
+}
+
 // guard deletes what a client could use to forge an identity. It runs on every
 // request, matched or not, in every mode, before anything can fail: an error route
-// sees the headers as they are then.
-func (a *App) guard(r *http.Request, st *state) {
-	protected := a.protectedHeaders()
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+// sees the headers as they are then. It reports whether a header asks for another
+// method.
+func (a *App) guard(r *http.Request, st *state) (overrides bool) {
+	w := a.headers.Load()
+	var connection, upgrade bool
 	for name, values := range r.Header {
-		if rerouting.has(name) || !trusted && forwarded.has(name) {
+		switch {
+		case name == "" || !w.first[name[0]]:
+		case rerouting.has(name):
 			delete(r.Header, name)
-			continue
+		case w.outputs.protects(name):
+			if ours := st.value(name); ours != "" && len(values) == 1 && values[0] == ours {
+				continue // an earlier definition of this request set it
+			}
+			delete(r.Header, name)
+		case forwarded.has(name):
+			if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+				delete(r.Header, name)
+			}
+		case name == "Connection":
+			connection = true
+		case name == "Upgrade":
+			upgrade = true
+		case name == "Trailer":
+			// Announced trailers go to the backend, where Apache's MergeTrailers makes
+			// headers of them. Without an announcement net/http drops them.
+			delete(r.Header, name)
+		case overrideHeaders.has(name):
+			overrides = true
 		}
-		if !protected.protects(name) {
-			continue
-		}
-		if ours := st.value(name); ours != "" && len(values) == 1 && values[0] == ours {
-			continue // an earlier definition of this request set it
-		}
-		delete(r.Header, name)
 	}
-	// Caddy's proxies delete what Connection names after this handler has set it
-	// (the class of CVE-2024-45410 and CVE-2025-48865).
-	filterConnection(r.Header, protected.protects)
-	// Announced trailers go to the backend, where Apache's MergeTrailers makes
-	// headers of them. Without an announcement net/http drops them.
 	r.Trailer = nil
-	delete(r.Header, "Trailer")
-	// Behind a 101 that names h2c whole requests pass that no guard sees.
-	if protocols, ok := r.Header["Upgrade"]; ok && (len(protocols) != 1 || !strings.EqualFold(protocols[0], "websocket")) {
-		dropUpgrade(r)
+	if connection {
+		// Caddy's proxies delete what Connection names after this handler has set it
+		// (the class of CVE-2024-45410 and CVE-2025-48865).
+		filterConnection(r.Header, w.outputs.protects)
 	}
+	if upgrade {
+		// Behind a 101 that names h2c whole requests pass that no guard sees.
+		if protocols := r.Header["Upgrade"]; len(protocols) != 1 || !strings.EqualFold(protocols[0], "websocket") {
+			dropUpgrade(r)
+		}
+	}
+	return overrides
 }
 
 // filterConnection takes tokens out of the Connection header.
@@ -160,12 +197,6 @@ func filterConnection(h http.Header, drop func(token string) bool) {
 	h["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
-// errorBefore reports whether the request is on an error route and no signed_link
-// ran before it: Caddy itself refused it, for a method of 33 letters, say.
-func (st *state) errorBefore(r *http.Request) bool {
-	return st.isNew && r.Context().Value(caddyhttp.ErrorCtxKey) != nil
-}
-
 // isProtected reports whether a segment of a query spells a protected parameter of
 // any definition of the config.
 func (a *App) isProtected(segment string) bool {
@@ -181,7 +212,7 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 	var current query.Query
 	drop := a.isProtected
 	if current.Parse(r.URL.RawQuery) != nil || current.Control {
-		drop = func(string) bool { return true }
+		drop = nil
 	}
 	st.cut(r, drop)
 	for _, d := range a.allDefinitions() {

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 func init() {
@@ -267,19 +268,23 @@ const (
 // ServeHTTP is the way of a request: guard, read, verify, admit, forward.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	// guard: on every request, before anything else
-	st := enter(r)
-	h.app.guard(r, st)
-	switch onErrorRoute := r.Context().Value(caddyhttp.ErrorCtxKey) != nil; {
-	case plainTarget(r.URL):
-	case onErrorRoute:
-		st.dropTarget(r)
-	case h.mode != observe:
-		return h.refusePath(w, r, st)
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	st, before := stateOf(vars)
+	overrides := h.app.guard(r, st)
+	if !plainTarget(r.URL) {
+		switch {
+		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
+			st = h.app.enter(r)
+			st.dropTarget(r)
+		case h.mode != observe:
+			return h.refusePath(w, r, h.app.enter(r))
+		}
 	}
 	if h.Guard {
-		if st.errorBefore(r) {
-			h.app.cutProtected(r, st) // an error before the routes: nobody judged the query
+		if !before && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
+			h.app.cutProtected(r, h.app.enter(r)) // an error before the routes: nobody judged the query
 		}
+		standBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
 	matched, err := h.matchers.AnyMatchWithError(r)
@@ -287,24 +292,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return err
 	}
 	if h.mode != observe && h.pathConfuses(w, r, matched) {
-		return h.refusePath(w, r, st)
+		return h.refusePath(w, r, h.app.enter(r))
 	}
 	if !matched {
+		standBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
 
 	// read and verify: the bytes that the client sent, whatever was changed since
 	now := h.now()
+	st = h.app.enter(r)
 	request, unreadable := st.read(r)
 	h.warnForwarded(r, st)
-	v := h.def.judge(r.Context(), request, unreadable, now)
+	v := st.newVerdict()
+	h.def.judgeInto(r.Context(), v, request, unreadable, now)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
-		v.Refusal = h.admit(r, st, &v)
+		v.Refusal = h.admit(r, st, v, overrides)
 	}
-	st.say(r, &v)
-	h.log(st, &v)
+	st.say(r, v)
+	h.log(st, v)
 	if v.scheme != nil {
 		v.scheme.matches.countLookup(v.lookup)
 	}
@@ -313,18 +321,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	// forward
-	what := h.decide(st, &v, unreadable)
+	what := h.decide(st, v, unreadable)
 	switch what {
 	case resultVerified:
-		h.forwardVerified(r, st, &v)
+		h.forwardVerified(r, st, v)
 		w = h.answering(w, st)
 	case resultAnonymous:
-		h.forwardNobody(r, st, &v)
+		h.forwardNobody(r, st, v)
 	case resultRefused:
-		err = h.refuse(w, r, st, &v)
+		err = h.refuse(w, r, st, v)
 	case resultWouldVerify, resultWouldRefuse: // as it came
 	}
-	h.meter.count(what, &v)
+	h.meter.count(what, v)
 	h.meter.seconds.Observe(h.now().Sub(now).Seconds())
 	if what == resultRefused {
 		return err
@@ -364,11 +372,11 @@ func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state) 
 }
 
 // admit judges what surrounds a link whose signature is right.
-func (h *Handler) admit(r *http.Request, st *state, v *verdict) link.Refusal {
+func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) link.Refusal {
 	if !h.def.allowsMethod(st.request.Method) || !h.def.allowsMethod(r.Method) {
 		return link.Refuse(link.Method, "")
 	}
-	if h.def.overridesMethod(r, &st.request) {
+	if h.def.profile.Has(query.OverriddenMethod) && (overrides || h.def.overridesMethod(&st.request)) {
 		return link.Refuse(link.Method, "override")
 	}
 	if refusal := h.def.admitBody(r, slices.Contains(h.def.bodies, st.request.Method)); !refusal.None() {

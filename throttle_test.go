@@ -376,10 +376,12 @@ func BenchmarkThrottled(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	var v verdict
 	for b.Loop() {
-		d.judge(b.Context(), r, nil, now)
+		v = verdict{}
+		d.judgeInto(b.Context(), &v, r, nil, now)
 	}
-	if v := d.judge(b.Context(), r, nil, now); v.Reason != link.Throttled {
+	if v.Reason != link.Throttled {
 		b.Errorf("%+v", v.Refusal)
 	}
 }

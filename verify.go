@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -63,7 +64,8 @@ type scheme struct {
 	keys      keys.SetSource  // one of keys and users
 	users     keys.UserSource //
 	dummy     []byte          // stands in for the key of a user or key id that does not exist
-	matches   matches         // how often each key verified
+	bound     atomic.Pointer[boundKeys]
+	matches   matches // how often each key verified
 	throttle  *throttle.Throttle
 	findings  []link.Finding  // what the checker says
 	allowed   map[string]bool // codes of findings that the operator allowed
@@ -101,6 +103,34 @@ type verdict struct {
 
 	client throttle.Client // for whom a failure counts
 	wait   time.Duration   // of a client that is throttled
+
+	// The memory of the above, so that a verdict costs one piece of it and not ten.
+	link       link.Link
+	fewClaims  [2]link.Claim
+	fewHeaders [4]header
+}
+
+// boundKeys are the keys of a set, prepared for the scheme. They are made when a set is
+// met for the first time, so that a new set of a source makes new ones. Requests that
+// are under way keep what they have.
+type boundKeys struct {
+	set    *keys.Set
+	verify []link.Verifier // by place in the set
+	dummy  link.Verifier
+}
+
+// bind returns the keys that may verify now, prepared.
+func (s *scheme) bind() *boundKeys {
+	set := s.keys.KeySet()
+	if b := s.bound.Load(); b != nil && b.set == set {
+		return b
+	}
+	b := &boundKeys{set: set, verify: make([]link.Verifier, set.Len()), dummy: link.Bind(s.scheme, s.dummy)}
+	for i := range b.verify {
+		b.verify[i] = link.Bind(s.scheme, set.All()[i].Secret.Bytes())
+	}
+	s.bound.Store(b)
+	return b
 }
 
 // stage is how far along its way a link came. Of several schemes that all refuse one,
@@ -141,39 +171,49 @@ func (v *verdict) schemeName() string {
 
 // judge reads and verifies. unreadable is the error of parsing r.Query, if any.
 func (d *definition) judge(ctx context.Context, r *link.Request, unreadable error, now time.Time) verdict {
+	v := new(verdict)
+	d.judgeInto(ctx, v, r, unreadable, now)
+	return *v
+}
+
+// judgeInto is judge with a verdict, which is empty, for those who have the memory.
+func (d *definition) judgeInto(ctx context.Context, v *verdict, r *link.Request, unreadable error, now time.Time) {
 	if unreadable != nil {
-		detail := "too_long"
+		v.Refusal = link.Refuse(link.Malformed, "too_long")
 		if errors.Is(unreadable, query.ErrTooMany) {
-			detail = "too_many"
+			v.Detail = "too_many"
 		}
-		return verdict{Refusal: link.Refuse(link.Malformed, detail)}
+		return
 	}
-	present, refusal := d.read(r)
-	if !refusal.None() {
-		return verdict{Refusal: refusal}
+	var present nameSet
+	if present, v.Refusal = d.read(r); !v.None() {
+		return
 	}
 	if present&d.signature == 0 {
-		return verdict{Refusal: link.Refuse(link.Missing, "")}
+		v.Refusal = link.Refuse(link.Missing, "")
+		return
 	}
-	candidates, refusal := d.candidates(present)
-	if !refusal.None() {
-		return verdict{Refusal: refusal}
+	if v.Refusal = d.twoLinks(present); !v.None() {
+		return
 	}
-	best := candidates[0].judge(ctx, r, present, d.profile, now)
-	wrong := best.Reason == link.BadSignature
-	for _, s := range candidates[1:] {
-		if best.None() {
-			break
+	wrong := false
+	for _, s := range d.schemes {
+		switch {
+		case present&s.signature == 0:
+		case v.scheme == nil:
+			s.judge(ctx, r, present, d.profile, now, v)
+			wrong = v.Reason == link.BadSignature
+		case !v.None():
+			other := new(verdict)
+			s.judge(ctx, r, present, d.profile, now, other)
+			wrong = wrong || other.Reason == link.BadSignature
+			if other.None() || other.stage > v.stage {
+				*v = *other
+			}
 		}
-		v := s.judge(ctx, r, present, d.profile, now)
-		wrong = wrong || v.Reason == link.BadSignature
-		if v.None() || v.stage > best.stage {
-			best = v
-		}
 	}
-	best.wrong = wrong && best.stage < stageSigned
-	d.settle(&best, now)
-	return best
+	v.wrong = wrong && v.stage < stageSigned
+	d.settle(v, now)
 }
 
 // read finds the protected parameters. Each may be there once, under every reading
@@ -184,7 +224,7 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		return 0, link.Refuse(link.Ambiguous, "control")
 	}
 	for _, p := range r.Query.Pairs {
-		i, spelling := d.names.Classify(r.Query.Segment(p))
+		i, spelling := d.names.ClassifyPair(&r.Query, p)
 		switch spelling {
 		case query.Other:
 			continue
@@ -199,6 +239,10 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		if present.has(i) && d.profile.Has(query.SingleName) {
 			return 0, link.Refuse(link.Ambiguous, "duplicate")
 		}
+		present.add(i)
+		if r.Query.Plain {
+			continue
+		}
 		// Pairs that Go's parser would drop, and that backends read in three ways.
 		raw := r.Query.RawValue(p)
 		if strings.IndexByte(raw, ';') >= 0 && d.profile.Has(query.SemicolonInValue) {
@@ -207,77 +251,65 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		if query.BrokenEscape(raw) && d.profile.Has(query.BrokenEscapeInValue) {
 			return 0, link.Refuse(link.Ambiguous, "escape")
 		}
-		present.add(i)
 	}
 	return present, link.Refusal{}
 }
 
-// candidates are the schemes whose signature parameters are there, in written order.
-// Two links at once, say an AKID and a signed user, are two opinions about one
-// request: nobody can say which the backend would act on.
-func (d *definition) candidates(present nameSet) ([]*scheme, link.Refusal) {
-	if len(d.schemes) == 1 {
-		return d.schemes, link.Refusal{}
-	}
-	var found []*scheme
-	for _, s := range d.schemes {
-		if present&s.signature == 0 {
-			continue
-		}
-		for _, other := range found {
-			if s.signature&other.signature == 0 {
-				return nil, link.Refuse(link.Ambiguous, "two_links")
+// twoLinks refuses signature parameters of schemes that share none. Two links at once,
+// say an AKID and a signed user, are two opinions about one request: nobody can say
+// which the backend would act on.
+func (d *definition) twoLinks(present nameSet) link.Refusal {
+	for i, s := range d.schemes {
+		for _, other := range d.schemes[:i] {
+			if present&s.signature != 0 && present&other.signature != 0 && s.signature&other.signature == 0 {
+				return link.Refuse(link.Ambiguous, "two_links")
 			}
 		}
-		found = append(found, s)
 	}
-	return found, link.Refusal{}
+	return link.Refusal{}
 }
 
 // judge verifies the link by one scheme.
-func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile query.Profile, now time.Time) verdict {
-	v := verdict{scheme: s}
-	if s.description.Coverage == link.Sorted {
-		skip := func(raw string) bool { return s.ignore.Match(raw) }
-		if r.Query.Repeated(profile, skip) != "" {
-			v.Refusal = link.Refuse(link.Ambiguous, "duplicate")
-			return v
-		}
+func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile query.Profile, now time.Time, v *verdict) {
+	v.scheme = s
+	if s.description.Coverage == link.Sorted && r.Query.Repeated(profile, s.ignore.Match) != "" {
+		v.Refusal = link.Refuse(link.Ambiguous, "duplicate")
+		return
 	}
-	var l link.Link
+	l := &v.link
+	l.Claims = v.fewClaims[:0]
 	if s.users != nil {
-		l.User = string(s.user.Append(nil, r, keyedhash.Values{}))
+		l.User = s.user.Render(r, new(keyedhash.Values))
 	}
-	if v.Refusal = s.scheme.Read(r, &l); !v.None() {
-		return v
+	if v.Refusal = s.scheme.Read(r, l); !v.None() {
+		return
 	}
-	if v.Refusal = s.checkRules(r, &l); !v.None() {
-		return v
+	if v.Refusal = s.checkRules(r, l); !v.None() {
+		return
 	}
 	v.stage = stageVerify
 	if s.throttle != nil {
-		v.client = s.suspect(r, &l)
+		v.client = s.suspect(r, l)
 		if v.throttled(s.throttle.Wait(v.client, now)) {
-			return v
+			return
 		}
 	}
-	if v.Refusal = s.verify(ctx, r, &l, &v, now); !v.None() {
-		return v
+	if v.Refusal = s.verify(ctx, r, l, v, now); !v.None() {
+		return
 	}
 	v.stage = stageSigned
 	// From here on the signature is right, so nothing that is said is an oracle.
-	if v.Refusal = s.policy.Check(&l, now); !v.None() {
-		return v
+	if v.Refusal = s.policy.Check(l, now); !v.None() {
+		return
 	}
 	if s.description.Coverage == link.Named && present&^s.covered != 0 {
 		// another scheme of the definition protects a parameter that this link
 		// does not sign: its value is the client's own word
 		v.Refusal = link.Refuse(link.Ambiguous, "uncovered")
-		return v
+		return
 	}
 	v.claims = l.Claims
-	v.Refusal = s.results(r, &l, profile, &v)
-	return v
+	v.Refusal = s.results(r, l, profile, v)
 }
 
 func (s *scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
@@ -309,22 +341,22 @@ func (s *scheme) verify(ctx context.Context, r *link.Request, l *link.Link, v *v
 	if s.users != nil {
 		return s.verifyUser(ctx, r, l, v)
 	}
-	set := s.keys.KeySet()
+	bound := s.bind()
+	all := bound.set.All()
 	var match *keys.Key
 	if l.KeyID != "" {
-		key := set.ByID(l.KeyID)
-		if key == nil {
-			s.scheme.Verify(r, l, s.dummy)
+		i, ok := bound.set.Place(l.KeyID)
+		if !ok {
+			bound.dummy(r, l)
 			v.note = "no such key id"
 			return link.Refuse(link.BadSignature, "")
 		}
-		if s.scheme.Verify(r, l, key.Secret.Bytes()) {
-			match = key
+		if bound.verify[i](r, l) {
+			match = &all[i]
 		}
 	} else {
-		all := set.All()
-		for i := range all {
-			if s.scheme.Verify(r, l, all[i].Secret.Bytes()) && (match == nil || match.At(now) != keys.Valid) {
+		for i, verify := range bound.verify {
+			if verify(r, l) && (match == nil || match.At(now) != keys.Valid) {
 				match = &all[i]
 			}
 		}
@@ -380,13 +412,14 @@ func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, 
 // results makes the headers of a verified request. A value that backends would read
 // differently refuses the link, because half an identity is none.
 func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v *verdict) link.Refusal {
-	values := keyedhash.Values{Claims: l.Claims}
-	encode := s.userValue.encode
+	values := &keyedhash.Values{Claims: l.Claims, Local: func(string) string { return v.user }}
+	encode := s.userValue
 	if !profile.Has(query.HeaderSafeValue) {
-		encode = func(value string) (string, string) { return value, "" }
+		encode = valueAny
 	}
+	v.headers = v.fewHeaders[:0]
 	if s.user != nil {
-		user, detail := encode(string(s.user.Append(nil, r, values)))
+		user, detail := encode.encode(s.user.Render(r, values))
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}
@@ -397,13 +430,13 @@ func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v
 	if v.keyID != "" {
 		v.headers = append(v.headers, header{headerKeyID, v.keyID})
 	}
-	values.Local = func(string) string { return v.user }
-	for _, o := range s.outputs {
-		value := string(o.template.Append(nil, r, values))
+	for i := range s.outputs {
+		o := &s.outputs[i]
+		value := o.template.Render(r, values)
 		if value == "" {
 			continue
 		}
-		text, detail := encode(value)
+		text, detail := encode.encode(value)
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}
@@ -419,6 +452,7 @@ const (
 	valueASCII   valueEncoding = iota // printable ASCII only
 	valuePercent                      // other bytes as %XX
 	valueUTF8                         // other characters as UTF-8
+	valueAny                          // as it is: the profile has no such rule
 )
 
 // encode returns the value as it goes into a header, or the detail of why it cannot.
@@ -429,6 +463,8 @@ const (
 // and in some PHP settings.
 func (e valueEncoding) encode(value string) (text, detail string) {
 	switch {
+	case e == valueAny:
+		return value, ""
 	case value == "":
 		return "", "empty"
 	case len(value) > maxUser:
@@ -436,6 +472,9 @@ func (e valueEncoding) encode(value string) (text, detail string) {
 	}
 	if e == valuePercent {
 		return percentEncode(value), ""
+	}
+	if plainValue(value) {
+		return value, ""
 	}
 	if e == valueUTF8 && !utf8.ValidString(value) {
 		return "", "charset"
@@ -449,6 +488,16 @@ func (e valueEncoding) encode(value string) (text, detail string) {
 		return "", "blank"
 	}
 	return value, ""
+}
+
+// plainValue reports whether the value is visible ASCII without semicolons, as most are.
+func plainValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c <= ' ' || c >= 0x7F || c == ';' {
+			return false
+		}
+	}
+	return true
 }
 
 // percentEncode writes every byte but visible ASCII as %XX; '%' and ';' too, so that

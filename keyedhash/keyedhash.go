@@ -6,6 +6,7 @@
 package keyedhash
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -302,8 +303,23 @@ func (s *Scheme) Verify(r *link.Request, l *link.Link, key []byte) bool {
 	return s.mac.Equal(l.Signature, key, s.AppendMessage(buf[:0], r, l, key))
 }
 
+// Bind implements [link.Binder]: what stands in the message before the first value of
+// the request is computed once.
+func (s *Scheme) Bind(key []byte) link.Verifier {
+	beginning, rest := s.message.constant(key)
+	prepared, own := s.mac.Key(key, beginning), bytes.Clone(key)
+	return func(r *link.Request, l *link.Link) bool {
+		var buf [512]byte
+		return prepared.Equal(l.Signature, s.appendMessage(buf[:0], rest, r, l, own))
+	}
+}
+
 // AppendMessage implements [link.Signer].
 func (s *Scheme) AppendMessage(dst []byte, r *link.Request, l *link.Link, key []byte) []byte {
+	return s.appendMessage(dst, s.message, r, l, key)
+}
+
+func (s *Scheme) appendMessage(dst []byte, t *Template, r *link.Request, l *link.Link, key []byte) []byte {
 	v := Values{Secret: key}
 	if s.preset.Local != nil {
 		v.Local = func(name string) string { return s.preset.Local(r, l, name) }
@@ -311,7 +327,7 @@ func (s *Scheme) AppendMessage(dst []byte, r *link.Request, l *link.Link, key []
 	if !s.leavesOthers {
 		v.Left = s.inMessage
 	}
-	return s.message.Append(dst, r, v)
+	return t.Append(dst, r, v)
 }
 
 // inMessage reports whether {query} and {sorted_query} hold the segment. One with a

@@ -1,7 +1,6 @@
 package keyedhash
 
 import (
-	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -19,18 +18,67 @@ import (
 type Algorithm struct {
 	name   string
 	keyed  bool
+	digest digest
 	size   int
-	state  int                              // bytes that it computes with; a digest that shows all of them can be extended
-	append func(dst, message []byte) []byte // of the digest
-	new    func() hash.Hash
+	state  int // bytes that it computes with; a digest that shows all of them can be extended
 }
 
-var digests = []Algorithm{
-	{"md5", false, md5.Size, md5.Size, func(d, m []byte) []byte { s := md5.Sum(m); return append(d, s[:]...) }, md5.New},
-	{"sha1", false, sha1.Size, sha1.Size, func(d, m []byte) []byte { s := sha1.Sum(m); return append(d, s[:]...) }, sha1.New},
-	{"sha256", false, sha256.Size, sha256.Size, func(d, m []byte) []byte { s := sha256.Sum256(m); return append(d, s[:]...) }, sha256.New},
-	{"sha384", false, sha512.Size384, sha512.Size, func(d, m []byte) []byte { s := sha512.Sum384(m); return append(d, s[:]...) }, sha512.New384},
-	{"sha512", false, sha512.Size, sha512.Size, func(d, m []byte) []byte { s := sha512.Sum512(m); return append(d, s[:]...) }, sha512.New},
+// digest is one of the digests.
+type digest uint8
+
+const (
+	md5Digest digest = iota
+	sha1Digest
+	sha256Digest
+	sha384Digest
+	sha512Digest
+	numDigests
+)
+
+var digests = [numDigests]Algorithm{
+	{"md5", false, md5Digest, md5.Size, md5.Size},
+	{"sha1", false, sha1Digest, sha1.Size, sha1.Size},
+	{"sha256", false, sha256Digest, sha256.Size, sha256.Size},
+	{"sha384", false, sha384Digest, sha512.Size384, sha512.Size},
+	{"sha512", false, sha512Digest, sha512.Size, sha512.Size},
+}
+
+// append appends the digest of message. It is a switch because through a table of
+// functions the compiler cannot see that the message may stay on the stack.
+func (d digest) append(dst, message []byte) []byte {
+	switch d {
+	case md5Digest:
+		s := md5.Sum(message)
+		return append(dst, s[:]...)
+	case sha1Digest:
+		s := sha1.Sum(message)
+		return append(dst, s[:]...)
+	case sha384Digest:
+		s := sha512.Sum384(message)
+		return append(dst, s[:]...)
+	case sha512Digest:
+		s := sha512.Sum512(message)
+		return append(dst, s[:]...)
+	default:
+		s := sha256.Sum256(message)
+		return append(dst, s[:]...)
+	}
+}
+
+// new returns the digest as a state.
+func (d digest) new() hash.Hash {
+	switch d {
+	case md5Digest:
+		return md5.New()
+	case sha1Digest:
+		return sha1.New()
+	case sha384Digest:
+		return sha512.New384()
+	case sha512Digest:
+		return sha512.New()
+	default:
+		return sha256.New()
+	}
 }
 
 // ParseAlgorithm returns the algorithm of that name: md5, sha1, sha256, sha384,
@@ -55,11 +103,21 @@ func (a Algorithm) Keyed() bool { return a.keyed }
 // Append appends the digest of message, or its HMAC under key.
 func (a Algorithm) Append(dst, key, message []byte) []byte {
 	if !a.keyed {
-		return a.append(dst, message)
+		return a.digest.append(dst, message)
 	}
-	h := hmac.New(a.new, key)
-	h.Write(message)
-	return h.Sum(dst)
+	w := a.digest.borrow()
+	defer w.back(a.digest)
+	w.pad(key)
+	w.hash.Reset()
+	w.hash.Write(w.block)
+	w.write(message)
+	w.outerPad()
+	w.sum = w.hash.Sum(w.sum[:0])
+	w.hash.Reset()
+	w.hash.Write(w.block)
+	w.hash.Write(w.sum)
+	w.sum = w.hash.Sum(w.sum[:0])
+	return append(dst, w.sum...)
 }
 
 // Encoding is how a link writes a signature.
@@ -103,6 +161,14 @@ func (e Encoding) append(dst, digest []byte) []byte {
 	}
 }
 
+// bytes is the number of bytes of a digest that so many characters show.
+func (e Encoding) bytes(characters int) int {
+	if e == Base64 || e == Base64URL {
+		return (characters*6 + 7) / 8
+	}
+	return (characters + 1) / 2
+}
+
 // length is the number of characters of a whole signature of size bytes.
 func (e Encoding) length(size int) int {
 	if e == Base64 || e == Base64URL {
@@ -135,8 +201,8 @@ func NewMAC(a Algorithm, e Encoding, truncate int) (MAC, error) {
 	return MAC{a, e, truncate}, nil
 }
 
-// maxSignature is more than the longest signature of any algorithm and encoding.
-const maxSignature = 160
+// maxSignature is the length of the longest signature of any algorithm and encoding.
+const maxSignature = 2 * maxDigest
 
 // Equal reports whether given is the signature of message under key.
 //
@@ -145,9 +211,17 @@ const maxSignature = 160
 // four bytes and lose four of their 36 bits. The comparison takes constant time; the
 // length of a signature is no secret. An empty key makes no signature: anyone has it.
 func (m MAC) Equal(given string, key, message []byte) bool {
-	var digest [64]byte
+	var sum [maxDigest]byte
+	return m.shows(given, m.Algorithm.Append(sum[:0], key, message)) && len(key) > 0
+}
+
+// maxDigest is the size of the longest digest.
+const maxDigest = sha512.Size
+
+// shows reports whether given is the text of the digest.
+func (m *MAC) shows(given string, sum []byte) bool {
 	var text, have [maxSignature]byte
-	want := m.Encoding.append(text[:0], m.Algorithm.Append(digest[:0], key, message))[:m.Length]
+	want := m.Encoding.append(text[:0], sum[:min(len(sum), m.Encoding.bytes(m.Length))])[:m.Length]
 	if m.Encoding == Base64 || m.Encoding == Base64URL {
 		given = m.unpad(given)
 	}
@@ -162,18 +236,18 @@ func (m MAC) Equal(given string, key, message []byte) bool {
 			}
 		}
 	}
-	return subtle.ConstantTimeCompare(got, want) == 1 && len(key) > 0
+	return subtle.ConstantTimeCompare(got, want) == 1
 }
 
 // AppendSignature appends the signature of message under key, as a link writes it.
 func (m MAC) AppendSignature(dst, key, message []byte) []byte {
-	var digest [64]byte
+	var sum [maxDigest]byte
 	n := len(dst)
-	return m.Encoding.append(dst, m.Algorithm.Append(digest[:0], key, message))[:n+m.Length]
+	return m.Encoding.append(dst, m.Algorithm.Append(sum[:0], key, message))[:n+m.Length]
 }
 
 // unpad takes the padding off a whole signature: all of it or nothing.
-func (m MAC) unpad(s string) string {
+func (m *MAC) unpad(s string) string {
 	if m.Length == m.Encoding.length(m.Algorithm.size) && len(s) == (m.Length+3)/4*4 {
 		return strings.TrimSuffix(s, "==="[:len(s)-m.Length])
 	}

@@ -295,7 +295,7 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 			dst = append(dst, s.text...)
 		case queryValue:
 			if p, ok := r.Query.Find(s.text); ok {
-				dst = query.AppendUnescaped(dst, r.Query.RawValue(p))
+				dst = r.Query.AppendValue(dst, p)
 			}
 		case rawQueryValue:
 			if p, ok := r.Query.Find(s.text); ok {
@@ -308,9 +308,9 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 		case pathSegment:
 			dst = query.AppendUnescapedPath(dst, nthSegment(r.Path, s.n))
 		case rawQuery:
-			dst = append(dst, leftQuery(r, v.Left)...)
+			dst = appendLeft(dst, r, v.Left)
 		case sortedQuery:
-			dst = appendSorted(dst, leftQuery(r, v.Left))
+			dst = appendSorted(dst, r, v.Left)
 		case scheme:
 			dst = append(dst, r.Scheme...)
 		case host:
@@ -334,19 +334,55 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 	return dst
 }
 
-// leftQuery is the raw query less the segments that are not part of the message.
-func leftQuery(r *link.Request, left func(string) bool) string {
-	if left == nil {
-		return r.Query.Raw
+// Render is [Template.Append] as a text. A template that is one claim, or one parameter
+// with nothing to decode in it, costs no memory.
+func (t *Template) Render(r *link.Request, v *Values) string {
+	if len(t.segments) == 1 {
+		switch s := &t.segments[0]; s.kind {
+		case claim:
+			return v.Claims.Get(s.text)
+		case queryValue:
+			value, _ := r.Value(s.text)
+			return value
+		default:
+		}
 	}
-	q, _ := query.Cut(r.Query.Raw, func(s string) bool { return !left(s) })
-	return q
+	var buf [256]byte
+	return string(t.Append(buf[:0], r, *v))
 }
 
-// appendSorted appends the segments as sent, sorted by their decoded names, joined
+// constant splits the template: beginning is what every rendering with this secret
+// begins with, and rest what follows.
+func (t *Template) constant(key []byte) (beginning []byte, rest *Template) {
+	n := 0
+	for ; n < len(t.segments) && (t.segments[n].kind == literal || t.segments[n].kind == secret); n++ {
+		beginning = append(beginning, t.segments[n].text...)
+		if t.segments[n].kind == secret {
+			beginning = append(beginning, key...)
+		}
+	}
+	return beginning, &Template{source: t.source, segments: t.segments[n:]}
+}
+
+// appendLeft appends the raw query less the segments that are not part of the message.
+func appendLeft(dst []byte, r *link.Request, left func(string) bool) []byte {
+	if left == nil {
+		return append(dst, r.Query.Raw...)
+	}
+	dst, _ = query.AppendCut(dst, r.Query.Raw, func(s string) bool { return !left(s) })
+	return dst
+}
+
+// appendSorted appends those segments as sent, sorted by their decoded names, joined
 // by '&'. Under {sorted_query} every name is single, so the order is total.
-func appendSorted(dst []byte, raw string) []byte {
-	segments := slices.DeleteFunc(strings.Split(raw, "&"), func(s string) bool { return s == "" })
+func appendSorted(dst []byte, r *link.Request, left func(string) bool) []byte {
+	var few [32]string
+	segments := few[:0]
+	for _, p := range r.Query.Pairs {
+		if s := r.Query.Segment(p); left == nil || left(s) {
+			segments = append(segments, s)
+		}
+	}
 	slices.SortStableFunc(segments, func(a, b string) int {
 		return strings.Compare(segmentName(a), segmentName(b))
 	})

@@ -150,6 +150,13 @@ func (s *Set) All() []Key { return slices.Clip(s.keys) }
 // Len returns the number of keys.
 func (s *Set) Len() int { return len(s.keys) }
 
+// Place returns the place in [Set.All] of the key with exactly this id, and whether
+// there is one. A key without an id is not found by the empty id.
+func (s *Set) Place(id string) (int, bool) {
+	i, ok := s.byID[id]
+	return i, ok
+}
+
 // ByID returns the key with exactly this id, at whatever time it is valid,
 // and nil if there is none. A key without an id is not found by the empty id.
 // The key is shared and must not be modified.

@@ -5,6 +5,7 @@
 package link
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (r *Request) Value(name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return query.Unescape(r.Query.RawValue(p)), true
+	return r.Query.Value(p), true
 }
 
 // RawValue is [Request.Value] without decoding.
@@ -144,7 +145,8 @@ type Link struct {
 	// User is the identity under which a key is looked up in user keys. The gateway
 	// fills it from the definition's user template before Read.
 	User string
-	// Claims are the values that the link states, by the names of the description.
+	// Claims are the values that the link states, by the names of the description. The
+	// gateway lends an empty slice with room for some, so that they need no memory.
 	Claims Claims
 	// Expires and Issued are the link's time window, as text.
 	Expires, Issued Timestamp
@@ -200,6 +202,31 @@ type Scheme interface {
 	// Verify reports whether the key makes the signature that Read found. It
 	// compares in constant time, and takes the same path for every key.
 	Verify(r *Request, l *Link, key []byte) bool
+}
+
+// Verifier is [Scheme.Verify] of one scheme with one key. It is a function because it
+// holds a secret: what prints by reflection sees into structs and slices, and not into
+// functions.
+type Verifier func(r *Request, l *Link) bool
+
+// Binder is what a scheme implements that can do a part of its work on a key once: the
+// first block of a digest, the two of an HMAC, the parsing of a public key.
+type Binder interface {
+	Scheme
+	// Bind returns Verify with a key. It copies of the key what it needs. What it
+	// returns says for each link what Verify says, in a time that depends on no more.
+	Bind(key []byte) Verifier
+}
+
+// Bind returns the scheme's Verify with a key, prepared if the scheme is a [Binder].
+// The gateway binds the keys of key sets, which are few, once for each set. It does not
+// bind users' own keys: there may be a million of them, and each is seldom used.
+func Bind(s Scheme, key []byte) Verifier {
+	if b, ok := s.(Binder); ok {
+		return b.Bind(key)
+	}
+	own := bytes.Clone(key)
+	return func(r *Request, l *Link) bool { return s.Verify(r, l, own) }
 }
 
 // Options are the options of every scheme that a scheme needs to know when it is
@@ -260,8 +287,8 @@ func (p Policy) Check(l *Link, now time.Time) Refusal {
 		return Refuse(Malformed, "issued")
 	}
 	second := now
-	if l.Expires.Format != UnixMS {
-		second = now.Truncate(time.Second) // the second that the link names is its last
+	if hasExpiry && l.Expires.Format != UnixMS {
+		second = time.Unix(now.Unix(), 0) // the second that the link names is its last
 	}
 	switch {
 	case !hasExpiry && (p.RequireExpiry || p.MaxLifetime > 0): // one for ever exceeds every lifetime

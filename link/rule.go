@@ -92,34 +92,39 @@ func (c Class) holds(value string) bool {
 	if c == Text {
 		return utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
 	}
-	at := 0
+	alphabet := alphabets[c]
+	if alphabet == nil {
+		return false
+	}
 	for i := range len(value) {
-		b := value[i]
-		digit := '0' <= b && b <= '9'
-		alnum := digit || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
-		ok := false
-		switch c {
-		case Text, OneOf: // not judged byte by byte
-		case Digits:
-			ok = digit
-		case Hex:
-			ok = digit || 'a' <= b && b <= 'f' || 'A' <= b && b <= 'F'
-		case Alnum:
-			ok = alnum
-		case Token:
-			ok = alnum || b == '-' || b == '.' || b == '_' || b == '~'
-		case Email:
-			ok = b > ' ' && b < 0x7F && !strings.ContainsRune(`"(),:;<>[\]`, rune(b))
-			if b == '@' {
-				at++
-				ok = ok && i > 0 && i < len(value)-1
-			}
-		}
-		if !ok {
+		if !alphabet[value[i]] {
 			return false
 		}
 	}
-	return c != Email || at == 1
+	if c != Email {
+		return true
+	}
+	at := strings.IndexByte(value, '@')
+	return at > 0 && at < len(value)-1 && strings.LastIndexByte(value, '@') == at
 }
+
+// alphabets are the bytes of the classes that have an alphabet.
+var alphabets = func() map[Class]*[256]bool {
+	m := make(map[Class]*[256]bool)
+	for _, c := range []Class{Digits, Hex, Alnum, Token, Email} {
+		m[c] = new([256]bool)
+	}
+	for b := range 256 {
+		c := byte(b)
+		digit := '0' <= c && c <= '9'
+		alnum := digit || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		m[Digits][b] = digit
+		m[Hex][b] = digit || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+		m[Alnum][b] = alnum
+		m[Token][b] = alnum || c == '-' || c == '.' || c == '_' || c == '~'
+		m[Email][b] = c > ' ' && c < 0x7F && !strings.ContainsRune(`"(),:;<>[\]`, rune(c))
+	}
+	return m
+}()
 
 func isControl(c rune) bool { return c < 0x20 || 0x7F <= c && c < 0xA0 || c == 0x2028 || c == 0x2029 }

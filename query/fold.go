@@ -191,9 +191,18 @@ func (n *Names) Name(i int) string { return n.plain[i] }
 // how. Of a segment with semicolons every part is looked at.
 func (n *Names) Classify(segment string) (index int, spelling Spelling) {
 	name := segment
-	if before, _, ok := strings.Cut(segment, "="); ok {
-		name = before
+	if i := strings.IndexByte(segment, '='); i >= 0 {
+		name = segment[:i]
 	}
+	return n.classify(segment, name, false)
+}
+
+// ClassifyPair is [Names.Classify] for a segment of a query that was read.
+func (n *Names) ClassifyPair(q *Query, p Pair) (index int, spelling Spelling) {
+	return n.classify(q.Raw[p.Start:p.End], q.Raw[p.Start:p.Eq], q.Plain)
+}
+
+func (n *Names) classify(segment, name string, plain bool) (index int, spelling Spelling) {
 	for i, p := range n.plain {
 		if name == p {
 			return i, Plain
@@ -202,7 +211,7 @@ func (n *Names) Classify(segment string) (index int, spelling Spelling) {
 	if index, spelling = n.name(name); spelling != Other {
 		return index, spelling
 	}
-	if strings.IndexByte(segment, ';') >= 0 {
+	if !plain && strings.IndexByte(segment, ';') >= 0 {
 		return n.parts(segment)
 	}
 	return 0, Other
@@ -265,8 +274,13 @@ func (n *Names) part(part string) (int, Spelling) {
 func (n *Names) name(raw string) (int, Spelling) {
 	if plainName(raw) {
 		// nothing to decode, nothing that PHP folds
+		if n.profile.Has(DashDotUnderscore) {
+			for raw != "" && (raw[len(raw)-1] == '_' || raw[len(raw)-1] == '-') {
+				raw = raw[:len(raw)-1]
+			}
+		}
 		for i, l := range n.loose {
-			if len(raw) >= len(l) && n.profile.looseEqual(raw, l) {
+			if len(raw) == len(l) && n.profile.looseEqual(raw, l) {
 				return i, LookAlike
 			}
 		}
@@ -277,6 +291,15 @@ func (n *Names) name(raw string) (int, Spelling) {
 		return n.ClassifyDecoded(append(buf[:0], raw...))
 	}
 	return n.ClassifyDecoded(AppendUnescaped(buf[:0], raw))
+}
+
+// ClassifyEither is [Names.Classify] for a name that some read as it is, and others
+// decoded: the name of a cookie, which PHP 7 decodes and PHP 8 does not.
+func (n *Names) ClassifyEither(name string) (int, Spelling) {
+	if i, s := n.Classify(name); s != Other || plainName(name) {
+		return i, s
+	}
+	return n.ClassifyDecoded([]byte(name))
 }
 
 // ClassifyDecoded is [Names.Classify] for a name that is decoded already, as in a
@@ -313,21 +336,23 @@ func bracketed(decoded []byte) Spelling {
 // plainName tells whether decoding and PHP's fold leave the name as it is.
 func plainName(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isAlnum(c) && c != '_' && c != '-' {
+		if !plainNames[s[i]] {
 			return false
 		}
 	}
 	return true
 }
 
-// looseEqual compares a plain name with a loose fold.
+var plainNames = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = isAlnum(byte(c)) || c == '_' || c == '-'
+	}
+	return plain
+}()
+
+// looseEqual compares a plain name, without a run of '_' and '-' at its end where those
+// are alike, with a loose fold of the same length.
 func (p Profile) looseEqual(s, loose string) bool {
-	if p.Has(DashDotUnderscore) {
-		s = strings.TrimRight(s, "_-")
-	}
-	if len(s) != len(loose) {
-		return false
-	}
 	for i := range len(s) {
 		c := s[i]
 		switch {

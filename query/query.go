@@ -49,43 +49,96 @@ type Query struct {
 	// disagree about where such a query ends.
 	Control bool
 
-	few [24]Pair
+	// Plain tells that the raw query holds no '%', '+' or ';': nothing in it can be
+	// decoded or split, so what was sent is what is meant.
+	Plain bool
+
+	few [16]Pair
 }
 
 // Parse reads raw. It fails with [ErrTooLong] or [ErrTooMany] and then leaves the
 // query without pairs.
 func (q *Query) Parse(raw string) error {
-	q.Raw, q.Pairs, q.Control = raw, q.few[:0], false
+	q.Raw, q.Pairs, q.Control, q.Plain = raw, q.few[:0], false, false
 	if len(raw) > MaxBytes {
 		return ErrTooLong
 	}
+	var seen mark
 	start, eq := 0, -1
-	for i := 0; i <= len(raw); i++ {
-		if i == len(raw) || raw[i] == '&' {
-			if i > start {
-				if len(q.Pairs) == MaxPairs {
-					q.Pairs = nil
-					return ErrTooMany
-				}
-				if eq < 0 {
-					eq = i
-				}
-				q.Pairs = append(q.Pairs, Pair{Start: start, End: i, Eq: eq})
+	for i := 0; i < len(raw); i++ {
+		// Most bytes mean nothing; four such are passed at once.
+		for i+4 <= len(raw) {
+			four := marks[raw[i]] | marks[raw[i+1]] | marks[raw[i+2]] | marks[raw[i+3]]
+			if four&(separator|equals) != 0 {
+				break
+			}
+			seen |= four
+			i += 4
+		}
+		if i == len(raw) {
+			break
+		}
+		m := marks[raw[i]]
+		seen |= m
+		switch {
+		case m&(separator|equals) == 0:
+		case m == separator:
+			if !q.add(start, eq, i) {
+				return ErrTooMany
 			}
 			start, eq = i+1, -1
-			continue
-		}
-		switch c := raw[i]; {
-		case c == '=':
-			if eq < 0 {
-				eq = i
-			}
-		case c <= ' ' || c == 0x7F || c == '#':
-			q.Control = true
+		case eq < 0:
+			eq = i
 		}
 	}
+	if !q.add(start, eq, len(raw)) {
+		return ErrTooMany
+	}
+	q.Control, q.Plain = seen&control != 0, seen&special == 0
 	return nil
 }
+
+// add adds the segment, unless it is empty. It reports false, and leaves the query
+// without pairs, if there are too many.
+func (q *Query) add(start, eq, end int) bool {
+	if start == end {
+		return true
+	}
+	if len(q.Pairs) == MaxPairs {
+		q.Pairs = nil
+		return false
+	}
+	if eq < 0 {
+		eq = end
+	}
+	if len(q.Pairs) == cap(q.Pairs) { // room for all that can follow, at once
+		n := len(q.Pairs) + 1 + strings.Count(q.Raw[end:], "&")
+		q.Pairs = append(make([]Pair, 0, min(n, MaxPairs)), q.Pairs...)
+	}
+	q.Pairs = append(q.Pairs, Pair{Start: start, End: end, Eq: eq})
+	return true
+}
+
+// mark is what a byte means to [Query.Parse], as bits.
+type mark uint8
+
+const (
+	separator mark = 1 << iota
+	equals
+	control
+	special
+)
+
+var marks = func() (m [256]mark) {
+	for c := range m {
+		if c <= ' ' || c == 0x7F || c == '#' {
+			m[c] = control
+		}
+	}
+	m['&'], m['='] = separator, equals
+	m['%'], m['+'], m[';'] = special, special, special
+	return m
+}()
 
 // Segment is the pair as sent.
 func (q *Query) Segment(p Pair) string { return q.Raw[p.Start:p.End] }
@@ -99,6 +152,22 @@ func (q *Query) RawValue(p Pair) string {
 		return ""
 	}
 	return q.Raw[p.Eq+1 : p.End]
+}
+
+// Value is the value, decoded once; see [Unescape].
+func (q *Query) Value(p Pair) string {
+	if q.Plain {
+		return q.RawValue(p)
+	}
+	return Unescape(q.RawValue(p))
+}
+
+// AppendValue appends [Query.Value].
+func (q *Query) AppendValue(dst []byte, p Pair) []byte {
+	if q.Plain {
+		return append(dst, q.RawValue(p)...)
+	}
+	return AppendUnescaped(dst, q.RawValue(p))
 }
 
 // Find returns the first pair whose name is spelled exactly like name, undecoded.
@@ -117,42 +186,35 @@ func (q *Query) Find(name string) (Pair, bool) {
 // ampersands between them; a query of which nothing is cut is returned as it is.
 // Empty segments are never offered to drop. drop sees each segment as sent.
 func Cut(raw string, drop func(segment string) bool) (string, int) {
-	var b strings.Builder
-	n, kept, first := 0, 0, true // raw[:kept] is in b, once n > 0
+	var buf [512]byte
+	left, n := AppendCut(buf[:0], raw, drop)
+	if n == 0 {
+		return raw, 0
+	}
+	return string(left), n
+}
+
+// AppendCut appends what [Cut] returns.
+func AppendCut(dst []byte, raw string, drop func(segment string) bool) ([]byte, int) {
+	n := 0
+	first := true
 	for start := 0; start <= len(raw); {
-		end := start
-		for end < len(raw) && raw[end] != '&' {
-			end++
+		end := len(raw)
+		if i := strings.IndexByte(raw[start:], '&'); i >= 0 {
+			end = start + i
 		}
 		if end > start && drop(raw[start:end]) {
-			if n == 0 {
-				b.Grow(len(raw))
-			}
 			n++
-			if start > kept {
-				// what stands before it, less the ampersand that joined them
-				b.WriteString(joined(raw[kept:start-1], &first))
+		} else {
+			if !first {
+				dst = append(dst, '&')
 			}
-			kept = end + 1
+			dst = append(dst, raw[start:end]...)
+			first = false
 		}
 		start = end + 1
 	}
-	switch {
-	case n == 0:
-		return raw, 0
-	case kept <= len(raw):
-		b.WriteString(joined(raw[kept:], &first))
-	}
-	return b.String(), n
-}
-
-// joined puts the ampersand back before every run of kept segments but the first.
-func joined(run string, first *bool) string {
-	if *first {
-		*first = false
-		return run
-	}
-	return "&" + run
+	return dst, n
 }
 
 // Unescape decodes a name or a value once: '+' is a blank, a valid %XX is its byte,
@@ -222,26 +284,56 @@ func unhex(c byte) byte {
 // name is single. A message of {sorted_query} needs that: sorting would otherwise hide in
 // which order two values of one name were sent.
 func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string {
-	readings := [...]func(dst, name []byte) []byte{
-		func(dst, name []byte) []byte { return append(dst, name...) },
-		profile.foldPHP,
-		profile.foldLoose,
+	for reading := range readings {
+		if segment := q.repeated(profile, reading, skip); segment != "" {
+			return segment
+		}
 	}
-	var buf, folded []byte
-	for _, fold := range readings {
-		seen := make(map[string]struct{}, len(q.Pairs))
-		for _, p := range q.Pairs {
-			raw := q.RawName(p)
-			if skip != nil && skip(raw) {
-				continue
-			}
-			buf = AppendUnescaped(buf[:0], raw)
-			folded = fold(folded[:0], buf)
+	return ""
+}
+
+// readings is how many readings of a name there are: as it is decoded, as PHP files
+// it, and as the most lenient reader does.
+const readings = 3
+
+func (q *Query) repeated(profile Profile, reading int, skip func(rawName string) bool) string {
+	var nameBuf, foldBuf [128]byte
+	var fewBytes [1024]byte
+	var few [len(q.few)][]byte
+	buf, folded, bytesOfFew, names := nameBuf[:0], foldBuf[:0], fewBytes[:0], few[:0]
+	var seen map[string]struct{} // in place of names, where there are many
+	if len(q.Pairs) > len(few) {
+		seen = make(map[string]struct{}, len(q.Pairs))
+	}
+	for _, p := range q.Pairs {
+		raw := q.RawName(p)
+		if skip != nil && skip(raw) {
+			continue
+		}
+		buf = AppendUnescaped(buf[:0], raw)
+		switch folded = folded[:0]; reading {
+		case 0:
+			folded = append(folded, buf...)
+		case 1:
+			folded = profile.foldPHP(folded, buf)
+		default:
+			folded = profile.foldLoose(folded, buf)
+		}
+		if seen != nil {
 			if _, twice := seen[string(folded)]; twice {
 				return q.Segment(p)
 			}
 			seen[string(folded)] = struct{}{}
+			continue
 		}
+		for _, other := range names {
+			if string(other) == string(folded) {
+				return q.Segment(p)
+			}
+		}
+		start := len(bytesOfFew)
+		bytesOfFew = append(bytesOfFew, folded...)
+		names = append(names, bytesOfFew[start:])
 	}
 	return ""
 }

@@ -28,6 +28,7 @@ var checks = []struct {
 	{"hostile", survives},
 	{"request", leavesTheRequest},
 	{"reuse", retainsNothing},
+	{"bound", bindsTheSame},
 	{"concurrent", isConcurrent},
 	{"signs", signs},
 }
@@ -435,6 +436,38 @@ func retainsNothing(s *Suite) (errs []error) {
 	}
 	if again := s.Scheme.Verify(r, &l, key); again != first {
 		errs = append(errs, fmt.Errorf("%s: Verify said %t, and %t after a wrong key", v.ID, first, again))
+	}
+	return errs
+}
+
+// bindsTheSame: with a key that was prepared the scheme says what it says with the key,
+// also when the memory of the key is used again.
+func bindsTheSame(s *Suite) (errs []error) {
+	if _, ok := s.Scheme.(link.Binder); !ok {
+		return nil
+	}
+	for _, v := range s.Vectors {
+		r := NewRequest(v.URL)
+		var l link.Link
+		if refusal := s.read(r, &l); !refusal.None() {
+			continue
+		}
+		key, _ := s.key(l.User, v)
+		candidates := map[string][]byte{"the right key": key, "an empty key": nil}
+		if len(key) > 0 && v.Expect != Invalid {
+			maps.Copy(candidates, wrongKeys(key))
+		}
+		for what, key := range candidates {
+			lent := bytes.Clone(key)
+			verify := link.Bind(s.Scheme, lent)
+			clear(lent)
+			want := s.Scheme.Verify(r, &l, key)
+			for range 2 {
+				if got := verify(r, &l); got != want {
+					errs = append(errs, fmt.Errorf("%s: bound to %s the scheme says %t, and with the key %t", v.ID, what, got, want))
+				}
+			}
+		}
 	}
 	return errs
 }

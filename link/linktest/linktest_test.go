@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -337,6 +338,43 @@ func TestNewRequest(t *testing.T) {
 		r := NewRequest(tc.url)
 		if r.Method != "GET" || r.Scheme != tc.scheme || r.Host != tc.host || r.Path != tc.path || r.Query.Raw != tc.query {
 			t.Errorf("%s: method %q, scheme %q, host %q, path %q, query %q; want %q", tc.url, r.Method, r.Scheme, r.Host, r.Path, r.Query.Raw, tc)
+		}
+	}
+}
+
+// binder is toy with a way of its own to prepare keys.
+type binder struct {
+	toy
+	bind func(key []byte) link.Verifier
+}
+
+func (b binder) Bind(key []byte) link.Verifier { return b.bind(key) }
+
+func TestRunFindsWrongBinders(t *testing.T) {
+	for name, tc := range map[string]struct {
+		want string
+		bind func(key []byte) link.Verifier
+	}{
+		"right": {"", func(key []byte) link.Verifier {
+			own := []byte(string(key))
+			return func(r *link.Request, l *link.Link) bool { return toy{}.Verify(r, l, own) }
+		}},
+		"keeps the caller's memory": {"bound to the right key", func(key []byte) link.Verifier {
+			return func(r *link.Request, l *link.Link) bool { return toy{}.Verify(r, l, key) }
+		}},
+		"forgets that an empty key is none": {"bound to an empty key", func(key []byte) link.Verifier {
+			own := []byte(string(key))
+			return func(r *link.Request, l *link.Link) bool { return len(own) == 0 || toy{}.Verify(r, l, own) }
+		}},
+		"looks at a part of the key": {"bound to the key with a letter behind it", func(key []byte) link.Verifier {
+			own := []byte(string(key[:min(len(key), len(toySecret))]))
+			return func(r *link.Request, l *link.Link) bool { return toy{}.Verify(r, l, own) }
+		}},
+	} {
+		errs := bindsTheSame(&Suite{Scheme: binder{bind: tc.bind}, Vectors: toyVectors()})
+		found := slices.ContainsFunc(errs, func(err error) bool { return strings.Contains(err.Error(), tc.want) })
+		if tc.want == "" && len(errs) > 0 || tc.want != "" && !found {
+			t.Errorf("%s: %v, want %q", name, errs, tc.want)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package akid
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -217,6 +218,16 @@ func (a *akid) Verify(_ *link.Request, l *link.Link, key []byte) bool {
 	return a.mac.Equal(l.Signature, key, a.AppendMessage(buf[:0], nil, l, key))
 }
 
+// Bind implements [link.Binder]. The secrets of ActionKit have 64 characters, which are
+// exactly one block of SHA-256.
+func (a *akid) Bind(key []byte) link.Verifier {
+	prepared := a.mac.Key(key, append(bytes.Clone(key), '.'))
+	return func(_ *link.Request, l *link.Link) bool {
+		var buf [256]byte
+		return prepared.Equal(l.Signature, append(buf[:0], l.Text...))
+	}
+}
+
 // AppendMessage implements [link.Signer].
 func (*akid) AppendMessage(dst []byte, _ *link.Request, l *link.Link, key []byte) []byte {
 	dst = append(dst, key...)
@@ -274,13 +285,19 @@ func Split(cleartext string) (mailing, user string, ok bool) {
 // isBase64URL reports whether s holds nothing but letters, digits, '-' and '_'.
 func isBase64URL(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if ('0' > c || c > '9') && ('a' > c || c > 'z') && ('A' > c || c > 'Z') && c != '-' && c != '_' {
+		if !base64URL[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+var base64URL = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		is[c] = true
+	}
+	return is
+}()
 
 // Interface guards
 var (
@@ -288,4 +305,5 @@ var (
 	_ link.Factory          = (*Scheme)(nil)
 	_ link.Scheme           = (*akid)(nil)
 	_ link.Signer           = (*akid)(nil)
+	_ link.Binder           = (*akid)(nil)
 )

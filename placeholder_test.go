@@ -1,0 +1,118 @@
+package signedlink
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	caddy.RegisterModule(testAuth{})
+	httpcaddyfile.RegisterHandlerDirective("test_auth", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		return testAuth{}, nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_auth", httpcaddyfile.Before, "method")
+}
+
+// testAuth says that the user is somebody, as Caddy's own authentication does.
+type testAuth struct{}
+
+func (testAuth) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_auth", New: func() caddy.Module { return new(testAuth) }}
+}
+
+func (testAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Set("http.auth.user.id", "somebody")
+	return next.ServeHTTP(w, r)
+}
+
+// TestPlaceholdersOfBystanders: what the placeholders say of a request does not depend on
+// whether a guard, or a definition that did not match, saw it first.
+func TestPlaceholdersOfBystanders(t *testing.T) {
+	setSecrets(t)
+	names := []string{
+		"http.signed_link.user", "http.signed_link.verdict", "http.signed_link.scheme", "http.signed_link.key_id",
+		"http.signed_link.reason", "http.signed_link.detail", "http.signed_link.claim.mailing", "http.signed_link.claim.user",
+		"http.signed_link.claim.unknown", "http.auth.user.id",
+	}
+	var headers strings.Builder
+	for _, name := range names {
+		headers.WriteString("header >P-" + strings.ReplaceAll(name, ".", "-") + " {" + name + "}\n")
+	}
+	const definition = "signed_link recognize akid {\nsecret {env.AKID_SECRET} k1\n}\n"
+	sites := map[string]string{
+		"alone":                       definition + headers.String() + "test_backend",
+		"behind a guard":              "signed_link guard\nroute {\n" + definition + headers.String() + "test_backend\n}",
+		"behind one that has no part": "signed_link /elsewhere/* " + autologin("")[len("signed_link "):] + definition + headers.String() + "test_backend",
+		"before one that has no part": definition + "signed_link /elsewhere/* " + autologin("")[len("signed_link "):] + headers.String() + "test_backend",
+	}
+	for _, query := range []string{"akid=" + goodAKID, "akid=" + badAKID, "a=1", "akid=" + goodAKID + "&akid=1", "akid[]=1"} {
+		want := map[string]string{}
+		for _, site := range []string{"alone", "behind a guard", "behind one that has no part", "before one that has no part"} {
+			s := loadSite(t, sites[site])
+			s.at(time.Unix(1790000000, 0))
+			a := s.get("/x?"+query, "X-Verified-User: 1")
+			if a.seen == nil {
+				t.Fatalf("%s: %s: %d", site, query, a.Code)
+			}
+			for _, name := range names {
+				got := strings.Join(a.Result().Header[http.CanonicalHeaderKey("P-"+strings.ReplaceAll(name, ".", "-"))], "|")
+				if site == "alone" {
+					want[name] = got
+				}
+				if got != want[name] {
+					t.Errorf("%s: %s: {%s} is %q, want %q", query, site, name, got, want[name])
+				}
+			}
+			if got := a.seen.AuthUser; got != want["http.auth.user.id"] {
+				t.Errorf("%s: %s: REMOTE_USER is %q, want %q", query, site, got, want["http.auth.user.id"])
+			}
+		}
+		if query == "akid="+goodAKID && (want["http.signed_link.user"] != "5678" || want["http.signed_link.claim.mailing"] != "1234" || want["http.signed_link.key_id"] != "k1") {
+			t.Errorf("the placeholders of a good link are %v", want)
+		}
+	}
+}
+
+// TestPlaceholdersTakenBack: two definitions behind a guard name two users, so that in the
+// end nobody is one.
+func TestPlaceholdersTakenBack(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	route {
+		signed_link recognize akid {env.AKID_SECRET}
+		`+strings.Replace(autologin(""), "signed_link ", "signed_link recognize", 1)+`
+		header >User "{http.signed_link.user}|{http.signed_link.claim.user}|{http.auth.user.id}|{http.signed_link.reason}"
+		test_backend
+	}`)
+	a := s.get("/x?akid=" + goodAKID + "&" + goodLink)
+	if a.seen == nil {
+		t.Fatalf("status %d", a.Code)
+	}
+	if got := a.Header().Get("User"); got != "|||ambiguous" {
+		t.Errorf("user, claim, Caddy's user and reason are %q", got)
+	}
+}
+
+// TestAuthUserSetBefore: a handler before the definition names a user; the link's counts.
+func TestAuthUserSetBefore(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	route {
+		test_auth
+		signed_link recognize akid {env.AKID_SECRET}
+		test_backend
+	}`)
+	if a := s.get("/x?akid=" + goodAKID); a.seen == nil || a.seen.AuthUser != "5678" {
+		t.Errorf("REMOTE_USER is %+v", a.seen)
+	}
+	if a := s.get("/x?akid=" + badAKID); a.seen == nil || a.seen.AuthUser != "somebody" {
+		t.Errorf("without a good link REMOTE_USER is %+v", a.seen)
+	}
+}
