@@ -88,7 +88,7 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 			for _, f := range c.findings {
 				out := linted{
 					Severity: f.Severity.String(), Code: f.Code, Definition: h.label, Scheme: c.name, Origin: h.Origin, Message: f.Message, Cure: f.Cure,
-					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[place(h.Origin, i)], f.Code), Page: page(f.Code), rank: f.Severity,
+					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[schemeAt(h.Origin, i)], f.Code), Page: page(f.Code), rank: f.Severity,
 				}
 				if f.Example != nil {
 					out.Example = f.Example.String()
@@ -124,8 +124,8 @@ func count(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s"
 }
 
-// place names a scheme of a definition.
-func place(origin string, scheme int) string { return origin + "#" + strconv.Itoa(scheme) }
+// schemeAt names a scheme of a definition.
+func schemeAt(origin string, scheme int) string { return origin + "#" + strconv.Itoa(scheme) }
 
 // allowDangers lets the configuration load although something dangerous is in it, so that
 // all of it can be told at once, and remembers what the operator allows.
@@ -134,7 +134,7 @@ func (l *linter) allowDangers(origin string, i int, scheme map[string]any) {
 	codes := slices.Clone(given)
 	for _, code := range given {
 		if text, ok := code.(string); ok {
-			l.allowed[place(origin, i)] = append(l.allowed[place(origin, i)], text)
+			l.allowed[schemeAt(origin, i)] = append(l.allowed[schemeAt(origin, i)], text)
 		}
 	}
 	for _, c := range link.FindingCodes {
