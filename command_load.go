@@ -114,7 +114,6 @@ func (s *source) edit(node any, at, secret string, edit schemeEditor) (replaced 
 	case map[string]any:
 		children = node
 		if schemes, ok := node["schemes"].([]any); ok && node["handler"] == "signed_link" {
-			delete(node, "throttle") // who tries many links here is no guesser
 			if origin, ok := node["origin"].(string); !ok || origin == "" {
 				node["origin"] = at
 			}
@@ -202,6 +201,12 @@ func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
 	s := &setup{http: site.(*caddyhttp.App), app: own.(*App)}
 	if len(s.app.allDefinitions()) == 0 {
 		return nil, errors.New("the configuration has no signed_link definition")
+	}
+	for _, d := range s.app.allDefinitions() {
+		d.throttle = nil // who tries many links here is no guesser
+		for _, c := range d.schemes {
+			c.throttle = nil
+		}
 	}
 	return s, nil
 }
