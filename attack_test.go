@@ -639,6 +639,27 @@ func TestAttackRewrittenQuery(t *testing.T) {
 	}
 }
 
+// TestAttackRewrittenBefore: the same where the operator put the directive behind
+// `rewrite`, so that no signed_link saw the query before.
+func TestAttackRewrittenBefore(t *testing.T) {
+	setSecrets(t)
+	s := load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after rewrite\n}\nhttp:// {\n"+`
+		rewrite /x /x?user={query.u}&key={query.key}&a=1
+		rewrite /y /y?user={query.user}&key={query.key}&a=1
+		`+autologin("")+`
+		test_backend
+		handle_errors {
+			respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+		}
+	}`)
+	if a := s.get("/x?" + goodLink + "&u=admin"); a.seen != nil || a.Body.String() != "ambiguous/rewritten" {
+		t.Errorf("got %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/y?" + goodLink); a.seen == nil || a.seen.URI != "/y?user=jeff&a=1" {
+		t.Errorf("an honest rewrite: %d %s", a.Code, a.Body)
+	}
+}
+
 // TestAttackPathOfAction: another path that the backend takes for the signed action.
 func TestAttackPathOfAction(t *testing.T) {
 	t.Setenv("TOKEN", "s3cret-of-42")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -144,6 +145,30 @@ func hotLinks(t testing.TB) []hotLink {
 			"md5", autologin("", "param user alnum max 32"),
 			"/page?" + goodLink,
 			bareDigest(md5.Sum, "jeff"+autologinSecret),
+		},
+		{
+			"sial", `signed_link sial {
+				user_keys inline {
+					5678 {env.KEY}
+				}
+				params comment
+				param user digits
+				param action one_of delete keep
+				param comment digits max 12
+			}`,
+			"/page?user=5678&action=delete&comment=42&sig=" + sum1("5678delete42"+hmacKey),
+			bareDigest(sha1.Sum, "5678delete42"+hmacKey),
+		},
+		{
+			"query", `signed_link keyed_hash {env.KEY} {
+				algorithm hmac-sha256
+				message {path}?{sorted_query}
+				signature {query.sig}
+				user {query.user}
+				ignore utm_*
+			}`,
+			"/page?utm_source=mail&user=jeff&page=7&sig=" + sum256(hmacKey, "/page?page=7&user=jeff"),
+			bareHMAC(sha256.New, hmacKey, "/page?page=7&user=jeff"),
 		},
 	}
 }

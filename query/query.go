@@ -299,9 +299,9 @@ const readings = 3
 func (q *Query) repeated(profile Profile, reading int, skip func(rawName string) bool) string {
 	var nameBuf, foldBuf [128]byte
 	var fewBytes [1024]byte
-	var few [len(q.few)][]byte
-	buf, folded, bytesOfFew, names := nameBuf[:0], foldBuf[:0], fewBytes[:0], few[:0]
-	var seen map[string]struct{} // in place of names, where there are many
+	var few [len(q.few)]int // where each name ends in fewBytes
+	buf, folded, names, ends := nameBuf[:0], foldBuf[:0], fewBytes[:0], few[:0]
+	var seen map[string]struct{} // in place of these, where there are many
 	if len(q.Pairs) > len(few) {
 		seen = make(map[string]struct{}, len(q.Pairs))
 	}
@@ -326,14 +326,15 @@ func (q *Query) repeated(profile Profile, reading int, skip func(rawName string)
 			seen[string(folded)] = struct{}{}
 			continue
 		}
-		for _, other := range names {
-			if string(other) == string(folded) {
+		start := 0
+		for _, end := range ends {
+			if string(names[start:end]) == string(folded) {
 				return q.Segment(p)
 			}
+			start = end
 		}
-		start := len(bytesOfFew)
-		bytesOfFew = append(bytesOfFew, folded...)
-		names = append(names, bytesOfFew[start:])
+		names = append(names, folded...)
+		ends = append(ends, len(names))
 	}
 	return ""
 }

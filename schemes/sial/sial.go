@@ -308,7 +308,8 @@ func (p pair) form() string { return url.QueryEscape(p.name) + "=" + url.QueryEs
 
 // join is the value of {params}.
 func (p *preset) join(r *link.Request) string {
-	var pairs []pair
+	var few [8]pair
+	pairs := few[:0]
 	for _, name := range p.params {
 		value, ok := r.Value(name)
 		if !ok && p.asForm && p.optional(name) {
@@ -325,6 +326,12 @@ func (p *preset) join(r *link.Request) string {
 			}
 			return strings.Compare(a.name, b.name)
 		})
+	}
+	switch {
+	case len(pairs) == 0:
+		return ""
+	case len(pairs) == 1 && !p.asForm:
+		return pairs[0].value
 	}
 	var b strings.Builder
 	separator := p.separator
