@@ -3,7 +3,9 @@ package signedlink
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -73,14 +75,19 @@ func (a *App) Start() error {
 	if !ok {
 		return fmt.Errorf("the http app is a %T", module)
 	}
-	for name, server := range servers.Servers {
+	var nested []error
+	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) {
+		server := servers.Servers[name]
 		err := (&walk{named: server.NamedRoutes}).server(server.Routes)
 		if err == nil && server.Errors != nil {
 			err = (&walk{named: server.NamedRoutes, failed: true}).routes(server.Errors.Routes, false)
 		}
 		if err != nil {
-			return fmt.Errorf("server %s: %w", name, err)
+			nested = append(nested, fmt.Errorf("server %s: %w", name, err))
 		}
+	}
+	if err := errors.Join(nested...); err != nil {
+		return err
 	}
 	a.checkShared()
 	return nil

@@ -150,6 +150,23 @@ func TestAttackTooManyParameters(t *testing.T) {
 	}
 }
 
+// TestAttackTruncatedTarget: Caddy cuts a FastCGI parameter off at 64 KiB, so behind a
+// path of that length REQUEST_URI ends where the attacker likes: in the middle of
+// `user=jeffrey`, for whom a link was signed, and an application that reads REQUEST_URI
+// itself sees jeff. Path and query are bounded together, whatever the server admits.
+func TestAttackTruncatedTarget(t *testing.T) {
+	for _, mode := range []string{"require", "recognize"} {
+		s := refusedAs(t, mode)
+		path := "/x/" + strings.Repeat("a", 64<<10)
+		if a := s.get(path[:65_000] + "?" + goodLink); a.seen != nil || a.Code != http.StatusBadRequest {
+			t.Errorf("%s: a path of 65,000 bytes: %d", mode, a.Code)
+		}
+		if a := s.get(path[:30_000] + "?" + goodLink); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+			t.Errorf("%s: a path of 30,000 bytes: %d", mode, a.Code)
+		}
+	}
+}
+
 // TestAttackControlBytes: HTTP/2 and HTTP/3 carry blanks, control bytes and '#' in
 // :path; a blank begins another parameter for PHP, '#' ends the query for others.
 func TestAttackControlBytes(t *testing.T) {
@@ -365,6 +382,12 @@ func TestAttackPathConfusion(t *testing.T) {
 		{"php", "/app /app/*", "/x/../app/y", true},
 		{"php", "/app /app/*", "/index.php/app/../x", true},
 		{"php", "/app /app/*", "/x/../y", false},
+		{"php", "/app /app/*", "/index.php/app%00/x", true},
+		{"php", "/app /app/*", "/app%00x", true},
+		{"php", "/app /app/*", "/app/x%00y", false},
+		{"php", "/app /app/*", "/x/app%00", false},
+		{"strict", "/autologin.php", "/autologin.php%00.gif", true},
+		{"servlet", "/app /app/*", "/app%00x", false},
 		{"php", "/app /app/*", "/app/./x", false},
 		{"servlet", "/app /app/*", "/app/../x", false},
 		{"php", "/autologin.php", "/a" + strings.Repeat("/b.php/c.php", 500), true},

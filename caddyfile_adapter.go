@@ -356,7 +356,7 @@ type schemeParser struct {
 func newSchemeParser(d *caddyfile.Dispenser, args []string) (*schemeParser, error) {
 	s := &schemeParser{kind: args[0], config: &SchemeConfig{}, seen: make(block.Seen)}
 	if _, err := caddy.GetModule("http.signed_link.schemes." + s.kind); err != nil {
-		return nil, d.Errf("unknown scheme %q; there are %s; a scheme of another module must be built in (xcaddy build --with)", s.kind, strings.Join(schemeKinds(), ", "))
+		return nil, d.Errf("unknown scheme %q; there are %s; a scheme of another module must be built in (xcaddy build --with)", link.Shown(s.kind), strings.Join(schemeKinds(), ", "))
 	}
 	s.start = caddyfile.Token{File: d.File(), Line: d.Line(), Text: s.kind}
 	s.end = d.Line()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "signed-link",
-		Usage: "sign|verify|explain|keygen",
+		Usage: "sign|verify|explain|lint|keygen",
 		Short: "Makes, verifies and explains signed links",
 		Long: `
 Makes, verifies and explains the links of the signed_link definitions in a
@@ -42,7 +43,14 @@ Exit codes: 0 where all is well, 1 where the command could not do its work
 (wrong arguments, a configuration that does not load), 2 where it could and the
 answer is no: a link that is not valid, a dangerous finding.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(verifyCommand(), explainCommand(), signCommand(), keygenCommand())
+			// without this a verb with a slip in it would print the help, and be a success
+			runs(cmd, func(cmd *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return fmt.Errorf("there is no verb %q; write one of sign, verify, explain, lint and keygen", args[0])
+				}
+				return cmd.Help()
+			})
+			cmd.AddCommand(verifyCommand(), explainCommand(), signCommand(), lintCommand(), keygenCommand())
 		},
 	})
 }
@@ -104,8 +112,7 @@ func timeFlag(option, value string, now time.Time) (time.Time, error) {
 	if value == "" {
 		return now, nil
 	}
-	var seconds int64
-	if _, err := fmt.Sscanf(value+"\n", "%d\n", &seconds); err == nil {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
 		return time.Unix(seconds, 0), nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
@@ -130,6 +137,17 @@ func fields(w io.Writer, pairs ...string) {
 			fmt.Fprintf(w, "  %-11s %s\n", pairs[i], strings.ReplaceAll(pairs[i+1], "\n", "\n"+strings.Repeat(" ", 14)))
 		}
 	}
+}
+
+// place is a URL up to what may hold a signature, however broken the URL is.
+func place(url string) string {
+	if i := strings.IndexAny(url, "?&=;#"); i >= 0 {
+		url = url[:i]
+	}
+	if i := strings.Index(strings.ToLower(url), "%3f"); i >= 0 {
+		url = url[:i]
+	}
+	return url
 }
 
 // printable is a text for a terminal: what could move its cursor or change its colour is

@@ -96,8 +96,7 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 func (run *rehearsal) explain(text string) *explanation {
 	p := run.try(text)
 	r := p.report()
-	place, _, _ := strings.Cut(text, "?")
-	e := &explanation{Place: place, Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition, Scheme: r.Scheme, User: r.User, Note: r.Note}
+	e := &explanation{Place: place(text), Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition, Scheme: r.Scheme, User: r.User, Note: r.Note}
 	e.Sentence = sentence(link.Reason(r.Reason), r.Detail)
 	scheme, host, target := splitURL(text)
 	came := sent{run.method, scheme, host, target, run.clientIP.String()}
@@ -110,8 +109,15 @@ func (run *rehearsal) explain(text string) *explanation {
 			break
 		}
 	}
-	if e.Verdict == verdictValid || p.state != nil && p.state.last != nil && p.state.last.stage == stageSigned {
-		return e // the signature is right: nothing is nearer
+	switch link.Reason(e.Reason) {
+	case link.Missing, link.Malformed, link.Ambiguous, link.BadSignature:
+		if p.state != nil && p.state.last != nil && p.state.last.stage == stageSigned {
+			return e // the signature is right: nothing is nearer
+		}
+	default:
+		if e.Verdict != "" {
+			return e // it is valid, or right; or its key cannot be asked for
+		}
 	}
 	for _, h := range judges {
 		n := &nearest{definition: h.def, others: run.handlers(), now: run.now}

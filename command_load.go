@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,11 +54,14 @@ type setup struct {
 // load loads the configuration. Only what is at least as bad as level goes to Caddy's
 // log, which is the standard error here.
 func (s *source) load(cmd *cobra.Command, level string) (*setup, error) {
-	return s.loadEdited(cmd, level, func(map[string]any) {})
+	return s.loadEdited(cmd, level, func(string, int, map[string]any) {})
 }
 
+// schemeEditor changes the JSON of the i-th scheme of the definition that stands at origin.
+type schemeEditor func(origin string, i int, scheme map[string]any)
+
 // loadEdited is load with a change to the JSON of each scheme.
-func (s *source) loadEdited(cmd *cobra.Command, level string, edit func(scheme map[string]any)) (*setup, error) {
+func (s *source) loadEdited(cmd *cobra.Command, level string, edit schemeEditor) (*setup, error) {
 	for _, path := range s.envfiles {
 		if err := loadEnvironment(path, cmd.ErrOrStderr()); err != nil {
 			return nil, fmt.Errorf("--envfile: %w", err)
@@ -88,7 +92,7 @@ func (s *source) loadEdited(cmd *cobra.Command, level string, edit func(scheme m
 	if err := json.Unmarshal(text, &config); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	replaced, err := s.edit(config, secret, edit)
+	replaced, err := s.edit(config, "", secret, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -98,46 +102,54 @@ func (s *source) loadEdited(cmd *cobra.Command, level string, edit func(scheme m
 	return provision(config, quiet())
 }
 
-// edit changes the schemes of a configuration, and returns how many got the secret.
-func (s *source) edit(node any, secret string, edit func(scheme map[string]any)) (replaced int, err error) {
+// edit changes the schemes of a configuration, and returns how many got the secret. Where a
+// definition does not say where it is written, its place in the JSON is its origin.
+func (s *source) edit(node any, at, secret string, edit schemeEditor) (replaced int, err error) {
+	children := make(map[string]any)
 	switch node := node.(type) {
 	case []any:
-		for _, child := range node {
-			n, err := s.edit(child, secret, edit)
-			if err != nil {
-				return 0, err
-			}
-			replaced += n
+		for i, child := range node {
+			children[strconv.Itoa(i)] = child
 		}
 	case map[string]any:
+		children = node
 		if schemes, ok := node["schemes"].([]any); ok && node["handler"] == "signed_link" {
-			delete(node, "throttle") // who tries many links here is no guesser
-			for _, x := range schemes {
-				scheme, ok := x.(map[string]any)
-				if !ok {
-					continue
-				}
-				edit(scheme)
-				if secret == "" || s.name != "" && !slices.Contains(schemeNames(scheme), s.name) {
-					continue
-				}
-				if scheme["user_keys"] != nil {
-					return 0, errors.New("--secret: each user of this scheme has a secret of its own, so there is none to replace")
-				}
-				scheme["keys"] = map[string]any{"source": "inline", "secrets": []any{map[string]any{
-					// in base64, so that no brace in it is read as a placeholder
-					"secret": base64.StdEncoding.EncodeToString([]byte(secret)), "encoding": "base64",
-				}}}
-				replaced++
+			if origin, ok := node["origin"].(string); !ok || origin == "" {
+				node["origin"] = at
 			}
-		}
-		for _, child := range node {
-			n, err := s.edit(child, secret, edit)
-			if err != nil {
+			if replaced, err = s.editSchemes(node["origin"].(string), schemes, secret, edit); err != nil {
 				return 0, err
 			}
-			replaced += n
 		}
+	}
+	for name, child := range children {
+		n, err := s.edit(child, at+"/"+name, secret, edit)
+		if err != nil {
+			return 0, err
+		}
+		replaced += n
+	}
+	return replaced, nil
+}
+
+func (s *source) editSchemes(origin string, schemes []any, secret string, edit schemeEditor) (replaced int, err error) {
+	for i, x := range schemes {
+		scheme, ok := x.(map[string]any)
+		if !ok {
+			continue
+		}
+		edit(origin, i, scheme)
+		if secret == "" || s.name != "" && !slices.Contains(schemeNames(scheme), s.name) {
+			continue
+		}
+		if scheme["user_keys"] != nil {
+			return 0, errors.New("--secret: each user of this scheme has a secret of its own, so there is none to replace")
+		}
+		scheme["keys"] = map[string]any{"source": "inline", "secrets": []any{map[string]any{
+			// in base64, so that no brace in it is read as a placeholder
+			"secret": base64.StdEncoding.EncodeToString([]byte(secret)), "encoding": "base64",
+		}}}
+		replaced++
 	}
 	return replaced, nil
 }
@@ -189,6 +201,12 @@ func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
 	s := &setup{http: site.(*caddyhttp.App), app: own.(*App)}
 	if len(s.app.allDefinitions()) == 0 {
 		return nil, errors.New("the configuration has no signed_link definition")
+	}
+	for _, d := range s.app.allDefinitions() {
+		d.throttle = nil // who tries many links here is no guesser
+		for _, c := range d.schemes {
+			c.throttle = nil
+		}
 	}
 	return s, nil
 }

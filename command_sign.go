@@ -141,7 +141,7 @@ func (s *signing) choose(run *rehearsal, url string) (*Handler, *scheme, error) 
 		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.failed)
 	}
 	if len(passage.by) == 0 {
-		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", url, run.names())
+		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(place(url)), run.names())
 	}
 	var owner *Handler
 	var found []*scheme

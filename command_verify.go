@@ -50,7 +50,7 @@ func verifyCommand() *cobra.Command {
 		Long: `
 Runs each URL through the signed_link definitions of the configuration, from the
 guard to what the backend would get, just as the server does it, but without a
-server: matchers, modes, bodies and all. Nothing is sent to the backend. With -
+server: routes, matchers, modes and all. Nothing is sent to the backend. With -
 the URLs are the lines of the standard input.
 
 It prints the verdict (valid, invalid, expired), the reason where the link is
@@ -61,8 +61,8 @@ the backend would get.
 user, claims, forwarded (method, uri and the headers that the gateway sets; null
 if the request is refused), definition, status (of the refusal) and note (what
 the server writes into its log and tells no client, such as a user who does not
-exist). In JSON the url stands as it was given; everywhere else signatures are
-REDACTED.
+exist). In JSON url and forwarded stand as they are; in text for people
+signatures are REDACTED.
 
 Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`,
 		Example: `  caddy signed-link verify 'https://example.org/autologin?user=jeff&key=31c940e9'
@@ -392,7 +392,8 @@ func (way *way) handlers(w http.ResponseWriter, r *http.Request, list []caddyhtt
 		return h.ServeHTTP(w, r, rest)
 	case *caddyhttp.VarsMiddleware:
 		return h.ServeHTTP(w, r, rest)
-	case *reverseproxy.Handler, *fileserver.FileServer, *caddyhttp.StaticResponse, caddyhttp.StaticResponse:
+	case *reverseproxy.Handler, *fileserver.FileServer, *caddyhttp.StaticResponse, caddyhttp.StaticResponse,
+		*caddyhttp.StaticError, caddyhttp.StaticError:
 		return nil
 	default:
 		return rest.ServeHTTP(w, r)

@@ -213,6 +213,11 @@ func (st *state) read(r *http.Request) (*link.Request, error) {
 	}
 	st.request.ClientIP, _ = caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	st.unreadable = st.request.Query.Parse(original.URL.RawQuery)
+	// Caddy cuts a FastCGI parameter off at 64 KiB: behind a long enough path REQUEST_URI
+	// would end in the middle of the user's name.
+	if len(st.request.Path)+len(original.URL.RawQuery) > query.MaxBytes && st.unreadable == nil {
+		st.unreadable = query.ErrTooLong
+	}
 	return &st.request, st.unreadable
 }
 

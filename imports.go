@@ -1,5 +1,7 @@
 package signedlink
 
+//go:generate go run ./internal/reference
+
 import (
 	// the schemes and key sources that come with the module
 	_ "github.com/signedlink/caddy-signed-link/keys/file"

@@ -64,7 +64,6 @@ func init() {
 // `{http.signed_link.scheme}` | the name of the scheme that took the link
 // `{http.signed_link.key_id}` | the id of the key that verified
 // `{http.signed_link.claim.NAME}` | a claim of a verified link, such as `mailing`
-//
 // `{http.auth.user.id}` | the identity, under Caddy's own name, so that the access log's `user_id` and PHP's `REMOTE_USER` are right
 type Handler struct {
 	// Which requests are judged. The guard runs on the others, too. Default: all.

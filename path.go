@@ -66,7 +66,12 @@ func pathReadings(profile query.Profile, raw string) []string {
 		if p != plain && !slices.Contains(readings, p) && len(readings) <= maxReadings {
 			readings = append(readings, p)
 		}
+		// PHP-FPM ends PATH_INFO and SCRIPT_NAME at a NUL: `/index.php/app%00x` is /app
+		if cut, _, has := strings.Cut(p, "\x00"); has && profile.Has(query.PathInfo) && len(readings) <= maxReadings && !slices.Contains(readings, cut) {
+			readings = append(readings, cut)
+		}
 	}
+	add(plain)
 	if profile.Has(query.PathParameters) {
 		servlet := servletPath(raw)
 		add(servlet)

@@ -45,8 +45,9 @@ const root = ".."
 // TestMain lets the test program be the Caddy whose example is tested, and keeps the
 // tests out of the home directory.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "run" {
-		caddycmd.Main() // ends the process
+	if len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "signed-link") {
+		caddycmd.Main()
+		os.Exit(0) // a command that fails has ended the process before
 	}
 	dir, err := os.MkdirTemp("", "signed_link_docs")
 	if err != nil {
@@ -208,7 +209,7 @@ func everyBlock(t *testing.T, lang string, f func(t *testing.T, b block)) {
 }
 
 var (
-	secretPath = regexp.MustCompile(`/etc/caddy/([\w.-]+)`)
+	secretPath = regexp.MustCompile(`(?:/etc/caddy|/run/credentials/caddy\.service)/([\w.-]+)`)
 	envName    = regexp.MustCompile(`\{env\.(\w+)\}`)
 )
 
@@ -373,6 +374,52 @@ func TestJSON(t *testing.T) {
 			t.Error("nobody knows what to do with this JSON")
 		}
 	})
+}
+
+// TestCSV loads the files of user keys that the pages show.
+func TestCSV(t *testing.T) {
+	n := 0
+	for _, page := range pages(t) {
+		blocks, _ := fences(t, page)
+		for _, b := range blocks {
+			if b.lang != "csv" {
+				continue
+			}
+			n++
+			file := filepath.Join(t.TempDir(), "tokens.csv")
+			if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			path, err := json.Marshal(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := catchWarnings(t)
+			w.provision(t, server([]byte(`{"handler": "signed_link", "schemes": [{
+				"scheme": {"kind": "sial"}, "user_keys": {"source": "file", "path": `+string(path)+`}, "params": {"user": {"class": "digits"}, "action": {"class": "token", "max": 16}}
+			}]}`)))
+		}
+	}
+	if n == 0 {
+		t.Error("no page shows a file of user keys")
+	}
+}
+
+// TestLanguages: of every block it is known who tests it; those without a language are
+// grammars and drawings.
+func TestLanguages(t *testing.T) {
+	tested := map[string]string{
+		"caddyfile": "TestCaddyfiles", "json": "TestJSON", "csv": "TestCSV", "sh": "TestCommandLines", "console": "TestCommandLines",
+		"log": "TestRollout", "promql": "TestQueries", "yaml": "TestPrometheus", "ini": "TestDropIns", "": "",
+	}
+	for _, page := range pages(t) {
+		blocks, _ := fences(t, page)
+		for _, b := range blocks {
+			if _, ok := tested[b.lang]; !ok {
+				t.Errorf("%s: no test knows blocks of %s", b.at, b.lang)
+			}
+		}
+	}
 }
 
 func handlerWithKeys(t *testing.T, source string, object map[string]json.RawMessage) []byte {
@@ -679,12 +726,17 @@ func listed(t *testing.T) string {
 	return ""
 }
 
-// TestModuleList compares the list in xcaddy.md with the modules that there are.
+// TestModuleList compares the list in xcaddy.md with the modules that there are, each of
+// which stands in the reference.
 func TestModuleList(t *testing.T) {
+	reference := readFile(t, filepath.Join("docs", "reference.md"))
 	var have strings.Builder
 	for _, id := range caddy.Modules() {
 		if strings.Contains(id, "signed_link") {
 			have.WriteString(id + "\n")
+			if !strings.Contains(reference, "\n## "+id+"\n") {
+				t.Errorf("reference.md does not have %s", id)
+			}
 		}
 	}
 	if have.String() != listed(t) {

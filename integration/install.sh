@@ -52,12 +52,12 @@ have_postgresql() {
 
 # The services that exist, one a line.
 services() {
-	for script in /etc/init.d/php*-fpm /etc/init.d/apache2 /etc/init.d/tomcat10 /etc/init.d/postgresql /etc/init.d/mariadb; do
+	for script in /etc/init.d/php*-fpm /etc/init.d/apache2 /etc/init.d/tomcat10 /etc/init.d/postgresql /etc/init.d/mariadb /etc/init.d/prometheus /etc/init.d/fail2ban; do
 		if [ -e "$script" ]; then
 			basename "$script"
 		fi
 	done
-	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/apache2.service /lib/systemd/system/tomcat10.service /lib/systemd/system/postgresql.service /lib/systemd/system/mariadb.service; do
+	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/apache2.service /lib/systemd/system/tomcat10.service /lib/systemd/system/postgresql.service /lib/systemd/system/mariadb.service /lib/systemd/system/prometheus.service /lib/systemd/system/fail2ban.service; do
 		if [ -e "$unit" ]; then
 			basename "$unit" .service
 		fi
@@ -83,6 +83,12 @@ have javac && have java || missing="$missing default-jdk-headless"
 have_postgresql || missing="$missing postgresql"
 have mariadbd && have mariadb-install-db || missing="$missing mariadb-server"
 have curl || missing="$missing curl"
+have prometheus && have promtool || missing="$missing prometheus"
+have fail2ban-regex && have fail2ban-client || missing="$missing fail2ban"
+have systemd-analyze || missing="$missing systemd"
+have git || missing="$missing git"
+have jq || missing="$missing jq"
+have openssl || missing="$missing openssl"
 
 if [ -z "$missing" ]; then
 	echo "everything is installed"

@@ -515,7 +515,7 @@ func ShortSignature(m MAC, least int) *link.Finding {
 	return &link.Finding{
 		Code: "short_signature", Severity: link.Warning,
 		Message: fmt.Sprintf("the signature has %d bits, so one is found by guessing after %s on average, at 1,000 guesses a second", bits, duration(bits)),
-		Cure:    "have the signer write more characters of it; until then put a limit on the rate of requests before the site",
+		Cure:    "have the signer write more characters of it; until then make guessers wait with the option throttle",
 	}
 }
 

@@ -149,7 +149,7 @@ func parsePlaceholder(name string, locals []string) (segment, error) {
 		"{query.NAME}", "{raw_query.NAME}", "{path}", "{raw_path}", "{path.N}", "{query}",
 		"{sorted_query}", "{scheme}", "{host}", "{hostport}", "{method}", "{client_ip}", "{secret}", "{claim.NAME}",
 	}, braced(locals)...)
-	return segment{}, fmt.Errorf("{%s} is no placeholder of a signed link; there are %s", name, strings.Join(known, " "))
+	return segment{}, fmt.Errorf("{%s} is no placeholder of a signed link; there are %s", link.Shown(name), strings.Join(known, " "))
 }
 
 func braced(names []string) []string {

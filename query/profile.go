@@ -92,7 +92,7 @@ var Rules = []struct {
 	{ForeignCharset, "foreign_charset", true, true, true, "Tomcat decodes forms in charset=IBM037, where user is other bytes"},
 	{EncodedBody, "encoded_body", true, true, true, "a compressed form hides its names"},
 	{PathParameters, "path_parameters", false, true, true, "Tomcat and Jetty serve /app;x/ and /x/..;/app/ from /app (CVE-2020-5902)"},
-	{PathInfo, "path_info", true, false, true, "PHP runs /autologin.php for /autologin.php/; its frameworks route /index.php/app as /app, and /app/.. below /app"},
+	{PathInfo, "path_info", true, false, true, "PHP runs /autologin.php for /autologin.php/; its frameworks route /index.php/app as /app, /app/.. below /app, and end a path at %00"},
 }
 
 // sets are the rules of each profile, as bits.

@@ -155,7 +155,9 @@ func (r *Redactor) nested(c *redaction, start, end int) {
 		switch char {
 		case '=':
 			for n, name := range [...]int{pair, part, word} {
-				if name == start || n > 0 && name == pair || !r.has(c.s[name:i]) {
+				// a segment's own name ends at a plain '=', which named has looked at; but
+				// mailers encode links once too often, '=' and all
+				if name == start && depth == 0 || n > 0 && name == pair || !r.has(c.s[name:i]) {
 					continue
 				}
 				from := next

@@ -83,6 +83,8 @@ func TestRedact(t *testing.T) {
 		"/s?u=%3Fkey%5B%5D%3DSIG":                                  "/s?u=%3Fkey%5B%5D%3DREDACTED",
 		"/s?u=%3Fkey%3DSIG%2526x%253Dy%26akid%3DSIG":               "/s?u=%3Fkey%3DREDACTED%26akid%3DREDACTED",
 		`<https://h/?key=SIG>; rel="next"`:                         `<https://h/?key=REDACTED`,
+		"/s?user%3Djeff&key%3DSIG":                                 "/s?user%3Djeff&key%3DREDACTED",
+		"/s%3Fuser%3Djeff%26key%3DSIG":                             "/s%3Fuser%3Djeff%26key%3DREDACTED",
 		"/s?u=%3Fkey%3D":                                           "/s?u=%3Fkey%3D",
 		"/s?u=%":                                                   "/s?u=%",
 		"/s?u=%2":                                                  "/s?u=%2",

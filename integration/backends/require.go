@@ -19,6 +19,11 @@ var debianPackages = map[string]string{
 
 	"mariadbd":           "mariadb-server",
 	"mariadb-install-db": "mariadb-server",
+
+	"promtool":        "prometheus",
+	"fail2ban-regex":  "fail2ban",
+	"fail2ban-client": "fail2ban",
+	"systemd-analyze": "systemd",
 }
 
 // Require ends the test, naming the Debian packages to install, unless all the

@@ -9,6 +9,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // Seen remembers at which line each option of a block was given.
@@ -107,11 +109,11 @@ var SchemeOptions = []string{
 
 // Unknown is the error for an option that does not exist here.
 func Unknown(d *caddyfile.Dispenser, known []string) error {
-	return d.Errf("unknown option %q; there are %s", d.Val(), strings.Join(known, ", "))
+	return d.Errf("unknown option %q; there are %s", link.Shown(d.Val()), strings.Join(known, ", "))
 }
 
 // UnknownOfScheme is [Unknown] for a scheme with options of its own.
 func UnknownOfScheme(d *caddyfile.Dispenser, own []string) error {
 	return d.Errf("unknown option %q; this scheme has %s, and every scheme has %s",
-		d.Val(), strings.Join(own, ", "), strings.Join(SchemeOptions, ", "))
+		link.Shown(d.Val()), strings.Join(own, ", "), strings.Join(SchemeOptions, ", "))
 }

@@ -17,14 +17,24 @@ import (
 const timeout = time.Minute
 
 // Check runs every command of a console block, in which a line `$ curl …` has its
-// answer below, and compares the answers, but for the newline at their ends. move
-// puts the addresses of the test in the place of those that are shown. It returns
-// how many commands there are.
-func Check(t testing.TB, at, console string, move func(address string) string) int {
+// answer below, and compares the answers, but for the newline at their ends. A line
+// `$ # …` is a comment and has none. move puts the addresses of the test in the place
+// of those that are shown. It returns how many commands there are.
+func Check(t testing.TB, at, console string, move func(address string) string) (commands int) {
 	t.Helper()
-	exchanges := strings.Split("\n"+console, "\n$ ")[1:]
-	for _, exchange := range exchanges {
+	before, exchanges, _ := strings.Cut("\n"+console, "\n$ ")
+	if strings.TrimSpace(before) != "" {
+		t.Errorf("%s: no command says this: %s", at, before)
+	}
+	for exchange := range strings.SplitSeq(exchanges, "\n$ ") {
 		line, answer, _ := strings.Cut(exchange, "\n")
+		if strings.HasPrefix(line, "#") {
+			if strings.TrimSpace(answer) != "" {
+				t.Errorf("%s: a comment has an answer: %s", at, answer)
+			}
+			continue
+		}
+		commands++
 		have, err := Run(t.Context(), line, move)
 		if err != nil {
 			t.Errorf("%s: %v", at, err)
@@ -34,7 +44,7 @@ func Check(t testing.TB, at, console string, move func(address string) string) i
 			t.Errorf("%s: %s\nexpected:\n%s\ngot:\n%s", at, line, answer, have)
 		}
 	}
-	return len(exchanges)
+	return commands
 }
 
 // command is what a command line asks for.

@@ -83,6 +83,15 @@ func TestCheck(t *testing.T) {
 	if n != 2 || f.messages != nil {
 		t.Errorf("%d commands, %q", n, f.messages)
 	}
+	n = Check(f, "page:1", "$ # two\n$ curl http://127.0.0.1:8080/a\nGET /a [] \n\n$ # comments\n", move)
+	if n != 1 || f.messages != nil {
+		t.Errorf("%d commands, %q", n, f.messages)
+	}
+	n = Check(f, "page:1", "before\n$ # a\nb\n", move)
+	if n != 0 || len(f.messages) != 2 || !strings.Contains(f.messages[0], "before") || !strings.Contains(f.messages[1], "comment") {
+		t.Errorf("%d commands, %q", n, f.messages)
+	}
+	f.messages = nil
 	n = Check(f, "page:1", "$ curl http://127.0.0.1:8080/a\nGET /b [] \n$ wget\n", move)
 	if n != 2 || len(f.messages) != 2 || !strings.Contains(f.messages[0], "GET /b") || !strings.Contains(f.messages[1], "not curl") {
 		t.Errorf("%d commands, %q", n, f.messages)

@@ -119,6 +119,14 @@ func Register(registry prometheus.Registerer) error {
 	return nil
 }
 
+// BeginSource has the counters of a kind of source begin at 0: a counter whose first value
+// is already 1 never increases, and the first error would go unseen.
+func BeginSource(source string) {
+	SourceErrors.WithLabelValues(source)
+	SourceLoads.WithLabelValues(source)
+	SourceSeconds.WithLabelValues(source)
+}
+
 // HoldThrottle makes the throttle of a definition a part of the metrics, until release is
 // called. Those of definitions with the same label are added up.
 func HoldThrottle(definition string, networks func() int) (release func()) {

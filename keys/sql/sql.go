@@ -27,6 +27,9 @@ func init() {
 	caddy.RegisterModule(Source{})
 }
 
+// metricsLabel is the source of the metrics.
+const metricsLabel = "sql"
+
 // Drivers are the values of `driver`.
 var Drivers = []string{"mysql", "postgres"}
 
@@ -117,6 +120,7 @@ func (s *Source) Provision(ctx caddy.Context) error {
 	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
+	metrics.BeginSource(metricsLabel)
 	return s.provision()
 }
 

@@ -152,7 +152,7 @@ func (x *database) lookUp(user string) (secret keys.Secret, err error) {
 
 	asked, began := x.now(), time.Now()
 	secret, found, err := x.ask(ctx, user)
-	metrics.SourceSeconds.WithLabelValues("sql").Observe(time.Since(began).Seconds())
+	metrics.SourceSeconds.WithLabelValues(metricsLabel).Observe(time.Since(began).Seconds())
 	if err != nil {
 		p := x.dialect.explain(err)
 		if !p.value {
@@ -175,7 +175,7 @@ func (x *database) lookUp(user string) (secret keys.Secret, err error) {
 }
 
 func (x *database) failed(p problem) (keys.Secret, error) {
-	metrics.SourceErrors.WithLabelValues("sql").Inc()
+	metrics.SourceErrors.WithLabelValues(metricsLabel).Inc()
 	x.log(zap.ErrorLevel, "user keys cannot be looked up", p.text)
 	return keys.Secret{}, unavailable(p.text)
 }

@@ -17,7 +17,7 @@ func (a *akid) Findings() []link.Finding {
 		if a.mac.Length >= DefaultLength {
 			f.Severity = link.Note
 		}
-		f.Cure = "put a limit on the rate of requests before the site, and give nothing for an AKID that needs a login"
+		f.Cure = "make guessers wait with the option throttle, and give nothing for an AKID that needs a login"
 		found = append(found, *f)
 	}
 	if a.text != nil && a.allowShape {

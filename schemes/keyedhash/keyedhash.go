@@ -51,13 +51,15 @@ type Scheme struct {
 // of it.
 type Options struct {
 	// How the signature is computed: `md5`, `sha1`, `sha256`, `sha384`, `sha512`, or
-	// one of them behind `hmac-`.
+	// one of them behind `hmac-`. Default: needed with `keyed_hash`; `sha1` with `sial`.
 	Algorithm string `json:"algorithm,omitempty"`
 
-	// What is signed, as a template.
+	// What is signed, as a template. Default: needed with `keyed_hash`;
+	// `{user}{action}{params}{secret}` with `sial`.
 	Message string `json:"message,omitempty"`
 
 	// The parameter that carries the signature, as a placeholder: `{query.key}`.
+	// Default: needed with `keyed_hash`; `{query.sig}` with `sial`.
 	Signature string `json:"signature,omitempty"`
 
 	// How the signature is written: `hex`, `base64` or `base64url`. Base64 is
