@@ -327,9 +327,12 @@ func (n *nearest) withoutExtras(s sent) (list []variant) {
 }
 
 // tracks are the parameters that mailers and social networks are known to append.
-var tracks = link.Ignore{"utm_*", "mtm_*", "pk_*", "fbclid", "gclid", "gbraid", "wbraid", "dclid", "msclkid", "yclid", "twclid", "igshid",
-	"mc_cid", "mc_eid", "_hsenc", "_hsmi", "hsCtaTracking", "mkt_tok", "vero_*", "oly_*", "trk", "trkCampaign", "ck_subscriber_id", "_ke", "_kx",
-	"email_*", "ref", "source", "s_cid", "spm", "si", "sc_*", "wt_*", "ml_subscriber*", "li_fat_id", "ttclid", "_gl", "_ga", "sfmc_*", "dm_i", "cid"}
+var tracks = link.Ignore{
+	"utm_*", "mtm_*", "pk_*", "fbclid", "gclid", "gbraid", "wbraid", "dclid", "msclkid", "yclid", "twclid", "igshid", "mc_cid",
+	"mc_eid", "_hsenc", "_hsmi", "hsCtaTracking", "mkt_tok", "vero_*", "oly_*", "trk", "trkCampaign", "ck_subscriber_id", "_ke",
+	"_kx", "email_*", "ref", "source", "s_cid", "spm", "si", "sc_*", "wt_*", "ml_subscriber*", "li_fat_id", "ttclid", "_gl", "_ga",
+	"sfmc_*", "dm_i", "cid",
+}
 
 // withoutDuplicates keeps the first of each protected parameter, or the last.
 func (n *nearest) withoutDuplicates(s sent) (list []variant) {
@@ -473,8 +476,10 @@ func (n *nearest) byKey(s sent) *miss {
 		for _, key := range c.ownKeys(l) {
 			for _, x := range rereadings(key.Secret.Bytes()) {
 				if c.scheme.Verify(r, l, x.key) {
-					return &miss{"secret", "the signer's secret is this one " + x.text,
-						"Let signer and gateway read the secret in the same way: mind line breaks at the end of files, and `secret … encoding hex|base64`."}
+					return &miss{
+						"secret", "the signer's secret is this one " + x.text,
+						"Let signer and gateway read the secret in the same way: mind line breaks at the end of files, and `secret … encoding hex|base64`.",
+					}
 				}
 			}
 		}
