@@ -490,8 +490,10 @@ func (n *nearest) byKey(s sent) *miss {
 				}
 				for _, key := range other.keys.KeySet().All() {
 					if c.scheme.Verify(r, l, key.Secret.Bytes()) {
-						return &miss{"other_key", "it is signed with a key of " + other.name + " in " + h.where() + named(key.ID),
-							"The signer uses the secret of another purpose: give it the one of this scheme."}
+						return &miss{
+							"other_key", "it is signed with a key of " + other.name + " in " + h.where() + named(key.ID),
+							"The signer uses the secret of another purpose: give it the one of this scheme.",
+						}
 					}
 				}
 			}
@@ -506,8 +508,10 @@ func (n *nearest) byKey(s sent) *miss {
 			return nil
 		}
 		if v := h.def.judge(context.Background(), r, nil, n.now); v.None() || v.stage == stageSigned {
-			return &miss{"other_definition", "it is a link of " + h.where() + ", scheme " + v.schemeName(),
-				"The link goes to a path or host of another definition: correct its path, or add that scheme to this definition."}
+			return &miss{
+				"other_definition", "it is a link of " + h.where() + ", scheme " + v.schemeName(),
+				"The link goes to a path or host of another definition: correct its path, or add that scheme to this definition.",
+			}
 		}
 	}
 	return nil
@@ -631,18 +635,26 @@ func padParameter(raw, name string, n int) string {
 func compare(name, given, right string) *miss {
 	switch {
 	case len(given) < len(right) && len(given)*2 >= len(right) && strings.HasPrefix(right, given):
-		return &miss{"cut", fmt.Sprintf("the end of the link is missing: %q has %d of its %d characters", name, len(given), len(right)),
-			"The link was cut, by a line break or by a mail program that takes a - or . at the end for punctuation: send it as HTML, or put another parameter behind the signature."}
+		return &miss{
+			"cut", fmt.Sprintf("the end of the link is missing: %q has %d of its %d characters", name, len(given), len(right)),
+			"The link was cut, by a line break or by a mail program that takes a - or . at the end for punctuation: send it as HTML, or put another parameter behind the signature.",
+		}
 	case strings.HasPrefix(given, right):
-		return &miss{"trailing", fmt.Sprintf("%d characters too many stand behind %q", len(given)-len(right), name),
-			"What follows the link in the text became part of it: put the link on a line of its own, or between < and >."}
+		return &miss{
+			"trailing", fmt.Sprintf("%d characters too many stand behind %q", len(given)-len(right), name),
+			"What follows the link in the text became part of it: put the link on a line of its own, or between < and >.",
+		}
 	case strings.EqualFold(given, right):
-		return &miss{"case", fmt.Sprintf("upper and lower case of %q were changed", name),
-			"Something changed the case of the signature. If your signer writes hexadecimal in upper case, write `encoding hex any_case`."}
+		return &miss{
+			"case", fmt.Sprintf("upper and lower case of %q were changed", name),
+			"Something changed the case of the signature. If your signer writes hexadecimal in upper case, write `encoding hex any_case`.",
+		}
 	}
 	if plain(given) == plain(right) {
-		return &miss{"encoding", fmt.Sprintf("%q is written in another base64 alphabet, or its + became blanks", name),
-			"Write the signature in base64url, or encode + as %2B; say `encoding base64` or `encoding base64url` as the signer has it."}
+		return &miss{
+			"encoding", fmt.Sprintf("%q is written in another base64 alphabet, or its + became blanks", name),
+			"Write the signature in base64url, or encode + as %2B; say `encoding base64` or `encoding base64url` as the signer has it.",
+		}
 	}
 	return nil
 }
@@ -687,8 +699,10 @@ func otherAlgorithm(given string, key []byte, message func(key []byte) []byte) *
 						break
 					}
 					if mac.Equal(given, key, t.bytes) {
-						return &miss{"algorithm", "the signer uses " + algorithm.String() + " in " + name + t.text,
-							"Write `algorithm`, `encoding`, `truncate` and `message` as the signer has them."}
+						return &miss{
+							"algorithm", "the signer uses " + algorithm.String() + " in " + name + t.text,
+							"Write `algorithm`, `encoding`, `truncate` and `message` as the signer has them.",
+						}
 					}
 				}
 			}
