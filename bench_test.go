@@ -196,15 +196,6 @@ func judging(t testing.TB, directive, target string) func() {
 	return f
 }
 
-// TestVerdictAllocations: from query to verdict nothing is allocated.
-func TestVerdictAllocations(t *testing.T) {
-	for _, l := range hotLinks(t) {
-		if n := testing.AllocsPerRun(100, judging(t, l.directive, l.target)); n != 0 {
-			t.Errorf("%s: %v allocations from query to verdict", l.name, n)
-		}
-	}
-}
-
 func BenchmarkVerdict(b *testing.B) {
 	for _, l := range hotLinks(b) {
 		b.Run(l.name, func(b *testing.B) { ratio.Report(b, l.bare(), judging(b, l.directive, l.target)) })
@@ -267,28 +258,6 @@ func BenchmarkKeyring(b *testing.B) {
 		}
 		ring := judging(b, "signed_link akid {\n"+keys.String()+"secret {env.AKID_SECRET} new\n}", l.target)
 		b.Run(strconv.Itoa(n), func(b *testing.B) { ratio.Report(b, one, ring) })
-	}
-}
-
-// TestHandlerAllocations: what the handler adds to the route on which it stands. Six are
-// the state of the request, the function of its placeholders, the target without the
-// signature, and three that put this into Caddy's copy of the original request.
-func TestHandlerAllocations(t *testing.T) {
-	for _, l := range hotLinks(t) {
-		without := testing.AllocsPerRun(100, serving(t, noop, l.target))
-		if n := testing.AllocsPerRun(100, serving(t, l.directive, l.target)) - without; n > 6 {
-			t.Errorf("%s: %v allocations beyond the same route", l.name, n)
-		}
-	}
-	for directive, noops := range map[string]string{
-		"signed_link guard":                         noop,
-		"signed_link /app/* akid {env.AKID_SECRET}": noop,
-		"signed_link /app/* recognize akid {env.AKID_SECRET}\nsigned_link /b/* akid {env.AKID_SECRET}": noop + noop,
-	} {
-		without := testing.AllocsPerRun(100, serving(t, noops, "/open?a=1"))
-		if n := testing.AllocsPerRun(100, serving(t, directive, "/open?a=1")) - without; n != 0 {
-			t.Errorf("%s: %v allocations on an unmatched request", directive, n)
-		}
 	}
 }
 
