@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Tap stands between a gateway and a backend, hands everything on, and keeps what
@@ -52,13 +53,32 @@ func (t *Tap) serve(gateway net.Conn, network, address string) {
 		return // the gateway finds out, and answers 502
 	}
 	defer backend.Close()
+	Relay(gateway, backend, io.TeeReader(gateway, t))
+}
+
+// Relay hands on what the gateway sends, as sent reads it, and what the backend answers,
+// until the backend has said all.
+func Relay(gateway, backend net.Conn, sent io.Reader) {
+	done := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(io.MultiWriter(t, backend), gateway) // ends with the connection
-		if half, ok := backend.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite()
-		}
+		defer close(done)
+		_, _ = io.Copy(backend, sent) // ends with the connection
+		closeWrite(backend)
+		_, _ = io.Copy(io.Discard, gateway)
 	}()
 	_, _ = io.Copy(gateway, backend)
+	// A connection that is closed while bytes of the request are unread is reset, and the
+	// end of a long answer is lost with it.
+	closeWrite(gateway)
+	_ = gateway.SetReadDeadline(time.Now().Add(time.Second))
+	<-done
+}
+
+// closeWrite says that nothing more is sent.
+func closeWrite(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
 }
 
 // Write keeps what a gateway sent.

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/signedlink/caddy-signed-link/integration/backends"
 )
 
 // watch stands between the gateway and a backend and knows of each request whether
@@ -51,26 +52,7 @@ func (w *watch) serve(gateway net.Conn, network, address string) {
 		return // the gateway finds out, and answers 502
 	}
 	defer backend.Close()
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		_, _ = io.Copy(backend, &reader{w: w, from: gateway}) // ends with the connection
-		closeWrite(backend)
-		_, _ = io.Copy(io.Discard, gateway)
-	}()
-	_, _ = io.Copy(gateway, backend)
-	// A connection that is closed while bytes of the request are unread is reset, and the
-	// end of a long answer is lost with it.
-	closeWrite(gateway)
-	_ = gateway.SetReadDeadline(time.Now().Add(time.Second))
-	<-sent
-}
-
-// closeWrite says that nothing more is sent.
-func closeWrite(conn net.Conn) {
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
+	backends.Relay(gateway, backend, &reader{w: w, from: gateway})
 }
 
 // reader looks at what it hands on.
