@@ -308,7 +308,8 @@ func (s *setup) at(now time.Time) {
 }
 
 // loadEnvironment sets the variables of a file that are not set already. It reads what
-// `caddy run --envfile` and systemd's EnvironmentFile both read, and in the same way.
+// `caddy run --envfile` and systemd's EnvironmentFile both read, and in the same way; and
+// `export NAME=VALUE`, which Caddy alone does.
 // What the two read differently is left unset, and said: a secret must not be another one
 // here than there.
 func loadEnvironment(path string, warnings io.Writer) error {

@@ -67,8 +67,12 @@ type nearest struct {
 // maxTries bounds how many links are judged: each may cost a lookup in a database.
 const maxTries = 4000
 
-// find returns the nearest miss, or nil.
+// find returns the nearest miss, or nil. A target beyond the bounds has none: the gateway
+// does not read it, and a line of a log should not keep anybody waiting.
 func (n *nearest) find(s sent) *miss {
+	if len(s.target) > query.MaxBytes || strings.Count(s.target, "&") > query.MaxPairs {
+		return nil
+	}
 	for _, r := range repairs {
 		for _, v := range r.apply(n, s) {
 			if n.verifies(v.sent) {

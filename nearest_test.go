@@ -3,11 +3,13 @@ package signedlink
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // damaged is a configuration, a link that the command line signs with it, what happens to
@@ -235,5 +237,52 @@ func TestNearestKey(t *testing.T) {
 			}
 			noSignature(t, link, r.out+r.errors)
 		})
+	}
+}
+
+// FuzzNearest: whatever a link looks like, looking for its nearest miss ends, does not
+// panic, and names no signature.
+func FuzzNearest(f *testing.F) {
+	f.Setenv("S", damagedSecret)
+	s, err := tryLoad(f, siteFile(`signed_link keyed_hash {env.S} {
+		algorithm hmac-sha256
+		message {host}{path}?{query.user}
+		signature {query.sig}
+	}
+	signed_link /members/* akid {env.S}`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	handlers := s.app.handlers
+	right := sum256(damagedSecret, "example.org/in?jeff")
+	for _, target := range []string{
+		"/in?user=jeff&sig=" + right, "/in?user=jeff&amp;sig=" + right, "/in/?user=JEFF&sig=" + right[:60], "/in?user%3Djeff%26sig%3D" + right,
+		"/in?user=jeff&sig=" + strings.ToUpper(right) + ").", "/members/?akid=2695.103007.AAAAA", "/\xff?\xff=%&&=;+", "/in?user=a%20b&user=c&sig=x+y/z",
+	} {
+		f.Add("https", "example.org", target)
+	}
+	f.Fuzz(func(t *testing.T, scheme, host, target string) {
+		if len(target) > 300 {
+			return // each of many variants is judged
+		}
+		for _, h := range handlers {
+			n := &nearest{definition: h.def, others: handlers, now: time.Unix(1790000000, 0)}
+			if m := n.find(sent{"GET", scheme, host, target, "192.0.2.1"}); m != nil && strings.Contains(strings.ToLower(m.Text+m.Cure), right) {
+				t.Errorf("%q: the nearest miss names the signature: %+v", target, m)
+			}
+		}
+	})
+}
+
+// TestNearestEnds: a line of a log that is as long as it likes keeps nobody waiting.
+func TestNearestEnds(t *testing.T) {
+	t.Setenv("DAMAGED_SECRET", damagedSecret)
+	var long strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&long, "&a%d", i)
+	}
+	r := runCommand(t, explainCommand(), "https://example.org/in?user=jeff&sig=1"+long.String()+"\n", "--config", writeCaddyfile(t, ofURL), "--json", "-")
+	if !strings.Contains(r.out, `"detail":"too_long"`) || !strings.Contains(r.out, `"nearest":null`) {
+		t.Errorf("got %.300s %s", r.out, r.errors)
 	}
 }
