@@ -25,6 +25,9 @@ const (
 	MaxPairs = 1000     // segments that are not empty
 )
 
+// offsets of [Pair] have 16 bits
+const _ = uint16(MaxBytes)
+
 // Errors of [Query.Parse]. The request cannot be judged and must be refused.
 var (
 	ErrTooLong = errors.New("the query is longer than 32 KiB")
@@ -32,10 +35,10 @@ var (
 )
 
 // Pair is one segment of a query between two ampersands. Its fields are offsets
-// into the raw query.
+// into the raw query; 16 bits hold those of [MaxBytes].
 type Pair struct {
-	Start, End int // the segment is raw[Start:End]
-	Eq         int // offset of the first '=', or End if there is none
+	Start, End uint16 // the segment is raw[Start:End]
+	Eq         uint16 // offset of the first '=', or End if there is none
 }
 
 // Query is a raw query and the places of its segments. The zero value is an empty
@@ -66,18 +69,6 @@ func (q *Query) Parse(raw string) error {
 	var seen mark
 	start, eq := 0, -1
 	for i := 0; i < len(raw); i++ {
-		// Most bytes mean nothing; four such are passed at once.
-		for i+4 <= len(raw) {
-			four := marks[raw[i]] | marks[raw[i+1]] | marks[raw[i+2]] | marks[raw[i+3]]
-			if four&(separator|equals) != 0 {
-				break
-			}
-			seen |= four
-			i += 4
-		}
-		if i == len(raw) {
-			break
-		}
 		m := marks[raw[i]]
 		seen |= m
 		switch {
@@ -89,6 +80,9 @@ func (q *Query) Parse(raw string) error {
 			start, eq = i+1, -1
 		case eq < 0:
 			eq = i
+			for i+9 <= len(raw) && dull(raw[i+1:i+9]) { // values are long, and mostly letters
+				i += 8
+			}
 		}
 	}
 	if !q.add(start, eq, len(raw)) {
@@ -115,7 +109,7 @@ func (q *Query) add(start, eq, end int) bool {
 		n := len(q.Pairs) + 1 + strings.Count(q.Raw[end:], "&")
 		q.Pairs = append(make([]Pair, 0, min(n, MaxPairs)), q.Pairs...)
 	}
-	q.Pairs = append(q.Pairs, Pair{Start: start, End: end, Eq: eq})
+	q.Pairs = append(q.Pairs, Pair{Start: uint16(start), End: uint16(end), Eq: uint16(eq)})
 	return true
 }
 
@@ -139,6 +133,19 @@ var marks = func() (m [256]mark) {
 	m['%'], m['+'], m[';'] = special, special, special
 	return m
 }()
+
+// dull reports whether eight bytes mean nothing to [Query.Parse]. Of some others, such as
+// '!' and '*', it does not know. It looks at all of them at once: a byte is subtracted
+// from each, and where one was smaller the highest bit of its place tells.
+func dull(eight string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	_ = eight[7]
+	x := uint64(eight[0]) | uint64(eight[1])<<8 | uint64(eight[2])<<16 | uint64(eight[3])<<24 |
+		uint64(eight[4])<<32 | uint64(eight[5])<<40 | uint64(eight[6])<<48 | uint64(eight[7])<<56
+	low := (x - ones*',') &^ x // controls, blank, '#', '%', '&', '+'
+	semicolon, equal, del := x^ones*';', x^ones*'=', x^ones*0x7F
+	return (low|(semicolon-ones)&^semicolon|(equal-ones)&^equal|(del-ones)&^del)&tops == 0
+}
 
 // Segment is the pair as sent.
 func (q *Query) Segment(p Pair) string { return q.Raw[p.Start:p.End] }
@@ -174,7 +181,7 @@ func (q *Query) AppendValue(dst []byte, p Pair) []byte {
 // That there is no second one, in whatever spelling, is [Names]' business.
 func (q *Query) Find(name string) (Pair, bool) {
 	for _, p := range q.Pairs {
-		if p.Eq-p.Start == len(name) && q.Raw[p.Start:p.Eq] == name {
+		if int(p.Eq-p.Start) == len(name) && q.Raw[p.Start:p.Eq] == name {
 			return p, true
 		}
 	}

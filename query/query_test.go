@@ -361,7 +361,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: %v", raw, err)
 		}
 		var got []string
-		at := 0
+		at := uint16(0)
 		for _, p := range q.Pairs {
 			if strings.Trim(raw[at:p.Start], "&") != "" {
 				t.Errorf("%q: %q stands between two pairs", raw, raw[at:p.Start])
@@ -382,10 +382,33 @@ func FuzzParse(f *testing.F) {
 		if control := strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c == 0x7F || c == '#' }); q.Control != control {
 			t.Errorf("%q: control %t", raw, q.Control)
 		}
+		if plain := !strings.ContainsAny(raw, "%+;"); q.Plain != plain {
+			t.Errorf("%q: plain %t", raw, q.Plain)
+		}
 		if err := q.Parse(raw); err != nil || len(q.Pairs) != len(got) {
 			t.Errorf("%q: read again, it has %d pairs and not %d, error %v", raw, len(q.Pairs), len(got), err)
 		}
 	})
+}
+
+// TestDull: no byte that means something is passed over with its neighbours, whatever
+// those are: in a subtraction of eight bytes at once each can borrow of the next.
+func TestDull(t *testing.T) {
+	for _, around := range []byte("a09-.:<>?@~,\x80\xFF\x00\x01;=&") {
+		for at := range 8 {
+			for c := range 256 {
+				eight := bytes.Repeat([]byte{around}, 8)
+				eight[at] = byte(c)
+				means := marks[c] != 0 || marks[around] != 0
+				if dull(string(eight)) && means {
+					t.Errorf("%q is dull", eight)
+				}
+				if letters := isAlnum(byte(c)) && isAlnum(around); letters && !dull(string(eight)) {
+					t.Errorf("%q is not dull", eight)
+				}
+			}
+		}
+	}
 }
 
 // cutModel is the specification of Cut.

@@ -300,7 +300,8 @@ func (s *Suite) queries(genuine string) []string {
 	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry) {
 		p, ok := q.Find(name)
 		if !ok {
-			p = query.Pair{Start: len(genuine), End: len(genuine), Eq: len(genuine)}
+			end := uint16(len(genuine))
+			p = query.Pair{Start: end, End: end, Eq: end}
 		}
 		before, after, value := genuine[:p.Start], genuine[p.End:], q.RawValue(p)
 		queries = append(queries, before+after, before+name+after, name, name+"=")
