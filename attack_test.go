@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -230,6 +231,30 @@ func TestAttackHeaderAlias(t *testing.T) {
 					t.Errorf("%s %s: the backend gets %s", mode, target, name)
 				}
 			}
+		}
+	}
+}
+
+// TestAttackUnwatchedLength: a header that the guard passes over because of its length is
+// none that it would delete, however it is spelled.
+func TestAttackUnwatchedLength(t *testing.T) {
+	w := newWatched(headerNames{"x-account", "y-" + strings.Repeat("long-", 20) + "name"})
+	names := slices.Concat(w.outputs, rerouting, forwarded, overrideHeaders, headerNames{"connection", "trailer", "upgrade"})
+	for n := range 100 {
+		names = append(names, protectedPrefix+strings.Repeat("u", n))
+	}
+	for _, name := range names {
+		for _, spelled := range []string{
+			name, strings.ToUpper(name), http.CanonicalHeaderKey(name), strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "-", "."),
+		} {
+			if !w.mayWatch(spelled) {
+				t.Errorf("the guard passes over %q", spelled)
+			}
+		}
+	}
+	for _, name := range []string{"", "Cookie", "Accept", "User-Agent", "Upgrade-Insecure-Requests", "X-Verified"} {
+		if w.mayWatch(name) {
+			t.Errorf("the guard looks at %q", name)
 		}
 	}
 }
@@ -518,7 +543,10 @@ func TestAttackErrorRoute(t *testing.T) {
 		if a.seen == nil || a.seen.Backend != "errors" {
 			t.Fatalf("%s: %d %s", query, a.Code, a.Body)
 		}
-		for what, uri := range map[string]string{"URL": a.seen.URI, "REQUEST_URI": a.seen.OrigURI, "{orig_uri}": a.seen.OrigText, "RequestURI": a.seen.RequestURI} {
+		for what, uri := range map[string]string{
+			"URL": a.seen.URI, "RequestURI": a.seen.RequestURI, "REQUEST_URI": a.seen.OrigURI, "{orig_uri}": a.seen.OrigText,
+			"the original RequestURI": a.seen.OrigTarget,
+		} {
 			if uri != "/app/x?a=1" {
 				t.Errorf("%s: %s is %q", query, what, uri)
 			}

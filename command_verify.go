@@ -205,7 +205,7 @@ func (run *rehearsal) try(text string) *passage {
 			p.failed = err
 			return p
 		}
-		p.state = run.app.enter(r)
+		p.state = run.app.enter(r, varsOf(r))
 		w := &discard{header: make(http.Header)}
 		way := &way{rehearsal: run, passage: p, named: server.NamedRoutes}
 		err = way.routes(w, r, server.Routes, 0, make(map[string]bool), caddyhttp.HandlerFunc(arrive))

@@ -23,6 +23,7 @@ type state struct {
 	request    link.Request // as received
 	isRead     bool
 	unreadable error
+	repl       *caddy.Replacer // the request's; nil if it has none
 
 	query      string // the query as the last handler left it
 	headers    []header
@@ -69,14 +70,20 @@ func stateOf(vars map[string]any) (st *state, before bool) {
 	return st, before
 }
 
-// enter returns the state of the request, and makes it on the first call.
-func (a *App) enter(r *http.Request) *state {
+// varsOf returns the request's vars.
+func varsOf(r *http.Request) map[string]any {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	return vars
+}
+
+// enter returns the state of the request with these vars, and makes it on the first call.
+func (a *App) enter(r *http.Request, vars map[string]any) *state {
 	st, before := stateOf(vars)
 	if st != nil {
 		return st
 	}
 	st = &state{query: r.URL.RawQuery}
+	st.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		st.query = original.URL.RawQuery // what was changed since is a rewrite
 	}
@@ -88,13 +95,13 @@ func (a *App) enter(r *http.Request) *state {
 		st.shadowed = a.placeholderNames()
 		return st
 	}
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Map(st.placeholder)
+	if st.repl != nil {
+		st.repl.Map(st.placeholder)
 	}
 	return st
 }
 
-// standBy lets a request pass that no definition has matched yet.
+// standBy lets a request with these vars pass that no definition has matched yet.
 func standBy(r *http.Request, vars map[string]any) {
 	if _, before := stateOf(vars); before || vars == nil {
 		return
@@ -110,18 +117,18 @@ func silent(key string) (any, bool) {
 	return "", strings.HasPrefix(key, placeholderPrefix) || key == authUserPlaceholder
 }
 
-// publish sets the placeholders to what they are now, where they cannot be asked for.
-func (st *state) publish(r *http.Request) {
-	if st.shadowed == nil {
-		return
-	}
-	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
+// publish sets the placeholders to what they are now, where they cannot be asked for. An
+// empty one needs no setting: [silent] says so.
+func (st *state) publish() {
+	if st.shadowed == nil || st.repl == nil {
 		return
 	}
 	for _, name := range st.shadowed {
-		value, _ := st.placeholder(name)
-		repl.Set(name, value)
+		if value, _ := st.placeholder(name); value != "" {
+			st.repl.Set(name, value)
+		} else {
+			st.repl.Delete(name)
+		}
 	}
 }
 
@@ -190,7 +197,6 @@ func (st *state) say(r *http.Request, v *verdict) {
 	if v.Reason != link.Missing || st.valid == nil {
 		st.last = v
 	}
-	st.publish(r)
 }
 
 // read returns the view of the request as the client sent it. It is made once: two
@@ -279,15 +285,14 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	if st.valid != nil {
 		return // the first definition speaks; this one agrees with it
 	}
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok && v.scheme.user != nil {
+	if st.repl != nil && v.scheme.user != nil {
 		// Caddy asks for what was set before it asks us: only where there is something, or
 		// where it does not ask us, must this be set, too.
-		if earlier, _ := repl.Get(authUserPlaceholder); earlier != "" || st.shadowed != nil {
-			repl.Set(authUserPlaceholder, v.user)
+		if earlier, _ := st.repl.Get(authUserPlaceholder); earlier != "" || st.shadowed != nil {
+			st.repl.Set(authUserPlaceholder, v.user)
 		}
 	}
 	st.valid = v
-	st.publish(r)
 }
 
 // authUserPlaceholder is Caddy's own name for the authenticated user: the access
@@ -341,13 +346,11 @@ func (st *state) forget(r *http.Request) {
 	for _, x := range st.headers {
 		delete(r.Header, x.name)
 	}
-	if st.valid != nil {
-		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-			repl.Delete(authUserPlaceholder)
-		}
+	if st.valid != nil && st.repl != nil {
+		st.repl.Delete(authUserPlaceholder)
 	}
 	st.headers, st.valid, st.verifiedBy, st.required = nil, nil, nil, false
-	st.publish(r)
+	st.publish()
 }
 
 // setHeader sets a header to exactly one value, and remembers it, so that the guard
@@ -469,8 +472,7 @@ func (st *state) cut(r *http.Request, drop func(segment string) bool) {
 	if changed {
 		// in place, for handlers that derived a request before this one ran
 		original.URL.RawQuery = left
-		original.RequestURI = leftURI
-		st.replaceOriginal(r, original)
+		st.replaceTarget(r, leftURI)
 	}
 }
 
@@ -499,10 +501,12 @@ func cutTarget(raw, uri string, drop func(segment string) bool) (left, leftURI s
 		return raw, uri, false
 	case len(b) == len(path)+1:
 		return "", path, true
+	case string(b) == uri[:len(b)]: // what is cut stands at the end, as signatures mostly do
+		leftURI = uri[:len(b)]
 	default:
 		leftURI = string(b)
-		return leftURI[len(path)+1:], leftURI, true
 	}
+	return leftURI[len(path)+1:], leftURI, true
 }
 
 // dropTarget makes a request whose target has no path, to a matcher, one for the root: a
@@ -512,39 +516,42 @@ func (st *state) dropTarget(r *http.Request) {
 	r.RequestURI, st.query = "/", ""
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		*original.URL = *r.URL
-		original.RequestURI = "/"
-		st.replaceOriginal(r, original)
+		st.replaceTarget(r, "/")
 	}
 }
 
-// replaceOriginal puts the original request, whose URL was changed in place, behind the
-// pointer r, because placeholders close over it, and into the placeholder of its text,
-// for those who hold another pointer, as error routes do.
-func (st *state) replaceOriginal(r *http.Request, original http.Request) {
+// replaceTarget puts a target in place of that of the original request, whose URL was
+// changed in place: behind the pointer r, because placeholders close over it, and into the
+// placeholder of its text, for those who hold another pointer, as error routes do.
+func (st *state) replaceTarget(r *http.Request, target string) {
 	ctx := &st.original
 	if ctx.Context != nil {
 		ctx = new(originalContext) // others may read that one now
 	}
-	*ctx = originalContext{r.Context(), original}
+	*ctx = originalContext{r.Context(), target}
 	*r = *r.WithContext(ctx)
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Set("http.request.orig_uri", original.RequestURI)
+	if st.repl != nil {
+		st.repl.Set("http.request.orig_uri", target)
 	}
 }
 
-// originalContext is a context with another original request. It is what
-// [context.WithValue] makes, in memory that is there.
+// originalContext is a context in which the original request has another target. The
+// request stands in a context by value, so each who asks gets a copy of it; few do.
 type originalContext struct {
 	context.Context
-	original any // the http.Request
+	target string
 }
 
 // Value implements [context.Context].
 func (c *originalContext) Value(key any) any {
+	value := c.Context.Value(key)
 	if key == caddyhttp.OriginalRequestCtxKey {
-		return c.original
+		if original, ok := value.(http.Request); ok {
+			original.RequestURI = c.target
+			return original
+		}
 	}
-	return c.Context.Value(key)
+	return value
 }
 
 // cutCookies removes the cookies that PHP would file under a protected name, which

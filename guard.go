@@ -100,20 +100,36 @@ func (n headerNames) has(name string) bool {
 type watched struct {
 	outputs headerNames // of every definition, but for those below protectedPrefix
 
-	// first tells with which bytes a name begins that the guard must look at; most do
-	// with others.
-	first [256]bool
+	// lengths tells, by a name's first byte, how long those names are that the guard must
+	// look at; most names are others.
+	lengths [256]lengths
+}
+
+// lengths is a set of lengths; all from 63 on are one.
+type lengths uint64
+
+func length(n int) lengths { return 1 << min(n, 63) }
+
+// mayWatch reports whether the name must be looked at.
+func (w *watched) mayWatch(name string) bool {
+	return name != "" && w.lengths[name[0]]&length(len(name)) != 0
 }
 
 func newWatched(outputs headerNames) *watched {
 	w := &watched{outputs: outputs}
-	for _, names := range []headerNames{outputs, rerouting, forwarded, overrideHeaders, {protectedPrefix, "connection", "trailer", "upgrade"}} {
-		for _, name := range names {
-			for c := range w.first {
-				w.first[c] = w.first[c] || foldByte(byte(c)) == name[0]
+	add := func(first byte, long lengths) {
+		for c := range w.lengths {
+			if foldByte(byte(c)) == first {
+				w.lengths[c] |= long
 			}
 		}
 	}
+	for _, names := range []headerNames{outputs, rerouting, forwarded, overrideHeaders, {"connection", "trailer", "upgrade"}} {
+		for _, name := range names {
+			add(name[0], length(len(name)))
+		}
+	}
+	add(protectedPrefix[0], -length(len(protectedPrefix))) // as long, and longer
 	return w
 }
 
@@ -126,7 +142,7 @@ func (a *App) guard(r *http.Request, st *state) (overrides bool) {
 	var connection, upgrade bool
 	for name, values := range r.Header {
 		switch {
-		case name == "" || !w.first[name[0]]:
+		case !w.mayWatch(name):
 		case rerouting.has(name):
 			delete(r.Header, name)
 		case w.outputs.protects(name):

@@ -268,21 +268,21 @@ const (
 // ServeHTTP is the way of a request: guard, read, verify, admit, forward.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	// guard: on every request, before anything else
-	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	vars := varsOf(r)
 	st, before := stateOf(vars)
 	overrides := h.app.guard(r, st)
 	if !plainTarget(r.URL) {
 		switch {
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
-			st = h.app.enter(r)
+			st = h.app.enter(r, vars)
 			st.dropTarget(r)
 		case h.mode != observe:
-			return h.refusePath(w, r, h.app.enter(r))
+			return h.refusePath(w, r, h.app.enter(r, vars))
 		}
 	}
 	if h.Guard {
 		if !before && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
-			h.app.cutProtected(r, h.app.enter(r)) // an error before the routes: nobody judged the query
+			h.app.cutProtected(r, h.app.enter(r, vars)) // an error before the routes: nobody judged the query
 		}
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)
@@ -292,7 +292,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return err
 	}
 	if h.mode != observe && h.pathConfuses(w, r, matched) {
-		return h.refusePath(w, r, h.app.enter(r))
+		return h.refusePath(w, r, h.app.enter(r, vars))
 	}
 	if !matched {
 		standBy(r, vars)
@@ -301,7 +301,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	// read and verify: the bytes that the client sent, whatever was changed since
 	now := h.now()
-	st = h.app.enter(r)
+	st = h.app.enter(r, vars)
 	request, unreadable := st.read(r)
 	h.warnForwarded(r, st)
 	v := st.newVerdict()
@@ -337,6 +337,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if what == resultRefused {
 		return err
 	}
+	st.publish()
 	return st.answered(next.ServeHTTP(w, r))
 }
 

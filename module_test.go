@@ -66,6 +66,7 @@ type seen struct {
 	URI        string // what reverse_proxy sends, and FastCGI's QUERY_STRING
 	RequestURI string // of the request
 	OrigURI    string // FastCGI's REQUEST_URI
+	OrigTarget string // the original request's RequestURI, which templates show and error routes get
 	OrigText   string // {orig_uri}
 	Headers    http.Header
 	Trailer    http.Header
@@ -87,7 +88,7 @@ func (b testBackend) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyht
 	text, _ := repl.GetString("http.request.orig_uri")
 	return json.NewEncoder(w).Encode(seen{
 		Backend: b.Name, Method: r.Method, URI: r.URL.RequestURI(), RequestURI: r.RequestURI,
-		OrigURI: original.URL.RequestURI(), OrigText: text, Headers: r.Header, Trailer: r.Trailer, AuthUser: user, Body: string(body),
+		OrigURI: original.URL.RequestURI(), OrigTarget: original.RequestURI, OrigText: text, Headers: r.Header, Trailer: r.Trailer, AuthUser: user, Body: string(body),
 	})
 }
 
@@ -363,6 +364,7 @@ func TestModes(t *testing.T) {
 				}
 				for what, uri := range map[string]string{
 					"URL": a.seen.URI, "RequestURI": a.seen.RequestURI, "REQUEST_URI": a.seen.OrigURI, "{orig_uri}": a.seen.OrigText,
+					"the original RequestURI": a.seen.OrigTarget,
 				} {
 					if uri != tc.want.uri {
 						t.Errorf("%s is %q, want %q", what, uri, tc.want.uri)

@@ -56,8 +56,7 @@ func pathReadings(profile query.Profile, raw string) []string {
 	if raw == "" {
 		return []string{"/"} // http://host without a path
 	}
-	if !strings.ContainsAny(raw, ";%\\") && !strings.Contains(raw, "//") && !strings.Contains(raw, "/.") &&
-		!hasScript(raw) {
+	if plainPath(raw) {
 		return nil
 	}
 	plain := string(query.AppendUnescapedPath(nil, raw))
@@ -150,9 +149,23 @@ func dotsAsNames(p string) string {
 	return strings.Join(segments, "/")
 }
 
-// hasScript reports whether the path goes on behind a PHP script.
-func hasScript(p string) bool {
-	return nextScript(p) >= 0
+// plainPath reports whether every reader reads the raw path alike.
+func plainPath(raw string) bool {
+	for i := range len(raw) {
+		switch raw[i] {
+		case ';', '%', '\\':
+			return false
+		case '/':
+			if i+1 < len(raw) && (raw[i+1] == '/' || raw[i+1] == '.') {
+				return false
+			}
+		case '.':
+			if beginsWithScript(raw[i:]) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // scriptPaths returns, for each script in the path, the path of the script and what
@@ -174,13 +187,19 @@ func scriptPaths(p string) []string {
 // fold ASCII only, and so does this: with Unicode's lower case the offsets would not
 // be those of p.
 func nextScript(p string) int {
-	const script = ".php/"
-	for i := 0; i+len(script) <= len(p); i++ {
-		if p[i] == '.' && p[i+1]|0x20 == 'p' && p[i+2]|0x20 == 'h' && p[i+3]|0x20 == 'p' && p[i+4] == '/' {
-			return i + len(script) - 1
+	for i := range len(p) {
+		if beginsWithScript(p[i:]) {
+			return i + len(scriptEnd) - 1
 		}
 	}
 	return -1
+}
+
+// scriptEnd is how a script in a path ends that goes on behind it.
+const scriptEnd = ".php/"
+
+func beginsWithScript(p string) bool {
+	return len(p) >= len(scriptEnd) && p[0] == '.' && p[1]|0x20 == 'p' && p[2]|0x20 == 'h' && p[3]|0x20 == 'p' && p[4] == '/'
 }
 
 // withPath returns a copy of the request for another path, on which matchers can be
@@ -188,7 +207,7 @@ func nextScript(p string) int {
 // values that other handlers put into the real replacer behind them.
 func withPath(w http.ResponseWriter, r *http.Request, path string) *http.Request {
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	vars := varsOf(r)
 	real, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 
 	c := r.Clone(r.Context())
