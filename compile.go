@@ -480,17 +480,27 @@ func (h *Handler) compileUser(c *SchemeConfig, s *scheme, userKeys bool) error {
 
 // compileOutputs compiles the headers of verified requests.
 func (h *Handler) compileOutputs(s *scheme) error {
+	seen := make(map[string]bool)
 	for _, x := range s.description.Headers {
+		// One that a scheme of another module brings must not be the identity, either.
+		if err := checkOutput(x.Header); err != nil {
+			return fmt.Errorf("the headers of the scheme: %w", err)
+		}
+		name := http.CanonicalHeaderKey(x.Header)
+		if seen[name] {
+			return fmt.Errorf("the headers of the scheme: %s is there twice", name)
+		}
+		seen[name] = true
 		t, err := keyedhash.ParseTemplate("{claim." + x.Claim + "}")
 		if err != nil {
 			return err
 		}
-		s.outputs = append(s.outputs, output{http.CanonicalHeaderKey(x.Header), t})
+		s.outputs = append(s.outputs, output{name, t})
 	}
-	seen := make(map[string]bool)
+	clear(seen)
 	for _, x := range h.RequestHeaders {
 		if err := checkOutput(x.Name); err != nil {
-			return err
+			return fmt.Errorf("request_header %w", err)
 		}
 		name := http.CanonicalHeaderKey(x.Name)
 		if seen[name] {
@@ -515,11 +525,11 @@ func (h *Handler) compileOutputs(s *scheme) error {
 func checkOutput(name string) error {
 	folded := foldHeader(name)
 	if folded != strings.ToLower(name) || strings.Trim(name, "-") != name || name == "" || len(name) > 64 {
-		return fmt.Errorf("request_header %q: a name is made of letters, digits and hyphens", name)
+		return fmt.Errorf("%q: a name is made of letters, digits and hyphens", name)
 	}
 	for _, prefix := range []string{"content-", "proxy-", "sec-", "access-control-", "if-", "x-forwarded-", "x-http-method"} {
 		if strings.HasPrefix(folded, prefix) {
-			return fmt.Errorf("request_header %s: headers that begin with %s have a meaning of their own; choose a name such as X-Verified-Account", name, prefix)
+			return fmt.Errorf("%s: headers that begin with %s have a meaning of their own; choose a name such as X-Verified-Account", name, prefix)
 		}
 	}
 	reserved := []string{
@@ -529,7 +539,7 @@ func checkOutput(name string) error {
 		strings.ToLower(headerUser), strings.ToLower(headerScheme), strings.ToLower(headerKeyID),
 	}
 	if slices.Contains(reserved, folded) {
-		return fmt.Errorf("request_header %s: this header has a meaning of its own; choose a name such as X-Verified-Account", name)
+		return fmt.Errorf("%s: this header has a meaning of its own; choose a name such as X-Verified-Account", name)
 	}
 	return nil
 }

@@ -38,7 +38,6 @@ type state struct {
 	// The memory of the above, for the first definition that matches.
 	first       verdict
 	firstTaken  bool
-	fewHeaders  [4]header
 	fewValues   [4]string
 	fewVerified [1]string
 	original    originalContext
@@ -87,7 +86,7 @@ func (a *App) enter(r *http.Request, vars map[string]any) *state {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		st.query = original.URL.RawQuery // what was changed since is a rewrite
 	}
-	st.headers, st.verifiedBy = st.fewHeaders[:0], st.fewVerified[:0]
+	st.verifiedBy = st.fewVerified[:0]
 	if vars != nil {
 		vars[stateKey] = st
 	}
@@ -278,9 +277,7 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	dropUpgrade(r)
 	dropUndeclaredBody(r)
 	st.required = st.required || h.mode == require
-	for _, x := range v.headers {
-		st.setHeader(r, x)
-	}
+	st.setHeaders(r, v.headers)
 	st.verifiedBy = append(st.verifiedBy, v.scheme.name)
 	if st.valid != nil {
 		return // the first definition speaks; this one agrees with it
@@ -353,20 +350,27 @@ func (st *state) forget(r *http.Request) {
 	st.publish()
 }
 
-// setHeader sets a header to exactly one value, and remembers it, so that the guard
+// setHeaders sets each header to exactly one value, and remembers it, so that the guard
 // of a later definition spares it. What an earlier definition set stays.
-func (st *state) setHeader(r *http.Request, x header) {
-	if st.value(x.name) != "" {
+func (st *state) setHeaders(r *http.Request, headers []header) {
+	if len(st.headers) == 0 {
+		st.headers = slices.Clip(headers)
+		for i, x := range headers {
+			if i >= len(st.fewValues) {
+				r.Header[x.name] = []string{x.value}
+				continue
+			}
+			st.fewValues[i] = x.value
+			r.Header[x.name] = st.fewValues[i : i+1 : i+1]
+		}
 		return
 	}
-	n := len(st.headers)
-	st.headers = append(st.headers, x)
-	if n < len(st.fewValues) {
-		st.fewValues[n] = x.value
-		r.Header[x.name] = st.fewValues[n : n+1 : n+1]
-		return
+	for _, x := range headers {
+		if st.value(x.name) == "" {
+			st.headers = append(st.headers, x)
+			r.Header[x.name] = []string{x.value}
+		}
 	}
-	r.Header[x.name] = []string{x.value}
 }
 
 // value is the value of the header that a definition of this request set.

@@ -120,7 +120,9 @@ type Description struct {
 	PathSegments []int
 	// Claims names the values that a verified link states.
 	Claims []string
-	// Headers are further headers of a verified request, each made of one claim.
+	// Headers are further headers of a verified request, each made of one claim. Those of
+	// the gateway itself, such as X-Verified-User, and those that mean something to proxies
+	// and servers, do not load.
 	Headers []ClaimHeader
 	// User is the template of the identity where the operator sets none; empty if
 	// there is no natural one.
