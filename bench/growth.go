@@ -74,54 +74,36 @@ func (s *site) get(target string) (status int, err error) {
 	return w.status, nil
 }
 
-// cost is what one request takes.
+// cost is what one request takes beyond the same without the directives.
 type cost struct {
-	nanoseconds float64 // median
+	nanoseconds float64 // undisturbed
 	bytes       float64 // allocated
 	status      int
 }
 
-// cost measures a request for about that time.
-func (s *site) cost(target string, during time.Duration) (c cost, err error) {
-	if c.status, err = s.get(target); err != nil {
+// beyond measures a request with and without the directives, by turns, for that time.
+func beyond(with, without *site, target string, during time.Duration) (c cost, err error) {
+	if c.status, err = with.get(target); err != nil {
 		return c, err
 	}
-	var times []float64
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	n := 0
-	for end := time.Now().Add(during); time.Now().Before(end); {
-		const batch = 8
-		start := time.Now()
-		for range batch {
-			_, _ = s.get(target)
-		}
-		times = append(times, float64(time.Since(start))/batch)
-		n += batch
-	}
-	runtime.ReadMemStats(&after)
-	c.nanoseconds = ratio.Median(times)
-	c.bytes = float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
+	request := func(s *site) func() { return func() { _, _ = s.get(target) } }
+	end := time.Now().Add(during)
+	times := ratio.Measure(request(without), request(with), func() bool { return time.Now().Before(end) })
+	c.nanoseconds = max(times.Undisturbed(), 1)
+	c.bytes = allocated(request(with)) - allocated(request(without))
 	return c, nil
 }
 
-// beyond measures a request with and without the directives, in turns.
-func beyond(with, without *site, target string, during time.Duration) (extra, base cost, err error) {
-	var times, bases, bytes []float64
-	for range 5 {
-		b, err := without.cost(target, during/10)
-		if err != nil {
-			return extra, base, err
-		}
-		w, err := with.cost(target, during/10)
-		if err != nil {
-			return extra, base, err
-		}
-		times, bases, bytes = append(times, w.nanoseconds-b.nanoseconds), append(bases, b.nanoseconds), append(bytes, w.bytes-b.bytes)
-		extra.status = w.status
+// allocated is how many bytes a call allocates.
+func allocated(f func()) float64 {
+	const calls = 50
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range calls {
+		f()
 	}
-	extra.nanoseconds, extra.bytes, base.nanoseconds = max(ratio.Median(times), 1), ratio.Median(bytes), ratio.Median(bases)
-	return extra, base, nil
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc-before.TotalAlloc) / calls
 }
 
 const hmacSite = `signed_link keyed_hash {env.LINK_SECRET} {
@@ -186,22 +168,29 @@ func longQueries(during time.Duration) (string, []plot, error) {
 		{"encoded names", func(n int) string { return strings.Repeat("%6e%61%6de%E2%84%AA=1&", n/22) }},
 		{"semicolons", func(n int) string { return strings.Repeat("a=1;b=2;", n/8) + "&" }},
 	}
+	refused, most := true, cost{}
 	for _, shape := range shapes {
 		l := line{name: shape.name}
 		for _, kib := range []int{1, 4, 16, 31, 64} {
 			query := shape.make(kib << 10)
-			extra, _, err := beyond(with, without, "/page?"+query+link, during)
+			extra, err := beyond(with, without, "/page?"+query+link, during)
 			if err != nil {
 				return "", nil, err
 			}
 			length := float64(len(query)+len(link)) / (1 << 10)
-			t.add(fmt.Sprintf("%s, %d KiB, %d pairs", shape.name, kib, strings.Count(query, "&")), fmt.Sprint(extra.status),
+			t.add(fmt.Sprintf("%s, %d KiB, pairs: %d", shape.name, kib, strings.Count(query, "&")), fmt.Sprint(extra.status),
 				duration(extra.nanoseconds), duration(extra.nanoseconds/length), size(extra.bytes))
 			l.points = append(l.points, point{float64(kib), extra.nanoseconds})
+			if kib == 64 {
+				refused = refused && extra.status == http.StatusBadRequest
+				most.nanoseconds, most.bytes = max(most.nanoseconds, extra.nanoseconds), max(most.bytes, extra.bytes)
+			}
 		}
 		p.lines = append(p.lines, l)
 	}
-	return t.String(), []plot{p}, nil
+	budgets := newTable("budget", "at most", "measured", "")
+	budgets.add("a hostile query of 64 KiB", "bounded, 400", fmt.Sprintf("%s and %s, 400", duration(most.nanoseconds), size(most.bytes)), kept(refused))
+	return t.String() + "\n" + budgets.String(), []plot{p}, nil
 }
 
 // manyDefinitions are definitions on one site, of which the last matches, or none.
@@ -223,14 +212,14 @@ func manyDefinitions(during time.Duration) (string, []plot, error) {
 			return "", nil, err
 		}
 		loaded := time.Since(start)
-		hit, _, err := beyond(with, without, fmt.Sprintf("/area%d%s", n-1, akidLink()), during)
+		hit, err := beyond(with, without, fmt.Sprintf("/area%d%s", n-1, akidLink()), during)
 		if err != nil {
 			return "", nil, err
 		}
 		if hit.status != http.StatusNoContent {
 			return "", nil, fmt.Errorf("the link of the last of %d definitions is answered with %d", n, hit.status)
 		}
-		miss, _, err := beyond(with, without, "/open"+akidLink(), during)
+		miss, err := beyond(with, without, "/open"+akidLink(), during)
 		if err != nil {
 			return "", nil, err
 		}
@@ -254,6 +243,7 @@ func manyUsers(during time.Duration) (string, []plot, error) {
 	defer os.RemoveAll(dir)
 	t := newTable("users", "loaded in", "memory", "memory a user", "a request, beyond the route")
 	l := line{name: "a request"}
+	budgets := newTable("budget", "at most", "measured", "")
 	for _, n := range []int{1, 1000, 100_000, 1_000_000} {
 		file := filepath.Join(dir, fmt.Sprintf("%d.csv", n))
 		var text strings.Builder
@@ -287,8 +277,12 @@ func manyUsers(during time.Duration) (string, []plot, error) {
 		t.add(fmt.Sprint(n), duration(float64(loaded)), size(memory), size(memory/float64(n)), duration(extra))
 		l.points = append(l.points, point{float64(n), extra})
 		runtime.KeepAlive(with)
+		if n == 1_000_000 {
+			budgets.add("1,000,000 user keys in memory", "200 MB", size(memory), kept(memory <= 200e6))
+			budgets.add("— loaded in", "5 s", duration(float64(loaded)), kept(loaded <= 5*time.Second))
+		}
 	}
-	return t.String(), []plot{{title: "so many users with secrets: time beyond the route", x: "users", lines: []line{l}}}, nil
+	return t.String() + "\n" + budgets.String(), []plot{{title: "so many users with secrets: time beyond the route", x: "users", lines: []line{l}}}, nil
 }
 
 // beyondEach is the median of what one request to each target, in turns, takes beyond

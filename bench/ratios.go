@@ -125,10 +125,7 @@ func ratios(o *options) (string, error) {
 		v, ok := byName[b.benchmark].values[b.unit]
 		measured, verdict := "?", "not measured"
 		if ok {
-			measured, verdict = b.format(v), "met"
-			if v > b.most {
-				verdict = "**missed**"
-			}
+			measured, verdict = b.format(v), kept(v <= b.most)
 		}
 		t.add(b.what, b.format(b.most), measured, verdict, b.peer)
 	}

@@ -28,6 +28,14 @@ func (t *table) String() string {
 	return b.String()
 }
 
+// kept says whether a budget is.
+func kept(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**missed**"
+}
+
 // spread is the median of the values and, behind it, the quartiles.
 func spread(values []float64, format string) string {
 	return fmt.Sprintf(format+" ("+format+" … "+format+")", ratio.Median(values), ratio.Quantile(values, 0.25), ratio.Quantile(values, 0.75))

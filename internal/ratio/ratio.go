@@ -13,45 +13,66 @@ import (
 // resolution, and short against the slices in which a system divides its processor.
 const batch = 50 * time.Microsecond
 
+// Times are how many nanoseconds one call of a function, and one of its base, took in
+// each of many batches, by turns.
+type Times struct{ F, Base []float64 }
+
+// Measure calls the functions by turns as long as more reports true.
+func Measure(base, f func(), more func() bool) (t Times) {
+	n := calibrate(base, f)
+	for more() {
+		t.F, t.Base = append(t.F, clock(n, f)), append(t.Base, clock(n, base))
+	}
+	return t
+}
+
+// pairs is the median of what combine makes of each pair.
+func (t Times) pairs(combine func(f, base float64) float64) float64 {
+	var values []float64
+	for i, f := range t.F {
+		values = append(values, combine(f, t.Base[i]))
+	}
+	return Median(values)
+}
+
+// Ratio is the median of the ratios of the pairs.
+func (t Times) Ratio() float64 { return t.pairs(func(f, base float64) float64 { return f / base }) }
+
+// Beyond is the median of what f took beyond its base in each pair.
+func (t Times) Beyond() float64 { return t.pairs(func(f, base float64) float64 { return f - base }) }
+
+// Undisturbed is Beyond of the fastest twentieth of both: what it is on an idle core, and
+// without the garbage collector's turns, as far as a shared machine can tell.
+func (t Times) Undisturbed() float64 {
+	const part = 0.05
+	return Quantile(t.F, part) - Quantile(t.Base, part)
+}
+
 // Report measures f against base in alternating batches, as long as the benchmark runs,
 // and reports medians: ns/op and allocs/call of f, ns/base of base, and their ratio ×base,
 // which is the median of the pairs' own ratios.
 func Report(b *testing.B, base, f func()) {
 	b.Helper()
-	n := calibrate(base, f)
-	var times, bases, ratios []float64
-	for b.Loop() {
-		t, u := clock(n, f), clock(n, base)
-		times, bases, ratios = append(times, t), append(bases, u), append(ratios, t/u)
-	}
-	b.ReportMetric(Median(times), "ns/op")
-	b.ReportMetric(Median(bases), "ns/base")
-	b.ReportMetric(Median(ratios), "×base")
+	t := Measure(base, f, b.Loop)
+	b.ReportMetric(Median(t.F), "ns/op")
+	b.ReportMetric(Median(t.Base), "ns/base")
+	b.ReportMetric(t.Ratio(), "×base")
 	b.ReportMetric(testing.AllocsPerRun(100, f), "allocs/call")
 }
 
-// Beyond is [Report] for an f that contains base: it reports, as ns/beyond and
-// allocs/beyond, the medians of what f takes beyond it. As ns/undisturbed it reports the
-// same of the fastest twentieth of both: what it is on an idle core, and without the
-// garbage collector's turns, as far as a shared machine can tell.
+// Beyond is [Report] for an f that contains base: it reports [Times.Beyond] as ns/beyond,
+// [Times.Undisturbed] as ns/undisturbed, and what f allocates beyond its base as
+// allocs/beyond.
 func Beyond(b *testing.B, base, f func()) {
 	b.Helper()
-	n := calibrate(base, f)
-	var times, bases, beyond []float64
-	for b.Loop() {
-		t, u := clock(n, f), clock(n, base)
-		times, bases, beyond = append(times, t), append(bases, u), append(beyond, t-u)
-	}
-	b.ReportMetric(Median(times), "ns/op")
-	b.ReportMetric(Median(bases), "ns/base")
-	b.ReportMetric(Median(beyond), "ns/beyond")
-	b.ReportMetric(Quantile(times, undisturbed)-Quantile(bases, undisturbed), "ns/undisturbed")
+	t := Measure(base, f, b.Loop)
+	b.ReportMetric(Median(t.F), "ns/op")
+	b.ReportMetric(Median(t.Base), "ns/base")
+	b.ReportMetric(t.Beyond(), "ns/beyond")
+	b.ReportMetric(t.Undisturbed(), "ns/undisturbed")
 	b.ReportMetric(testing.AllocsPerRun(100, f), "allocs/call")
 	b.ReportMetric(testing.AllocsPerRun(100, f)-testing.AllocsPerRun(100, base), "allocs/beyond")
 }
-
-// undisturbed is the part of the measurements that is taken for that.
-const undisturbed = 0.05
 
 // calibrate returns how often the functions are called for one measurement.
 func calibrate(functions ...func()) int {
