@@ -28,9 +28,9 @@ func Measure(base, f func(), more func() bool) (t Times) {
 
 // pairs is the median of what combine makes of each pair.
 func (t Times) pairs(combine func(f, base float64) float64) float64 {
-	var values []float64
+	values := make([]float64, len(t.F))
 	for i, f := range t.F {
-		values = append(values, combine(f, t.Base[i]))
+		values[i] = combine(f, t.Base[i])
 	}
 	return Median(values)
 }
