@@ -202,6 +202,37 @@ func TestAttackCookieShadow(t *testing.T) {
 	}
 }
 
+// TestAttackCookieShadowOfWholeQuery: where the message covers every parameter, a cookie
+// shadows each of them, and not only those that the definition names.
+func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
+	t.Setenv("KEY", hmacKey)
+	for message, signed := range map[string]string{"{sorted_query}": "a=1;b=2&list[]=3&page=7&user=jeff", "{query}": "user=jeff&page=7&list[]=3&a=1;b=2"} {
+		for _, backend := range []string{"php", "servlet", "strict"} {
+			s := loadSite(t, `signed_link keyed_hash {env.KEY} {
+				algorithm hmac-sha256
+				message `+message+`
+				signature {query.sig}
+				user {query.user}
+				ignore utm_*
+				backend `+backend+`
+			}
+			test_backend`)
+			const cookies = "x=1; page=9; pag%65=8; list=4; list[]=5; b=3;sig=0; user=admin; utm_source=mail; Page=1"
+			a := s.get("/x?utm_source=news&user=jeff&page=7&list[]=3&a=1;b=2&sig="+sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
+			if a.seen == nil {
+				t.Fatalf("%s, %s: %d %s", message, backend, a.Code, a.Body)
+			}
+			want := []string{"x=1; utm_source=mail; Page=1"}
+			if backend == "servlet" {
+				want = []string{cookies, "page=2"}
+			}
+			if got := a.seen.Headers["Cookie"]; !slices.Equal(got, want) {
+				t.Errorf("%s, %s: the backend gets the cookies %q, want %q", message, backend, got, want)
+			}
+		}
+	}
+}
+
 // TestAttackHeaderAlias: X_Verified_User and X.Verified.User are HTTP_X_VERIFIED_USER
 // to PHP (CVE-2015-0219, CVE-2024-45614, CVE-2025-64484, GHSA-f59h-q822-g45g,
 // GHSA-49wc-4hcv-v58q), even where the operator allows such names.
@@ -590,6 +621,15 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 	}
 	if a.seen.URI != "/app/x?a=1" || a.seen.OrigURI != "/app/x?a=1" || a.seen.OrigText != "/app/x?a=1" || a.seen.Body != "" {
 		t.Errorf("the error route gets %+v", a.seen)
+	}
+	// where a message covers every parameter, any may be one that nobody signed
+	t.Setenv("KEY", hmacKey)
+	covers := "signed_link /all/* keyed_hash {env.KEY} {\nalgorithm hmac-sha256\nmessage {sorted_query}\nsignature {query.sig}\nuser {query.user}\n}\n"
+	s = loadSite(t, autologin("/app/*")+covers+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	for method, target := range map[string]string{strings.Repeat("A", 33): "/all/x?a=1", "GET": "/app/x?a=1"} {
+		if a := s.do(request(t, method, target, "")); a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.seen.URI+a.seen.OrigURI+a.seen.OrigText, "?") {
+			t.Errorf("%s: the error route gets %s", target, a.Body)
+		}
 	}
 	// an error of another handler, on a route that no definition matches, is no
 	// reason to take parameters away

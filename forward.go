@@ -273,7 +273,11 @@ func (*state) conflict(v *verdict) bool {
 // every other byte of the query as sent, and with the headers of the identity.
 func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	st.cut(r, func(segment string) bool { return h.cutsVerified(v.scheme, segment) })
-	h.meter.cookiesCut.Add(st.cutCookies(r, h.def))
+	shadows := shadows{protected: h.def.cookies}
+	if v.scheme.description.Coverage != link.Named && r.Header["Cookie"] != nil {
+		shadows.sent = st.request.Query.NameSet(query.PHP, v.scheme.ignore.Match)
+	}
+	h.meter.cookiesCut.Add(st.cutCookies(r, shadows))
 	dropUpgrade(r)
 	dropUndeclaredBody(r)
 	st.required = st.required || h.mode == require
@@ -332,7 +336,7 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 		// that none of it can be kept.
 		return st.request.Query.Control || d.names.Spells(segment, gone.has)
 	})
-	h.meter.cookiesCut.Add(st.cutCookies(r, d))
+	h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
 	if st.conflict(v) {
 		st.forget(r)
 	}
@@ -393,7 +397,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
 	for _, d := range h.app.allDefinitions() {
-		h.meter.cookiesCut.Add(st.cutCookies(r, d))
+		h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
 	}
 	dropBody(r)
 	dropUpgrade(r)
@@ -432,12 +436,12 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 
 // cutRefused returns which segments are cut out of a refused request: the protected
 // ones of every definition, for those that stand behind this one have not judged
-// theirs; or nil, which is all, where the message covers all or the query cannot be read.
+// theirs; or nil, which is all, where the query cannot be read.
 func (h *Handler) cutRefused(st *state) func(segment string) bool {
-	if st.unreadable != nil || st.request.Query.Control || h.def == nil || h.def.coversAll {
+	if st.unreadable != nil || st.request.Query.Control || h.def == nil {
 		return nil
 	}
-	return h.app.isProtected
+	return h.app.protected()
 }
 
 // defaultStatuses are the statuses of refusals.
@@ -558,22 +562,28 @@ func (c *originalContext) Value(key any) any {
 	return value
 }
 
-// cutCookies removes the cookies that PHP would file under a protected name, which
-// $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
+// shadows are the names of cookies that PHP would show in place of a parameter.
+type shadows struct {
+	protected *query.Names   // nil: no PHP can stand behind
+	sent      *query.NameSet // of the link's parameters, where its message covers all
+}
+
+// cutCookies removes the cookies that PHP would file under the name of what was verified,
+// which $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
 // refused for a cookie: another site of the same domain can set it. cutCookies returns
 // how many there were, as the metrics count.
-func (st *state) cutCookies(r *http.Request, d *definition) float64 {
-	if d.cookies == nil {
+func (st *state) cutCookies(r *http.Request, names shadows) float64 {
+	if names.protected == nil {
 		return 0
 	}
 	lines, ok := r.Header["Cookie"]
-	if !ok || !slices.ContainsFunc(lines, func(line string) bool { return hasProtectedCookie(line, d.cookies) }) {
+	if !ok || !slices.ContainsFunc(lines, names.stand) {
 		return 0
 	}
 	left := make([]string, 0, len(lines))
 	cut := 0
 	for _, line := range lines {
-		clean, n := cutCookieLine(line, d.cookies)
+		clean, n := names.cut(line)
 		cut += n
 		if clean != "" {
 			left = append(left, clean)
@@ -590,31 +600,31 @@ func (st *state) cutCookies(r *http.Request, d *definition) float64 {
 	return float64(cut)
 }
 
-// protectedCookie reports whether PHP files the cookie under one of the names.
-func protectedCookie(part string, names *query.Names) bool {
+// has reports whether PHP files the cookie under one of the names.
+func (s *shadows) has(part string) bool {
 	name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
 	// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
 	// array to the one and a text to the other.
-	_, spelling := names.ClassifyEither(name)
-	return spelling != query.Other
+	_, spelling := s.protected.ClassifyEither(name)
+	return spelling != query.Other || s.sent.HasEither(name)
 }
 
-func hasProtectedCookie(line string, names *query.Names) bool {
+// stand reports whether one of the cookies of the line is to be cut.
+func (s *shadows) stand(line string) bool {
 	for part := range strings.SplitSeq(line, ";") {
-		if protectedCookie(part, names) {
+		if s.has(part) {
 			return true
 		}
 	}
 	return false
 }
 
-// cutCookieLine removes cookies from a Cookie header, and leaves the others byte for
-// byte.
-func cutCookieLine(line string, names *query.Names) (string, int) {
+// cut removes cookies from a Cookie header, and leaves the others byte for byte.
+func (s *shadows) cut(line string) (string, int) {
 	var kept []string
 	n := 0
 	for part := range strings.SplitSeq(line, ";") {
-		if protectedCookie(part, names) {
+		if s.has(part) {
 			n++
 			continue
 		}

@@ -213,26 +213,32 @@ func filterConnection(h http.Header, drop func(token string) bool) {
 	h["Connection"] = []string{strings.Join(kept, ", ")}
 }
 
-// isProtected reports whether a segment of a query spells a protected parameter of
-// any definition of the config.
-func (a *App) isProtected(segment string) bool {
-	return slices.ContainsFunc(a.allDefinitions(), func(d *definition) bool {
-		_, spelling := d.names.Classify(segment)
-		return spelling != query.Other
-	})
+// protected returns which segments of a query spell a protected parameter of any
+// definition of the config; or nil, which is all, where a message covers all.
+func (a *App) protected() func(segment string) bool {
+	definitions := a.allDefinitions()
+	if slices.ContainsFunc(definitions, func(d *definition) bool { return d.coversAll }) {
+		return nil
+	}
+	return func(segment string) bool {
+		return slices.ContainsFunc(definitions, func(d *definition) bool {
+			_, spelling := d.names.Classify(segment)
+			return spelling != query.Other
+		})
+	}
 }
 
 // cutProtected removes the protected parameters, and the body, from a request that
 // no definition has judged.
 func (a *App) cutProtected(r *http.Request, st *state) {
 	var current query.Query
-	drop := a.isProtected
+	drop := a.protected()
 	if current.Parse(r.URL.RawQuery) != nil || current.Control {
 		drop = nil
 	}
 	st.cut(r, drop)
 	for _, d := range a.allDefinitions() {
-		st.cutCookies(r, d)
+		st.cutCookies(r, shadows{protected: d.cookies})
 	}
 	dropBody(r)
 }

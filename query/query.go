@@ -303,6 +303,18 @@ func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string
 // it, and as the most lenient reader does.
 const readings = 3
 
+// read appends the name under one of the readings.
+func (p Profile) read(dst, decoded []byte, reading int) []byte {
+	switch reading {
+	case 0:
+		return append(dst, decoded...)
+	case 1:
+		return p.foldPHP(dst, decoded)
+	default:
+		return p.foldLoose(dst, decoded)
+	}
+}
+
 func (q *Query) repeated(profile Profile, reading int, skip func(rawName string) bool) string {
 	var nameBuf, foldBuf [128]byte
 	var fewBytes [1024]byte
@@ -318,14 +330,7 @@ func (q *Query) repeated(profile Profile, reading int, skip func(rawName string)
 			continue
 		}
 		buf = AppendUnescaped(buf[:0], raw)
-		switch folded = folded[:0]; reading {
-		case 0:
-			folded = append(folded, buf...)
-		case 1:
-			folded = profile.foldPHP(folded, buf)
-		default:
-			folded = profile.foldLoose(folded, buf)
-		}
+		folded = profile.read(folded[:0], buf, reading)
 		if seen != nil {
 			if _, twice := seen[string(folded)]; twice {
 				return q.Segment(p)

@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -407,6 +408,51 @@ func TestDull(t *testing.T) {
 					t.Errorf("%q is not dull", eight)
 				}
 			}
+		}
+	}
+}
+
+// TestNameSet: whatever PHP files under the name of a parameter is in the set, and no
+// other name is.
+func TestNameSet(t *testing.T) {
+	var q Query
+	skip := func(name string) bool { return strings.HasPrefix(name, "utm_") }
+	for _, tc := range []struct {
+		raw      string
+		has, not []string
+	}{
+		{"", nil, []string{"", "a"}},
+		{"page=7&list[]=3&us.er=1", []string{"page", "pag%65", "list", "list[x]", "us_er", "us.er", "us%20er", "page%00x"}, []string{"", "pag", "Page", "user", "7"}},
+		{"utm_source=1&utm_a;page=7&a=1;b=2", []string{"page", "a", "b", "utm_a"}, []string{"utm_source", "1", "2"}},
+		{"%00", []string{""}, []string{"a"}},
+	} {
+		if err := q.Parse(tc.raw); err != nil {
+			t.Fatal(err)
+		}
+		s := q.NameSet(PHP, skip)
+		for _, name := range tc.has {
+			if !s.HasEither(name) {
+				t.Errorf("%q does not have %q", tc.raw, name)
+			}
+		}
+		for _, name := range tc.not {
+			if s.HasEither(name) {
+				t.Errorf("%q has %q", tc.raw, name)
+			}
+		}
+	}
+	// more names than fit without memory
+	var raw strings.Builder
+	for i := range MaxPairs {
+		fmt.Fprintf(&raw, "&name%d", i)
+	}
+	if err := q.Parse(raw.String()); err != nil {
+		t.Fatal(err)
+	}
+	s := q.NameSet(PHP, nil)
+	for i := range MaxPairs + 1 {
+		if got := s.HasEither(fmt.Sprintf("name%d[]", i)); got != (i < MaxPairs) {
+			t.Errorf("has name%d: %t", i, got)
 		}
 	}
 }

@@ -4,7 +4,8 @@
 // code with the gateway.
 //
 //	go run ./integration/fuzz -duration 2m [-seed N] [-backend fpm,phps,tomcat]
-//	    [-profile strict,php,servlet] [-mode require,recognize,errors] [-kind user,akid,…]
+//	    [-profile strict,php,servlet] [-mode require,recognize,errors,pass,observe]
+//	    [-kind user,akid,…]
 //	    [-save dir] [-case N]
 //
 // Case N of a seed is the same request in every run. A violation is printed with the

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -39,6 +40,13 @@ func action(user, name, title string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// whole is the signature of a message that holds every parameter.
+func whole(message string) string {
+	m := hmac.New(sha256.New, []byte(linkSecret))
+	m.Write([]byte(message))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
 const mailing = "2695"
 
 // The links that the attacker has, all of them their own.
@@ -46,6 +54,8 @@ var (
 	ownKey    = key("jeff")
 	ownAKID   = akid(mailing + ".103007")
 	ownAction = action("42", "watch", "7")
+	ownSorted = whole("/app/page?page=7&user=jeff")
+	ownWhole  = whole("/app/page?user=jeff&page=7")
 )
 
 // verified is what a link proves: the scheme, and each parameter's only value.
@@ -66,7 +76,10 @@ type kind struct {
 	paths      []string // of honest links
 	query      []string // of an honest link
 	param      string   // of the corpus lines that fit
-	adapt      *strings.Replacer
+	// covers says that the message holds every parameter but those that are ignored, and
+	// ordered that it holds them in their order.
+	covers, ordered bool
+	adapt           *strings.Replacer
 	// prove looks for a good signature of the user in the evidence.
 	prove func(user string, s *backends.Seen, evidence string) (verified, bool)
 	// protects tells whether the protected application answered.
@@ -96,6 +109,20 @@ func proveAction(user string, s *backends.Seen, evidence string) (verified, bool
 	}
 	return verified{}, false
 }
+
+// proveWhole takes the message's own path and parameters for granted: whatever else the
+// application sees was not signed.
+func proveWhole(own string) func(string, *backends.Seen, string) (verified, bool) {
+	return func(user string, s *backends.Seen, evidence string) (verified, bool) {
+		known := user == "jeff" && front(s) == "/app/page" && strings.Contains(evidence, own)
+		return verified{"keyed_hash", map[string]string{"user": "jeff", "page": "7"}}, known
+	}
+}
+
+// ignorePrefix is what the names begin with that no message holds.
+const ignorePrefix = "utm_"
+
+const wholeQuery = "keyed_hash {env.LINK_SECRET} {\nalgorithm hmac-sha256\nmessage {path}?{%}\nsignature {query.sig}\nuser {query.user} utf8\nignore " + ignorePrefix + "*\n"
 
 func proveEither(user string, s *backends.Seen, evidence string) (verified, bool) {
 	if v, ok := proveAKID(user, s, evidence); ok {
@@ -153,6 +180,22 @@ var kinds = []*kind{
 		identity:   []string{"user"}, signed: []string{"user"}, signature: []string{"key", "akid"},
 		paths: []string{"/app/"}, query: []string{"user=jeff", "key=" + ownKey},
 		prove: proveEither, protects: isApp,
+	},
+	{
+		name: "sorted", match: underApp, param: "user", covers: true,
+		definition: strings.Replace(wholeQuery, "%", "sorted_query", 1),
+		identity:   []string{"user"}, signed: []string{"user", "page"}, signature: []string{"sig"},
+		paths: []string{"/app/page"}, query: []string{"user=jeff", "page=7", "sig=" + ownSorted},
+		adapt: strings.NewReplacer("key=@K:jeff@", "page=7&sig="+ownSorted, "/app/", "/app/page"),
+		prove: proveWhole(ownSorted), protects: isApp,
+	},
+	{
+		name: "whole", match: underApp, param: "user", covers: true, ordered: true,
+		definition: strings.Replace(wholeQuery, "%", "query", 1),
+		identity:   []string{"user"}, signed: []string{"user", "page"}, signature: []string{"sig"},
+		paths: []string{"/app/page"}, query: []string{"user=jeff", "page=7", "sig=" + ownWhole},
+		adapt: strings.NewReplacer("key=@K:jeff@", "page=7&sig="+ownWhole, "/app/", "/app/page"),
+		prove: proveWhole(ownWhole), protects: isApp,
 	},
 }
 

@@ -72,15 +72,23 @@ func (g *generator) honest() *request {
 	q := g.link()
 	q.Honest = true
 	segments := split(q.Query)
+	ignored := "" // what the names of parameters begin with that nobody signed
+	if g.kind.covers {
+		ignored = ignorePrefix
+	}
 	for n := g.IntN(8); n > 0; n-- {
-		segments = g.insert(segments, g.harmless())
+		segment := g.harmless()
+		if g.kind.covers && strings.Contains(segment, ";") {
+			continue // some take it for two, of which the second is not ignored
+		}
+		segments = g.insert(segments, ignored+segment)
 	}
 	if g.one(50) {
 		for i := range 900 {
-			segments = append(segments, fmt.Sprintf("b%d=%d", i, i))
+			segments = append(segments, fmt.Sprintf("%sb%d=%d", ignored, i, i))
 		}
 	}
-	if g.one(4) { // order is free
+	if g.one(4) && !g.kind.ordered { // order is free
 		g.Shuffle(len(segments), func(i, j int) { segments[i], segments[j] = segments[j], segments[i] })
 	}
 	q.Query = raw(strings.Join(segments, "&"))

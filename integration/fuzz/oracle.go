@@ -18,6 +18,8 @@ const (
 	modeRequire   = "require"
 	modeRecognize = "recognize"
 	modeErrors    = "errors" // require, with an error route that asks the application
+	modePass      = "pass"   // require, with `missing pass`
+	modeObserve   = "observe"
 )
 
 // errorRoute is the header of answers that an error route has fetched.
@@ -39,6 +41,9 @@ func (t *target) judge(q *request, a *answer, id string, reached bool) (found []
 	refused := a.Header.Get("Cache-Control") == "no-store" // no backend says so
 	if refused && !fromErrorRoute && reached {
 		report("refused", "a refused request reached the backend (%d)", a.Status)
+	}
+	if refused && t.mode == modeObserve {
+		report("observe", "a request is refused: %d %q", a.Status, a.Body)
 	}
 	if refused && q.Honest {
 		report("honest", "an honest link is refused: %d %q", a.Status, a.Body)
@@ -79,6 +84,9 @@ type check struct {
 	own        bool // the answer is that to the request, not to one hidden in its body
 }
 
+// nobodyPasses tells whether a request may reach the application without an identity.
+func (c *check) nobodyPasses() bool { return c.mode == modeRecognize || c.mode == modePass }
+
 func (c *check) run(report func(rule, format string, args ...any)) {
 	s := c.s
 	app := c.kind.protects(s)
@@ -95,18 +103,22 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 	users := headers["x-verified-user"]
 	var proof verified
 	known := false
-	switch len(users) {
-	case 0:
+	switch {
+	case c.mode == modeObserve:
+		if len(headers) > 0 {
+			report("headers", "observe sets, or lets through, %q", headers)
+		}
+	case len(users) == 0:
 		if len(headers) > 0 {
 			report("headers", "headers without a verified user: %q", headers)
 		}
-		if app && c.mode != modeRecognize && (!c.errorRoute || c.failed) {
+		if app && !c.nobodyPasses() && (!c.errorRoute || c.failed) {
 			report("nobody", "%s answered nobody, at %q", s.App, s.RequestURI)
 		}
 		if app && c.q.Honest && c.own && !c.failed {
 			report("honest", "an honest link is not recognized")
 		}
-	case 1:
+	case len(users) == 1:
 		user := c.text(users[0])
 		if proof, known = c.kind.prove(user, s, c.evidence); !known {
 			report("forged", "X-Verified-User is %q, for which there was no link", user)
@@ -150,7 +162,7 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 		c.values(proof.values, report)
 	case c.errorRoute && (app || c.refused):
 		c.nothing(slices.Concat(c.kind.signed, c.kind.signature), true, report)
-	case app && c.mode == modeRecognize:
+	case app && c.nobodyPasses():
 		c.nothing(slices.Concat(c.kind.identity, c.kind.signature), false, report)
 	}
 	if c.own {
@@ -204,7 +216,17 @@ func (c *check) near() bool {
 
 // values checks that every source has what was verified, or nothing.
 func (c *check) values(want map[string]string, report func(rule, format string, args ...any)) {
-	for source, parameters := range c.sources(c.mode != modeRecognize) {
+	for source, parameters := range c.sources(!c.nobodyPasses()) {
+		if c.kind.covers {
+			for name, values := range parameters {
+				if c.isCookie(source, name) {
+					continue
+				}
+				if _, signed := want[name]; !signed && !strings.HasPrefix(name, ignorePrefix) {
+					report("unsigned "+source, "%s has %s=%q, which nobody signed", source, name, values)
+				}
+			}
+		}
 		for _, name := range c.kind.signed {
 			values, there := parameters[name]
 			value, signed := want[name]
@@ -233,11 +255,20 @@ func (c *check) values(want map[string]string, report func(rule, format string, 
 func (c *check) nothing(names []string, bodies bool, report func(rule, format string, args ...any)) {
 	for source, parameters := range c.sources(bodies) {
 		for _, name := range names {
+			if c.isCookie(source, name) && slices.Contains(c.kind.signed, name) && !slices.Contains(c.kind.identity, name) {
+				continue
+			}
 			if values, there := parameters[name]; there {
 				report("nobody's "+source, "%s has %s=%q", source, name, values)
 			}
 		}
 	}
+}
+
+// isCookie tells whether the parameter is a cookie that stands in the place of none, where
+// the message covers every parameter and names none.
+func (c *check) isCookie(source, name string) bool {
+	return c.kind.covers && source == "$_REQUEST" && c.s.Params[name] == nil && c.s.Post[name] == nil
 }
 
 // sources are the places from which an application could read parameters. Without
@@ -330,6 +361,10 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 		c.trimmed = true
 	}
 	switch {
+	case c.mode == modeObserve:
+		if len(sent) < record && got != sent && (!c.trimmed || got != strings.TrimLeft(sent, "?")) {
+			report("bytes", "the query left the gateway as %q, although it is only observed", got)
+		}
 	case known:
 		want := strings.Join(slices.DeleteFunc(strings.Split(sent, "&"), func(segment string) bool {
 			name, _, _ := strings.Cut(segment, "=")

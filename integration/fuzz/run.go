@@ -43,7 +43,7 @@ type config struct {
 var (
 	allBackends = []string{"fpm", "phps", "tomcat"}
 	allProfiles = []string{"strict", "php", "servlet"}
-	allModes    = []string{modeRequire, modeRecognize, modeErrors}
+	allModes    = []string{modeRequire, modeRecognize, modeErrors, modePass, modeObserve}
 )
 
 func allKinds() (names []string) {
@@ -113,14 +113,16 @@ func (t *target) runID() string { return t.run.id }
 
 // site is the target's Caddyfile.
 func (t *target) site() string {
-	mode := t.mode
-	errorRoutes := ""
-	if mode == modeErrors {
+	mode, options, errorRoutes := t.mode, "", ""
+	switch mode {
+	case modePass:
+		mode, options = modeRequire, "missing pass\n"
+	case modeErrors:
 		mode = modeRequire
 		errorRoutes = "handle_errors {\nheader " + errorRoute + " \"{err.status_code} {http.signed_link.verdict}\"\n" + t.backend.proxy() + "}\n"
 	}
 	return "@app " + t.kind.match + "\nsigned_link @app " + mode + " " + t.kind.definition +
-		"request_header X-Member member-{user}\nbackend " + t.profile + "\nmethods GET HEAD POST PUT PATCH DELETE OPTIONS\n}\n" +
+		options + "request_header X-Member member-{user}\nbackend " + t.profile + "\nmethods GET HEAD POST PUT PATCH DELETE OPTIONS\n}\n" +
 		t.backend.proxy() + errorRoutes
 }
 
@@ -210,7 +212,10 @@ func fuzz(ctx context.Context, t testing.TB, c config) []*finding {
 
 func (r *run) start(t testing.TB) (gateways []*gateway.Gateway) {
 	t.Helper()
-	sites := map[bool]map[string]string{false: {}, true: {}} // by whether aliases are let in
+	// What error routes see depends on all definitions of a configuration: those that cover
+	// every parameter have one of their own.
+	type program struct{ aliases, covers bool }
+	sites := make(map[program]map[string]string)
 	for _, b := range startBackends(t, r.backends) {
 		for _, profile := range r.profiles {
 			if fits := profile == "strict" || (profile == "php") == b.php; !fits && !r.mismatch {
@@ -227,7 +232,11 @@ func (r *run) start(t testing.TB) (gateways []*gateway.Gateway) {
 						}
 						target := &target{run: r, kind: k, mode: mode, profile: profile, backend: b, aliases: aliases}
 						r.targets = append(r.targets, target)
-						sites[aliases][target.String()] = target.site()
+						p := program{aliases, k.covers}
+						if sites[p] == nil {
+							sites[p] = make(map[string]string)
+						}
+						sites[p][target.String()] = target.site()
 					}
 				}
 			}
@@ -238,14 +247,16 @@ func (r *run) start(t testing.TB) (gateways []*gateway.Gateway) {
 	}
 	// so that the gateway's own bounds are met, not Caddy's
 	const servers = "max_header_size 1MB\n"
-	started := make(map[bool]*gateway.Gateway)
-	for aliases, names := range map[bool]string{false: "", true: names} {
-		if len(sites[aliases]) > 0 {
-			started[aliases] = gateway.Start(t, gateway.Config{Env: secrets, Quiet: true, Servers: servers + names, Sites: sites[aliases]})
+	started := make(map[program]*gateway.Gateway)
+	for p, sites := range sites {
+		options := servers
+		if p.aliases {
+			options += names
 		}
+		started[p] = gateway.Start(t, gateway.Config{Env: secrets, Quiet: true, Servers: options, Sites: sites})
 	}
 	for _, target := range r.targets {
-		target.address = started[target.aliases].Address(target.String())
+		target.address = started[program{target.aliases, target.kind.covers}].Address(target.String())
 	}
 	return slices.Collect(maps.Values(started))
 }
