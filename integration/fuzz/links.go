@@ -213,7 +213,7 @@ func isApp(s *backends.Seen) bool {
 // front is the path that the application routes: of a servlet context and its path
 // info, of PHP what Symfony and Laravel make of REQUEST_URI and SCRIPT_NAME.
 func front(s *backends.Seen) string {
-	if s.Backend == backends.BackendTomcat {
+	if servlet(s) {
 		return s.App + s.ScriptName + s.PathInfo
 	}
 	path, _, _ := strings.Cut(s.RequestURI, "?")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -111,12 +112,17 @@ func (*outside) Fatalf(format string, args ...any) { panic(fatal(fmt.Sprintf(for
 // Logf writes to the standard error.
 func (*outside) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// TempDir makes a folder for this run.
+// TempDir makes a folder for this run, within one that is its own, as that of a test is:
+// Apache's children, who are somebody else, must be let in.
 func (t *outside) TempDir() string {
-	dir, err := os.MkdirTemp("", "fuzz")
+	own, err := os.MkdirTemp("", "fuzz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { os.RemoveAll(own) })
+	dir := filepath.Join(own, "001")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }

@@ -152,6 +152,11 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 			report("REMOTE_USER", "REMOTE_USER is %q, X-Verified-User %q", s.RemoteUser, user)
 		}
 	}
+	for name, values := range s.AllHeaders { // Apache's mod_php shows trailers here only
+		if f := fold(name); isTrusted(f) && !slices.Equal(values, headers[f]) {
+			report("getallheaders", "getallheaders() has %s: %q, $_SERVER %q", name, values, headers[f])
+		}
+	}
 	for name := range s.Headers {
 		if slices.Contains(rerouting, fold(name)) {
 			report("rerouting", "%s: %q", name, s.Headers[name])
@@ -177,11 +182,16 @@ var rerouting = []string{"x-original-url", "x-original-uri", "x-rewrite-url", "x
 func trusted(s *backends.Seen) map[string][]string {
 	found := make(map[string][]string)
 	for name, values := range s.Headers {
-		if f := fold(name); strings.HasPrefix(f, "x-verified-") || f == "x-member" {
+		if f := fold(name); isTrusted(f) {
 			found[f] = append(found[f], values...)
 		}
 	}
 	return found
+}
+
+// isTrusted tells whether only the gateway may set a header with that fold.
+func isTrusted(fold string) bool {
+	return strings.HasPrefix(fold, "x-verified-") || fold == "x-member"
 }
 
 // fold is the name under which the most lenient application finds a header.
@@ -197,7 +207,7 @@ func fold(name string) string {
 
 // text are the bytes of a header: getHeader makes a character of each.
 func (c *check) text(value string) string {
-	if c.s.Backend != backends.BackendTomcat {
+	if !servlet(c.s) {
 		return value
 	}
 	b, err := bytesOf(value)
@@ -205,6 +215,11 @@ func (c *check) text(value string) string {
 		return value
 	}
 	return b
+}
+
+// servlet tells whether a servlet container answered.
+func servlet(s *backends.Seen) bool {
+	return s.Backend == backends.BackendTomcat || s.Backend == backends.BackendTomcat9
 }
 
 // near tells whether the path that was sent is the protected one but for case: the
@@ -276,7 +291,7 @@ func (c *check) isCookie(source, name string) bool {
 func (c *check) sources(bodies bool) map[string]map[string][]string {
 	s := c.s
 	_, uri, _ := strings.Cut(s.RequestURI, "?")
-	if s.Backend == backends.BackendTomcat {
+	if servlet(s) {
 		found := map[string]map[string][]string{"getQueryString": parseServlet(s.QueryString)}
 		if bodies || c.q.Body == "" {
 			found["getParameterValues"] = s.Params
@@ -355,7 +370,7 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 		return // refused where a link is looked for; elsewhere php_fastcgi drops such a query
 	}
 	switch c.s.Backend {
-	case backends.BackendTomcat:
+	case backends.BackendTomcat, backends.BackendTomcat9:
 		sent = latin1(sent) // getQueryString has bytes as characters
 	case backends.BackendPHPServer:
 		c.trimmed = true
@@ -383,7 +398,7 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 	case !c.near() && !c.errorRoute && len(sent) < record && got != sent && (!c.trimmed || got != strings.TrimLeft(sent, "?")):
 		report("bytes", "the query of an open path left the gateway as %q", got)
 	}
-	if c.s.Backend != backends.BackendTomcat && len(c.s.RequestURI) < record {
+	if !servlet(c.s) && len(c.s.RequestURI) < record {
 		if _, uri, _ := strings.Cut(c.s.RequestURI, "?"); uri != got && strings.TrimLeft(uri, "?") != got {
 			report("REQUEST_URI", "REQUEST_URI has the query %q, QUERY_STRING %q", uri, got)
 		}

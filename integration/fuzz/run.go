@@ -41,7 +41,7 @@ type config struct {
 }
 
 var (
-	allBackends = []string{"fpm", "phps", "tomcat"}
+	allBackends = []string{"fpm", "phps", "apache", "tomcat", "tomcat9"}
 	allProfiles = []string{"strict", "php", "servlet"}
 	allModes    = []string{modeRequire, modeRecognize, modeErrors, modePass, modeObserve}
 )
@@ -73,8 +73,12 @@ func startBackends(t testing.TB, names []string) (list []*backend) {
 			list = append(list, &backend{name: "fpm-lenient", php: true, lenient: true, root: f.Root, watch: newWatch(t, f.Address)})
 		case "phps":
 			list = append(list, &backend{name: "phps", php: true, watch: newWatch(t, backends.StartPHPServer(t).Address)})
+		case "apache":
+			list = append(list, &backend{name: "apache", php: true, watch: newWatch(t, backends.StartApache(t).Address)})
 		case "tomcat":
 			list = append(list, &backend{name: "tomcat", watch: newWatch(t, backends.StartTomcat(t).Address)})
+		case "tomcat9":
+			list = append(list, &backend{name: "tomcat9", watch: newWatch(t, backends.StartTomcat9(t).Address)})
 		default:
 			t.Fatalf("unknown backend %q", name)
 		}

@@ -97,7 +97,7 @@ func (w *watch) look(text []byte) (end int) {
 	}
 	if _, trailers, ok := bytes.Cut(text, lastChunk); ok && !bytes.HasPrefix(trailers, []byte("\r\n")) {
 		name, _, _ := bytes.Cut(trailers, []byte(":"))
-		if f := fold(string(name)); len(f) < keep && (strings.HasPrefix(f, "x-verified-") || f == "x-member") {
+		if f := fold(string(name)); len(f) < keep && isTrusted(f) {
 			w.trailers = append(w.trailers, string(trailers[:min(len(trailers), keep)]))
 		}
 	}
