@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// NameSet is the set of the names of a query, under every reading. The zero value is
-// empty.
+// NameSet is the set of the names of a query, under every reading. A nil one is empty.
 type NameSet struct {
 	profile Profile
 	seed    maphash.Seed // so that nobody can aim at a hash
@@ -74,7 +73,7 @@ func (s *NameSet) HasEither(name string) bool {
 		return false
 	}
 	var buf [128]byte
-	return s.has(append(buf[:0], name...)) || s.has(AppendUnescaped(buf[:0], name))
+	return s.has(append(buf[:0], name...)) || strings.ContainsAny(name, "%+") && s.has(AppendUnescaped(buf[:0], name))
 }
 
 func (s *NameSet) has(decoded []byte) bool {

@@ -457,6 +457,46 @@ func TestNameSet(t *testing.T) {
 	}
 }
 
+// FuzzNameSet: a name is in the set if some reading files it where it files a parameter.
+func FuzzNameSet(f *testing.F) {
+	seed(f, func(raw string) {
+		f.Add(raw, "user")
+		f.Add("user=jeff&key=1", raw)
+	})
+	f.Add("a=1;b=2&list[]=3", "b")
+	f.Fuzz(func(t *testing.T, raw, name string) {
+		var q Query
+		if q.Parse(raw) != nil {
+			return
+		}
+		var sent []string
+		for _, p := range q.Pairs {
+			sent = append(sent, q.RawName(p))
+			if segment := q.Segment(p); strings.Contains(segment, ";") {
+				for part := range strings.SplitSeq(segment, ";") {
+					before, _, _ := strings.Cut(part, "=")
+					sent = append(sent, before)
+				}
+			}
+		}
+		for _, profile := range []Profile{PHP, Servlet, Strict} {
+			folds := make(map[string]bool)
+			readingsOf := func(decoded string) []string {
+				return []string{decoded, string(profile.foldPHP(nil, []byte(decoded))), string(profile.foldLoose(nil, []byte(decoded)))}
+			}
+			for _, s := range sent {
+				for _, fold := range readingsOf(Unescape(s)) {
+					folds[fold] = true
+				}
+			}
+			want := slices.ContainsFunc(append(readingsOf(name), readingsOf(Unescape(name))...), func(fold string) bool { return folds[fold] })
+			if got := q.NameSet(profile, nil).HasEither(name); got != want {
+				t.Errorf("%q has %q: %t", raw, name, got)
+			}
+		}
+	})
+}
+
 // cutModel is the specification of Cut.
 func cutModel(raw string, drop func(string) bool) (string, int) {
 	all := strings.Split(raw, "&")
