@@ -24,6 +24,16 @@ type Tap struct {
 // NewTap starts a tap before the backend at the address: host:port, or unix//path.
 func NewTap(t testing.TB, address string) *Tap {
 	t.Helper()
+	tap := new(Tap)
+	tap.Address = Intercept(t, address, func(sent io.Reader) io.Reader { return io.TeeReader(sent, tap) })
+	return tap
+}
+
+// Intercept stands before the backend at the address, host:port or unix//path, and hands
+// everything on. What a gateway sends is read through look's reader, of which each
+// connection has one. Intercept returns where it listens.
+func Intercept(t testing.TB, address string, look func(sent io.Reader) io.Reader) string {
+	t.Helper()
 	network := "tcp"
 	if path, ok := strings.CutPrefix(address, "unix/"); ok {
 		network, address = "unix", path
@@ -33,32 +43,29 @@ func NewTap(t testing.TB, address string) *Tap {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	tap := &Tap{Address: listener.Addr().String()}
 	go func() {
 		for {
-			conn, err := listener.Accept()
+			gateway, err := listener.Accept()
 			if err != nil {
 				return // closed
 			}
-			go tap.serve(conn, network, address)
+			go func() {
+				defer gateway.Close()
+				backend, err := net.Dial(network, address)
+				if err != nil {
+					return // the gateway finds out, and answers 502
+				}
+				defer backend.Close()
+				relay(gateway, backend, look(gateway))
+			}()
 		}
 	}()
-	return tap
+	return listener.Addr().String()
 }
 
-func (t *Tap) serve(gateway net.Conn, network, address string) {
-	defer gateway.Close()
-	backend, err := net.Dial(network, address)
-	if err != nil {
-		return // the gateway finds out, and answers 502
-	}
-	defer backend.Close()
-	Relay(gateway, backend, io.TeeReader(gateway, t))
-}
-
-// Relay hands on what the gateway sends, as sent reads it, and what the backend answers,
+// relay hands on what the gateway sends, as sent reads it, and what the backend answers,
 // until the backend has said all.
-func Relay(gateway, backend net.Conn, sent io.Reader) {
+func relay(gateway, backend net.Conn, sent io.Reader) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

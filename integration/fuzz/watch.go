@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"io"
-	"net"
-	"strings"
 	"sync"
 	"testing"
 
@@ -23,36 +21,9 @@ type watch struct {
 
 func newWatch(t testing.TB, address string) *watch {
 	t.Helper()
-	network := "tcp"
-	if path, ok := strings.CutPrefix(address, "unix/"); ok {
-		network, address = "unix", path
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	w := &watch{address: listener.Addr().String(), ids: make(map[string]bool)}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // closed
-			}
-			go w.serve(conn, network, address)
-		}
-	}()
+	w := &watch{ids: make(map[string]bool)}
+	w.address = backends.Intercept(t, address, func(sent io.Reader) io.Reader { return &reader{w: w, from: sent} })
 	return w
-}
-
-func (w *watch) serve(gateway net.Conn, network, address string) {
-	defer gateway.Close()
-	backend, err := net.Dial(network, address)
-	if err != nil {
-		return // the gateway finds out, and answers 502
-	}
-	defer backend.Close()
-	backends.Relay(gateway, backend, &reader{w: w, from: gateway})
 }
 
 // reader looks at what it hands on.
