@@ -5,8 +5,6 @@ package integration
 import (
 	"bufio"
 	"bytes"
-	"crypto/md5"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signedlink/caddy-signed-link/integration/backends"
+	"github.com/signedlink/caddy-signed-link/integration/corpora"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
 
@@ -360,7 +359,7 @@ func (c *corpusRun) headerText(l *line) string {
 	if c.backend.php {
 		return l.want
 	}
-	return latin1Text([]byte(l.want))
+	return corpora.Latin1(l.want)
 }
 
 // identities are the headers that an application could take for X-Verified-User, and
@@ -438,7 +437,7 @@ func (c *corpusRun) checkBytes(l *line, s *backends.Seen) (wrong []string) {
 	want := without(sent, c.variant.cut(l)...)
 	got := s.QueryString
 	if !c.backend.php {
-		want = latin1Text([]byte(want)) // getQueryString has bytes as characters
+		want = corpora.Latin1(want) // getQueryString has bytes as characters
 	}
 	if got != want {
 		wrong = append(wrong, fmt.Sprintf("the query left the gateway as %q, not %q", got, want))
@@ -638,81 +637,29 @@ func (l *line) headers() []corpusHeader {
 	return headers
 }
 
-func (l *line) target(host string) []byte { return l.fill(parts(l.TargetRaw), host) }
-func (l *line) body() []byte              { return l.fill(parts(l.BodyRaw), "") }
+func (l *line) target(host string) []byte { return l.fill(assemble(l.TargetRaw), host) }
+func (l *line) body() []byte              { return l.fill(assemble(l.BodyRaw), "") }
 
-// parts puts a target or a body together: a string, or a list of strings and of
-// repetitions.
-func parts(raw json.RawMessage) []byte {
-	var text string
-	if len(raw) == 0 || json.Unmarshal(raw, &text) == nil {
-		return bytesOf(text)
-	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
+func assemble(raw json.RawMessage) []byte {
+	text, err := corpora.Assemble(raw)
+	if err != nil {
 		panic(err)
 	}
-	var b bytes.Buffer
-	for _, part := range list {
-		var repeated struct {
-			S string `json:"s"`
-			N int    `json:"n"`
-		}
-		if json.Unmarshal(part, &text) == nil {
-			b.Write(bytesOf(text))
-		} else if err := json.Unmarshal(part, &repeated); err != nil {
-			panic(err)
-		}
-		for i := range repeated.N {
-			b.Write(bytesOf(strings.ReplaceAll(repeated.S, "%d", fmt.Sprint(i))))
-		}
-	}
-	return b.Bytes()
+	return []byte(text)
 }
-
-var signatures = regexp.MustCompile(`@(K|U|KB|KP):([^@]*)@`)
 
 // fill replaces @HOST@ and the signatures.
 func (l *line) fill(text []byte, host string) []byte {
-	text = bytes.ReplaceAll(text, []byte("@HOST@"), []byte(host))
-	return signatures.ReplaceAllFunc(text, func(match []byte) []byte {
-		groups := signatures.FindSubmatch(match)
-		kind, value := string(groups[1]), string(groups[2])
-		switch kind {
-		case "U":
-			return []byte(strings.ToUpper(key(value)))
-		case "KB":
-			sum := md5.Sum([]byte(value + linkSecret))
-			return []byte(base64.StdEncoding.EncodeToString(sum[:]))
-		case "KP":
-			decoded, err := url.PathUnescape(value)
-			if err != nil {
-				panic(err)
-			}
-			value = decoded
-		}
-		return []byte(key(value))
-	})
+	return []byte(corpora.Fill(strings.ReplaceAll(string(text), "@HOST@", host), linkSecret))
 }
 
-// bytesOf are the bytes of a string of the corpora: one character is one byte.
+// bytesOf are the bytes of a string of the corpora.
 func bytesOf(s string) []byte {
-	b := make([]byte, 0, len(s))
-	for _, c := range s {
-		if c > 0xFF {
-			panic(fmt.Sprintf("%q is no byte", c))
-		}
-		b = append(b, byte(c))
+	b, err := corpora.Bytes(s)
+	if err != nil {
+		panic(err)
 	}
-	return b
-}
-
-func latin1Text(b []byte) string {
-	var text strings.Builder
-	for _, c := range b {
-		text.WriteRune(rune(c))
-	}
-	return text.String()
+	return []byte(b)
 }
 
 // escaped writes bytes that are no UTF-8 as \xNN.

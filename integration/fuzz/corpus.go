@@ -3,17 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/md5"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/signedlink/caddy-signed-link/integration/corpora"
 )
 
 // moduleRoot is the folder of go.mod.
@@ -186,51 +185,11 @@ func readLine(text []byte) (*request, error) {
 	return q, nil
 }
 
-// assemble puts a target or a body together: a string, or a list of strings and of
-// repetitions.
+// assemble puts a target or a body together.
 func assemble(text json.RawMessage) (string, error) {
-	var s raw
-	if json.Unmarshal(text, &s) == nil {
-		return fill(string(s)), nil
-	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(text, &list); err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	for _, part := range list {
-		var repeated struct {
-			S raw `json:"s"`
-			N int `json:"n"`
-		}
-		if json.Unmarshal(part, &s) == nil {
-			b.WriteString(string(s))
-		} else if err := json.Unmarshal(part, &repeated); err != nil {
-			return "", err
-		}
-		for i := range repeated.N {
-			b.WriteString(strings.ReplaceAll(string(repeated.S), "%d", fmt.Sprint(i)))
-		}
-	}
-	return fill(b.String()), nil
+	assembled, err := corpora.Assemble(text)
+	return fill(assembled), err
 }
-
-var signatures = regexp.MustCompile(`@(K|U|KB|KP):([^@]*)@`)
 
 // fill writes the signatures.
-func fill(text string) string {
-	return signatures.ReplaceAllStringFunc(text, func(match string) string {
-		groups := signatures.FindStringSubmatch(match)
-		value := groups[2]
-		switch groups[1] {
-		case "U":
-			return strings.ToUpper(key(value))
-		case "KB":
-			sum := md5.Sum([]byte(value + linkSecret))
-			return base64.StdEncoding.EncodeToString(sum[:])
-		case "KP":
-			value = decode(value, false)
-		}
-		return key(value)
-	})
-}
+func fill(text string) string { return corpora.Fill(text, linkSecret) }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/signedlink/caddy-signed-link/integration/backends"
+	"github.com/signedlink/caddy-signed-link/integration/corpora"
 )
 
 // The reference. It knows what the promise says and which secrets there are; how the
@@ -210,7 +211,7 @@ func (c *check) text(value string) string {
 	if !servlet(c.s) {
 		return value
 	}
-	b, err := bytesOf(value)
+	b, err := corpora.Bytes(value)
 	if err != nil {
 		return value
 	}
@@ -371,7 +372,7 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 	}
 	switch c.s.Backend {
 	case backends.BackendTomcat, backends.BackendTomcat9:
-		sent = latin1(sent) // getQueryString has bytes as characters
+		sent = corpora.Latin1(sent) // getQueryString has bytes as characters
 	case backends.BackendPHPServer:
 		c.trimmed = true
 	}

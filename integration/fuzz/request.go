@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signedlink/caddy-signed-link/integration/corpora"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
 
@@ -14,7 +15,7 @@ import (
 type raw string
 
 // MarshalJSON writes the bytes as characters.
-func (s raw) MarshalJSON() ([]byte, error) { return json.Marshal(latin1(string(s))) }
+func (s raw) MarshalJSON() ([]byte, error) { return json.Marshal(corpora.Latin1(string(s))) }
 
 // UnmarshalJSON reads characters as bytes.
 func (s *raw) UnmarshalJSON(data []byte) error {
@@ -22,30 +23,9 @@ func (s *raw) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &text); err != nil {
 		return err
 	}
-	b, err := bytesOf(text)
+	b, err := corpora.Bytes(text)
 	*s = raw(b)
 	return err
-}
-
-// latin1 makes a character of every byte.
-func latin1(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		b.WriteRune(rune(s[i]))
-	}
-	return b.String()
-}
-
-// bytesOf makes a byte of every character.
-func bytesOf(s string) (string, error) {
-	b := make([]byte, 0, len(s))
-	for _, c := range s {
-		if c > 0xFF {
-			return "", fmt.Errorf("%q is no byte", c)
-		}
-		b = append(b, byte(c))
-	}
-	return string(b), nil
 }
 
 // request is a request before it is written: its parts may hold any bytes.
