@@ -80,6 +80,8 @@ type kind struct {
 	// ordered that it holds them in their order.
 	covers, ordered bool
 	adapt           *strings.Replacer
+	// keeps tells which parameters of a verified request are left; nil: all but the signature.
+	keeps func(name string) bool
 	// prove looks for a good signature of the user in the evidence.
 	prove func(user string, s *backends.Seen, evidence string) (verified, bool)
 	// protects tells whether the protected application answered.
@@ -180,6 +182,22 @@ var kinds = []*kind{
 		identity:   []string{"user"}, signed: []string{"user"}, signature: []string{"key", "akid"},
 		paths: []string{"/app/"}, query: []string{"user=jeff", "key=" + ownKey},
 		prove: proveEither, protects: isApp,
+	},
+	{
+		name: "stripped", match: underApp, param: "user",
+		definition: "keyed_hash {env.LINK_SECRET} {\nstrip signed\n" + keyed("user"),
+		identity:   []string{"user"}, signed: []string{"user"}, signature: []string{"key"},
+		paths: []string{"/app/"}, query: []string{"user=jeff", "key=" + ownKey},
+		keeps: func(name string) bool { return name != "user" && name != "key" },
+		prove: proveKey("user"), protects: isApp,
+	},
+	{
+		name: "signed", match: underApp, param: "user",
+		definition: "keyed_hash {env.LINK_SECRET} {\nunsigned strip\n" + keyed("user"),
+		identity:   []string{"user"}, signed: []string{"user"}, signature: []string{"key"},
+		paths: []string{"/app/"}, query: []string{"user=jeff", "key=" + ownKey},
+		keeps: func(name string) bool { return name == "user" },
+		prove: proveKey("user"), protects: isApp,
 	},
 	{
 		name: "sorted", match: underApp, param: "user", covers: true,

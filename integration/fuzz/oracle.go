@@ -384,6 +384,9 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 	case known:
 		want := strings.Join(slices.DeleteFunc(strings.Split(sent, "&"), func(segment string) bool {
 			name, _, _ := strings.Cut(segment, "=")
+			if c.kind.keeps != nil {
+				return segment != "" && !c.kind.keeps(name)
+			}
 			return slices.Contains(c.kind.signature, name)
 		}), "&")
 		if got != want && (!c.trimmed || got != strings.TrimLeft(want, "?")) {
