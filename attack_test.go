@@ -678,6 +678,37 @@ func TestAttackSchemesHeader(t *testing.T) {
 	}
 }
 
+// TestAttackIgnoredParameter: what one scheme of a definition ignores is no parameter that
+// another signs, for the holder of a link of the first could write any value into it, and
+// the backend believes both.
+func TestAttackIgnoredParameter(t *testing.T) {
+	setSecrets(t)
+	t.Setenv("KEY", hmacKey)
+	for ignore, good := range map[string]bool{"promo": false, "pro*": false, "key": false, "utm_*": true, "promos": true} {
+		_, err := tryLoad(t, siteFile(`signed_link {
+			scheme keyed_hash {env.AUTOLOGIN_SECRET} {
+				algorithm md5
+				message {query.promo}{secret}
+				signature {query.key}
+				user {query.promo}
+				name one
+			}
+			scheme keyed_hash {env.KEY} {
+				algorithm hmac-sha256
+				message {sorted_query}
+				signature {query.sig}
+				user {query.user}
+				ignore `+ignore+`
+				name two
+			}
+		}
+		test_backend`))
+		if (err == nil) != good || err != nil && !strings.Contains(err.Error(), "carries part of a link of one") {
+			t.Errorf("ignore %s: error %v", ignore, err)
+		}
+	}
+}
+
 // TestAttackPlaceholderInjection: a client that writes a placeholder gets its text
 // back, not its value (GHSA-j8px-rmrx-76h9).
 func TestAttackPlaceholderInjection(t *testing.T) {

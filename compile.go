@@ -321,8 +321,16 @@ func (d *definition) index() error {
 	for _, s := range d.schemes {
 		all := slices.Concat(s.description.Signature, s.description.Expiry, s.description.Signed, s.parameters())
 		for _, name := range all {
-			if s.ignore.Match(name) {
-				return fmt.Errorf("%s: ignore: %q carries part of the link, so it cannot be ignored", s.name, name)
+			for _, other := range d.schemes {
+				switch {
+				case !other.ignore.Match(name):
+				case other == s:
+					return fmt.Errorf("%s: ignore: %q carries part of the link, so it cannot be ignored", s.name, name)
+				default:
+					// The backend believes the one as it believes the other.
+					return fmt.Errorf("%s: ignore: %q carries part of a link of %s, so whoever has a link of %[1]s could write any value "+
+						"into it; leave it out of ignore, or write a definition for each scheme", other.name, name, s.name)
+				}
 			}
 			i, err := place(name)
 			if err != nil {
