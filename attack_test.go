@@ -447,6 +447,18 @@ func TestAttackPathConfusion(t *testing.T) {
 		{"strict", "/autologin.php", "/autologin.php%00.gif", true},
 		{"servlet", "/app /app/*", "/app%00x", false},
 		{"php", "/app /app/*", "/app/./x", false},
+		// Apache, to which %2F is a letter when it resolves dots
+		{"php", "/app /app/*", "/app/%2F/%2E.", true},
+		{"strict", "/app /app/*", "/%2e/app/%2F/%2E.", true},
+		{"php", "/app /app/*", "/x%2F../app/y", true},
+		{"strict", "/app /app/*", "/x%2Fapp/y", false},
+		{"strict", "/app /app/*", "/x%2F../y", false},
+		// Jetty and others, to whom `//` has an empty segment in it
+		{"servlet", "/app /app/*", "/app//..", true},
+		{"php", "/app /app/*", "/app//../x", true},
+		{"strict", "/app /app/*", "/x//../../app/y", true},
+		{"strict", "/app /app/*", "/x//../y", false},
+		{"strict", "/app /app/*", "/x//app/y", false},
 		{"servlet", "/app /app/*", "/app/../x", false},
 		{"php", "/autologin.php", "/a" + strings.Repeat("/b.php/c.php", 500), true},
 		{"strict", "/app /app/*", "/index.php/app/1", true},

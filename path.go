@@ -16,8 +16,9 @@ import (
 // The path rule. A definition covers the requests that its matcher matches, and the
 // matcher reads the path in another way than the backend does: Tomcat serves
 // `/app;x/` from /app, PHP runs /autologin.php for `/autologin.php/`, and Symfony
-// and Laravel route `/index.php/app/1` as /app/1 and `/app/..` below /app. Such a request would pass beside
-// the definition, or through it with somebody else's page (the class of
+// and Laravel route `/index.php/app/1` as /app/1 and `/app/..` below /app, and Apache
+// serves `/app/%2F/..` from /app, which is the root to Caddy. Such a request would pass
+// beside the definition, or through it with somebody else's page (the class of
 // CVE-2020-5902, CVE-2020-11989 and CVE-2018-14371).
 
 // plainTarget reports whether the target of the request has a path that matchers see.
@@ -70,52 +71,65 @@ func pathReadings(profile query.Profile, raw string) []string {
 			readings = append(readings, cut)
 		}
 	}
+	addAll := func(paths []string) {
+		for _, p := range paths {
+			add(p)
+		}
+	}
 	add(plain)
+	scripts := profile.Has(query.PathInfo)
 	if profile.Has(query.PathParameters) {
-		servlet := servletPath(raw)
-		add(servlet)
-		if profile.Has(query.PathInfo) && servlet != plain {
-			for _, p := range scriptPaths(servlet) {
-				add(p)
+		for _, p := range resolutions(raw, true) {
+			add(p)
+			if scripts {
+				addAll(scriptPaths(p))
 			}
 		}
 	}
-	if profile.Has(query.PathInfo) {
-		for _, p := range scriptPaths(resolveDots(plain)) {
-			add(p)
+	if scripts {
+		for _, p := range resolutions(raw, false) {
+			addAll(scriptPaths(p))
 		}
-		for _, p := range scriptPaths(dotsAsNames(plain)) {
-			add(p)
-		}
+		addAll(scriptPaths(dotsAsNames(plain)))
 	}
 	return readings
 }
 
-// servletPath reads a raw path as Tomcat and Jetty do: path parameters dropped, dot
-// segments resolved, decoded. Where they differ in the order of decoding and
-// resolving, both have been done.
-func servletPath(raw string) string {
-	var b strings.Builder
-	for i, segment := range strings.Split(raw, "/") {
-		if i > 0 {
-			b.WriteByte('/')
+// resolutions returns a raw path as those read it who resolve its dot segments: Caddy and
+// Tomcat when it is decoded, Apache and RFC 3986 when `%2F` is not yet a slash; and
+// nginx, Tomcat and Apache take `//` for one slash, and others, such as Jetty, for an
+// empty segment that `..` can take away. With parameters, `;x` is cut off each segment
+// and `\` is a slash, as Tomcat and Jetty read.
+func resolutions(raw string, parameters bool) []string {
+	segments := strings.Split(raw, "/")
+	if parameters {
+		for i, segment := range segments {
+			segments[i], _, _ = strings.Cut(segment, ";")
 		}
-		segment, _, _ = strings.Cut(segment, ";")
-		b.WriteString(segment)
 	}
-	decoded := string(query.AppendUnescapedPath(nil, b.String()))
-	return resolveDots(strings.ReplaceAll(decoded, `\`, "/"))
+	decoded := string(query.AppendUnescapedPath(nil, strings.Join(segments, "/")))
+	for i, segment := range segments {
+		segments[i] = string(query.AppendUnescapedPath(nil, segment))
+	}
+	if parameters {
+		decoded = strings.ReplaceAll(decoded, `\`, "/")
+	}
+	late := strings.Split(decoded, "/")
+	return []string{resolve(late, true), resolve(late, false), resolve(segments, true), resolve(segments, false)}
 }
 
-// resolveDots removes empty and dot segments, and keeps a slash at the end.
-func resolveDots(p string) string {
+// resolve resolves the dot segments of a path, and keeps a slash at the end. With merge,
+// `//` is one slash.
+func resolve(segments []string, merge bool) string {
 	var kept []string
-	segments := strings.Split(strings.TrimPrefix(p, "/"), "/")
+	if len(segments) > 1 && segments[0] == "" {
+		segments = segments[1:] // before the first slash
+	}
 	for i, s := range segments {
 		last := i == len(segments)-1
 		switch s {
 		case "":
-			if last {
+			if last || !merge {
 				kept = append(kept, "")
 			}
 		case ".":
