@@ -3,16 +3,15 @@ package signedlink
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
 
 func init() {
@@ -23,18 +22,28 @@ func init() {
 // names that they protect, so that no route hands on a header that another one
 // would set. It is there whenever a definition is; nobody needs to configure it.
 //
-// When Caddy starts, it refuses a configuration in which a definition is nested in
-// other handlers without a guard before them: the rest of the site would hand on
-// forged identity headers.
+// It walks over the routes of all servers when they are provisioned, and refuses a
+// configuration in which requests can pass a guard or a definition: something answers
+// before it, it is nested in other handlers without a guard before them, or another site
+// hands requests to the same backend without one.
 type App struct {
-	ctx caddy.Context
+	// Set by `caddy signed-link lint`, which lists all that is wrong. In a configuration
+	// it has no effect.
+	Rehearsal string `json:"rehearsal,omitempty"`
+
+	ctx       caddy.Context
+	rehearsal bool
 
 	mu           sync.Mutex // while the configuration loads
 	headers      atomic.Pointer[watched]
 	definitions  atomic.Pointer[[]*definition]
 	placeholders atomic.Pointer[[]string]
 	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
-	handlers     []*Handler
+	progress     progress                   // of the servers' provisioning
+	report       *routes.Report             // of the last walk
+	told         bool                       // the findings of the walk were logged
+	handlers     []*Handler                 // the definitions
+	guards       []*Handler
 	marker       []byte // a random key, under which secrets are compared
 	shared       bool   // what the schemes share was looked at
 
@@ -52,6 +61,8 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the app.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
+	a.rehearsal = a.Rehearsal == rehearsalWord
+	a.progress = newProgress()
 	a.guarded = make(map[*caddyhttp.Server]bool)
 	a.headers.Store(newWatched(nil))
 	a.definitions.Store(new([]*definition))
@@ -65,7 +76,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Start refuses definitions that leave the rest of their site unguarded.
+// Start refuses configurations in which requests pass a guard or a definition. It was done
+// when the http app was provisioned, unless definitions stand where only starting tells;
+// Start has the last word.
 func (a *App) Start() error {
 	module, err := a.ctx.AppIfConfigured("http")
 	if err != nil {
@@ -75,18 +88,7 @@ func (a *App) Start() error {
 	if !ok {
 		return fmt.Errorf("the http app is a %T", module)
 	}
-	var nested []error
-	for _, name := range slices.Sorted(maps.Keys(servers.Servers)) {
-		server := servers.Servers[name]
-		err := (&walk{named: server.NamedRoutes}).server(server.Routes)
-		if err == nil && server.Errors != nil {
-			err = (&walk{named: server.NamedRoutes, failed: true}).routes(server.Errors.Routes, false)
-		}
-		if err != nil {
-			nested = append(nested, fmt.Errorf("server %s: %w", name, err))
-		}
-	}
-	if err := errors.Join(nested...); err != nil {
+	if err := a.walk(servers.Servers); err != nil && !a.rehearsal {
 		return err
 	}
 	a.checkShared()
@@ -143,90 +145,6 @@ func (a *App) guardErrors(server *caddyhttp.Server) {
 	a.guarded[server] = true
 	guard := caddyhttp.Route{HandlersRaw: []json.RawMessage{json.RawMessage(`{"handler":"signed_link","guard":true}`)}}
 	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, guard)
-}
-
-// walk looks for definitions that do not see every request of their site.
-type walk struct {
-	named   map[string]*caddyhttp.Route
-	guarded bool // a guard runs on every request that comes here
-	failed  bool // these are error routes
-	depth   int  // of named routes that invoke each other
-}
-
-// server walks the routes of a server. A route that a host alone selects holds a
-// site; the others are the site's own, where it has no host.
-func (w *walk) server(list caddyhttp.RouteList) error {
-	for i := range list {
-		here := *w
-		if err := here.routes(caddyhttp.RouteList{list[i]}, true); err != nil {
-			return err
-		}
-		if !selectsSite(&list[i]) {
-			w.guarded = here.guarded
-		}
-	}
-	return nil
-}
-
-// selectsSite reports whether the route's matchers say which site it is, and no more.
-func selectsSite(route *caddyhttp.Route) bool {
-	for _, set := range route.MatcherSets {
-		for _, m := range set {
-			switch m.(type) {
-			case caddyhttp.MatchHost, *caddyhttp.MatchHost:
-			default:
-				return false
-			}
-		}
-	}
-	return len(route.MatcherSets) > 0
-}
-
-// routes walks a list of routes in order. whole says whether every request of the
-// site comes here.
-func (w *walk) routes(list caddyhttp.RouteList, whole bool) error {
-	for i := range list {
-		route := &list[i]
-		all := whole && route.Group == "" && (len(route.MatcherSets) == 0 || selectsSite(route))
-		for _, h := range route.Handlers {
-			if err := w.handler(h, all); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (w *walk) handler(h caddyhttp.MiddlewareHandler, whole bool) error {
-	switch h := h.(type) {
-	case *Handler:
-		switch {
-		case w.failed && !h.Guard:
-			return h.errorf("this definition stands in handle_errors, which sees requests only that have failed already; " +
-				"write it at the top of the site, with its matcher behind the directive")
-		case whole:
-			w.guarded = true
-		case !w.guarded && !h.Guard:
-			return h.errorf("this definition is nested in other handlers, so requests for the rest of the site would reach " +
-				"the backend with whatever X-Verified-User the client wrote; write the line `signed_link guard` at the top of " +
-				"the site, outside of handle and route, or write the definition itself there, with its matcher behind the directive")
-		}
-	case *caddyhttp.Subroute:
-		return w.routes(h.Routes, whole)
-	case *caddyhttp.Invoke:
-		if route := w.named[h.Name]; route != nil && w.depth < 16 {
-			w.depth++
-			defer func() { w.depth-- }()
-			return w.routes(caddyhttp.RouteList{*route}, whole)
-		}
-	case *reverseproxy.Handler:
-		for _, response := range h.HandleResponse {
-			if err := w.routes(response.Routes, false); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // serverOf returns the server that is being provisioned.

@@ -42,6 +42,7 @@ func init() {
 //		<definition option>...
 //	}
 //	signed_link guard
+//	signed_link unguarded
 //
 // Definition options:
 //
@@ -90,8 +91,17 @@ func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if handler.Guard && matcher != nil {
 		return nil, h.Err("a guard runs on every request of the site; leave the matcher out")
 	}
+	if handler.Unguarded && matcher != nil {
+		return nil, h.Err("`signed_link unguarded` speaks for the whole site; leave the matcher out")
+	}
 	// The matcher belongs to the handler, not to the route: the guard must run on
 	// the requests, too, that the matcher does not match.
+	if h.IsNamedRoute() {
+		// Caddy merges neighbouring routes without a matcher, and of a named route that
+		// becomes one such route it keeps the first handler only: this one would be lost,
+		// without a word. A matcher that matches all keeps it apart.
+		return h.NewRoute(caddy.ModuleMap{}, handler), nil
+	}
 	return h.NewRoute(nil, handler), nil
 }
 
@@ -146,6 +156,15 @@ func (p *definitionParser) parse() error {
 		p.handler.Guard = true
 		if d.NextBlock(0) {
 			return d.Err("a guard has no options")
+		}
+		return nil
+	case len(args) == 1 && args[0] == "unguarded":
+		if p.handler.Mode != "" {
+			return d.Err("`signed_link unguarded` has no mode: it judges nothing")
+		}
+		p.handler.Unguarded = true
+		if d.NextBlock(0) {
+			return d.Err("`signed_link unguarded` has no options")
 		}
 		return nil
 	case len(args) > 2:

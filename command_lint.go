@@ -27,8 +27,9 @@ func lintCommand() *cobra.Command {
 Runs the checker over every definition of the configuration, and prints all that
 it finds: what is dangerous and refused when Caddy loads the configuration, what
 loading warns of, what is allowed with allow, and notes on what belongs to a
-scheme by nature. It also looks for definitions that are nested in other
-handlers without a guard before them, which otherwise only starting finds.
+scheme by nature. It also walks over the routes and tells what takes requests
+before a guard or a definition, which other sites reach the same backend, and
+what cannot be seen in the configuration.
 
 --json prints one object a line: severity (fatal, danger, warning, note), code,
 definition, scheme, origin (file and line), message, cure, example, allowed and
@@ -60,12 +61,9 @@ type linted struct {
 	rank link.Severity
 }
 
-// codeNested is the code of a definition that leaves the rest of its site unguarded. It
-// belongs to no scheme, so it is none of link.FindingCodes.
-const codeNested = "nested_definition"
-
 func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 	l.allowed = make(map[string][]string)
+	l.rehearse = true
 	s, err := l.loadEdited(cmd, "ERROR", l.allowDangers)
 	if err != nil {
 		return err
@@ -76,11 +74,22 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 	}
 	var all []linted
 	dangerous := false
-	if err := s.app.Start(); err != nil { // it looks at nested definitions, and at what schemes share
+	if err := s.app.Start(); err != nil { // it walks over the routes, and looks at what schemes share
+		return err
+	}
+	for _, f := range s.app.report.Faults {
 		dangerous = true
 		all = append(all, linted{
-			Severity: link.Fatal.String(), Code: codeNested, Message: err.Error(), rank: link.Fatal,
-			Cure: "write `signed_link guard` at the top of the site, or the definition itself", Page: documentation + "docs/options.md#syntax",
+			Severity: link.Fatal.String(), Code: f.Code, Origin: f.Where, Message: f.Reason, Cure: f.Cure, Page: routesPage(f.Code), rank: link.Fatal,
+		})
+	}
+	for _, f := range s.app.report.Findings {
+		rank := link.Warning
+		if f.IsNote() {
+			rank = link.Note
+		}
+		all = append(all, linted{
+			Severity: rank.String(), Code: f.Code, Origin: f.Where, Message: f.Message, Cure: f.Cure, Page: routesPage(f.Code), rank: rank,
 		})
 	}
 	for _, h := range handlers {
@@ -153,7 +162,10 @@ func (f *linted) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s: %s\n", word, f.Code)
 	where := f.Scheme
-	if f.Origin != "" {
+	switch {
+	case where == "":
+		where = f.Origin
+	case f.Origin != "":
 		where += " (" + f.Origin + ")"
 	}
 	fields(w, "where", where, "finding", f.Message, "example", f.Example, "cure", f.Cure, "see", f.Page)

@@ -27,6 +27,7 @@ type source struct {
 	name            string // of the definition, or of a scheme in it; empty: all
 	secret          string // see secretFlag
 	json            bool
+	rehearse        bool // load it even if requests could pass a definition
 }
 
 // flags adds the flags of the verbs that read a configuration.
@@ -99,7 +100,20 @@ func (s *source) loadEdited(cmd *cobra.Command, level string, edit schemeEditor)
 	if secret != "" && replaced != 1 {
 		return nil, fmt.Errorf("--secret is one scheme's, and %d schemes would get it; say which with --name", replaced)
 	}
+	if s.rehearse {
+		config["apps"] = rehearsing(config["apps"])
+	}
 	return provision(config, quiet())
+}
+
+// rehearsing are the apps of a configuration with one that lists faults.
+func rehearsing(apps any) map[string]any {
+	all, ok := apps.(map[string]any)
+	if !ok {
+		all = make(map[string]any)
+	}
+	all["signed_link"] = map[string]any{"rehearsal": rehearsalWord}
+	return all
 }
 
 // edit changes the schemes of a configuration, and returns how many got the secret. Where a

@@ -48,11 +48,21 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = app.(*App)
 	h.server = serverOf(ctx)
+	if done, err := h.app.follow(ctx, h); done || err != nil {
+		return err
+	}
+	if h.Unguarded {
+		if h.Guard || len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
+			return h.errorf("`signed_link unguarded` has no schemes and no matcher, and is no guard: it says that the whole site is meant to be open")
+		}
+		return nil
+	}
 	h.app.guardErrors(h.server)
 	if h.Guard {
 		if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
 			return h.errorf("a guard has no schemes and no matcher: it runs on every request")
 		}
+		h.app.guards = append(h.app.guards, h)
 		h.statuses = defaultStatuses
 		h.label = "guard"
 		h.meter = h.newMeter()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -17,7 +18,7 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(Handler{})
+	caddy.RegisterModule(new(Handler))
 }
 
 // Handler verifies signed links: ActionKit AKIDs, "verifiable URLs" whose key is a
@@ -72,6 +73,11 @@ type Handler struct {
 	// If true, only the guard runs: for further sites in front of the same backend,
 	// and before definitions that are nested in other handlers. Default: `false`.
 	Guard bool `json:"guard,omitempty"`
+
+	// If true, the site is meant to be open although it hands requests to a backend that
+	// stands behind a guard elsewhere: clients can write any identity here. Does nothing
+	// to requests. Default: `false`.
+	Unguarded bool `json:"unguarded,omitempty"`
 
 	// What happens to a request that does not verify. `require` refuses it.
 	// `recognize` lets it go on as nobody, without signature and identity
@@ -143,6 +149,7 @@ type Handler struct {
 	meter          *meter
 	logger         *zap.Logger
 	now            func() time.Time
+	stands         atomic.Pointer[standing]
 }
 
 // SchemeConfig is one scheme of a definition, with the options of every scheme.
@@ -240,7 +247,7 @@ type Redirect struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (Handler) CaddyModule() caddy.ModuleInfo {
+func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "http.handlers.signed_link",
 		New: func() caddy.Module { return new(Handler) },
@@ -267,6 +274,10 @@ const (
 
 // ServeHTTP is the way of a request: guard, read, verify, admit, forward.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.Unguarded {
+		return next.ServeHTTP(w, r)
+	}
+
 	// guard: on every request, before anything else
 	vars := varsOf(r)
 	st, before := stateOf(vars)

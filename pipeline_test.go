@@ -761,8 +761,9 @@ func TestUserKeys(t *testing.T) {
 func TestNested(t *testing.T) {
 	setSecrets(t)
 	s := loadSite(t, `signed_link guard
-	handle_path /app/* {
+	handle /app/* {
 		`+autologin("")+`
+		uri strip_prefix /app
 		test_backend app
 	}
 	handle {

@@ -105,7 +105,7 @@ func TestAuthUserSetBefore(t *testing.T) {
 	setSecrets(t)
 	s := loadSite(t, `signed_link guard
 	route {
-		test_auth
+		vars http.auth.user.id somebody
 		signed_link recognize akid {env.AKID_SECRET}
 		test_backend
 	}`)

@@ -1,0 +1,346 @@
+package routes
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	maphandler "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+)
+
+// Ahead is what stands around a definition and changes which path it should judge.
+type Ahead struct {
+	remakes []remake
+	changes []change
+}
+
+// remake is a handler before the definition that makes variables or placeholders, which
+// a matcher may read: what it makes of the path as sent it must make of a reading anew.
+type remake struct {
+	handler caddyhttp.MiddlewareHandler
+	way     chain
+}
+
+// Remake runs them on a request for a reading of the path, which must be a copy with a
+// replacer and variables of its own.
+func (a *Ahead) Remake(w http.ResponseWriter, r *http.Request) error {
+	if a == nil {
+		return nil
+	}
+	for _, m := range a.remakes {
+		comes, err := m.way.leads(r)
+		if err != nil {
+			return err
+		}
+		if !comes {
+			continue
+		}
+		if err := m.handler.ServeHTTP(w, r, nothing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var nothing caddyhttp.Handler = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+
+// change is a rewrite on the way to a backend of the definition, past it.
+type change struct {
+	handler *rewrite.Rewrite
+	way     chain
+	word    string // the path must have it, in some case, for the rewrite to do something
+	fixed   bool   // it makes the same path of every request that comes to it
+	asks    bool   // it has placeholders of the request
+}
+
+// maxPaths is how many paths rewrites may make of one.
+const maxPaths = 16
+
+// Rewritten are the URLs that rewrites behind the definition make of the request's, or
+// false where there are too many. copied makes a copy of the request, as sent, for another
+// URL. Requests of which no rewrite makes anything cost nothing.
+func (a *Ahead) Rewritten(r *http.Request, copied func(*url.URL) *http.Request) (made []*url.URL, ok bool) {
+	if a == nil || len(a.changes) == 0 {
+		return nil, true
+	}
+	known := []*url.URL{r.URL}
+	for i := range a.changes {
+		c := &a.changes[i]
+		for _, from := range slices.Clone(known) {
+			if !mentions(from.Path, c.word) {
+				continue
+			}
+			to, applies := c.apply(r, from, known, copied)
+			if !applies || slices.ContainsFunc(known, func(u *url.URL) bool { return u.EscapedPath() == to.EscapedPath() && u.RawQuery == to.RawQuery }) {
+				continue
+			}
+			if len(known) > maxPaths {
+				return nil, false
+			}
+			known = append(known, to)
+		}
+	}
+	return known[1:], true
+}
+
+// apply makes of the URL what the rewrite makes of it.
+func (c *change) apply(r *http.Request, from *url.URL, known []*url.URL, copied func(*url.URL) *http.Request) (*url.URL, bool) {
+	target := *from
+	plain := &http.Request{Method: r.Method, URL: &target, RequestURI: target.RequestURI()}
+	repl := noReplacer
+	if c.asks {
+		plain = copied(from)
+		repl, _ = plain.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	}
+	if c.fixed || c.asks {
+		// Each matcher on the way must match one of the paths that the request has or gets:
+		// those further in see what is rewritten further out.
+		for _, l := range c.way {
+			if !slices.ContainsFunc(known, func(u *url.URL) bool {
+				matches, err := l.matcher.AnyMatchWithError(copied(u))
+				return matches || err != nil
+			}) {
+				return nil, false
+			}
+		}
+	}
+	if c.handler.Rewrite(plain, repl); plain.URL.EscapedPath() == from.EscapedPath() {
+		return nil, false
+	}
+	return plain.URL, true
+}
+
+// noReplacer replaces nothing: what it is given has no placeholders.
+var noReplacer = caddy.NewEmptyReplacer()
+
+// mentions reports whether the path holds the word, whatever the case of its letters.
+func mentions(path, word string) bool {
+	if word == "" {
+		return true
+	}
+	for i := 0; i+len(word) <= len(path); i++ {
+		if strings.EqualFold(path[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
+}
+
+// recordAhead records what changes the paths that the definition should judge, and says
+// what cannot be computed.
+func (r *Report) recordAhead(s *site, at, guarding int, behind []target) {
+	d := &s.steps[at]
+	g := d.gate()
+	ahead := r.ahead[g]
+	if ahead == nil {
+		ahead = new(Ahead)
+	}
+	for i := range at {
+		if step := &s.steps[i]; step.kind == sets && step.place == onTheWay && !step.chain.excludes(d.chain) && dependsOnPath(step) {
+			ahead.remakes = append(ahead.remakes, remake{step.handler, step.chain})
+		}
+	}
+	if len(g.Matcher()) > 0 || !d.whole {
+		r.recordChanges(s, at, guarding, behind, ahead)
+	}
+	if len(ahead.remakes)+len(ahead.changes) > 0 {
+		r.ahead[g] = ahead
+	}
+}
+
+// recordChanges looks for rewrites. Those that stand before a definition at site level have
+// run when it judges; a nested one is asked about by the guard, which stands before all.
+func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead *Ahead) {
+	d := &s.steps[at]
+	g := d.gate()
+	patterns, literal := pathSets(g.Matcher())
+	if !d.whole && len(g.Matcher()) == 0 {
+		if bounds := d.chain.bounds(); len(bounds) > 0 {
+			patterns, literal = bounds[len(bounds)-1], true
+		}
+	}
+	from := at + 1
+	if !d.whole && guarding >= 0 {
+		from = 0
+	}
+	for i := from; i < len(s.steps); i++ {
+		step := &s.steps[i]
+		if step.kind != rewrites || step.place != onTheWay || !step.guarded || i == at {
+			continue
+		}
+		if !slices.ContainsFunc(s.behind(i), func(t target) bool {
+			return slices.ContainsFunc(behind, func(b target) bool { return t.same(b) >= unclear })
+		}) {
+			continue // it leads to another backend
+		}
+		h := step.handler.(*rewrite.Rewrite)
+		switch tries := step.chain.lookups(); {
+		case len(tries) > 0:
+			r.findLookups(s, step, g, patterns, literal, tries)
+			continue
+		case !computable(h):
+			r.find("rewrite_unknown", g.Where(), step.rewriting()+" of "+s.name()+" stands behind this definition, and what it makes of a path cannot be computed here: a request could come to a protected page under another path",
+				"have the definition match those paths, too, or rewrite to literal paths")
+			continue
+		}
+		c := change{handler: h, way: step.chain, asks: asksRequest(h)}
+		if h.URI != "" {
+			path, _, _ := strings.Cut(h.URI, "?")
+			c.fixed = true
+			fixed := strings.ToLower(path)
+			if !c.asks && literal && !slices.ContainsFunc(patterns, func(p pattern) bool { return p.matches(fixed) }) {
+				continue // it leads past the definition's paths
+			}
+		} else if h.StripPathPrefix != "" && h.StripPathSuffix == "" && len(h.URISubstring) == 0 && len(h.PathRegexp) == 0 {
+			c.word = longest(strings.FieldsFunc(h.StripPathPrefix, func(c rune) bool { return c == '/' || c == '{' }))
+			if strings.ContainsAny(h.StripPathPrefix, "%{") {
+				c.word = ""
+			}
+		}
+		ahead.changes = append(ahead.changes, c)
+	}
+}
+
+func longest(words []string) (found string) {
+	for _, w := range words {
+		if len(w) > len(found) {
+			found = w
+		}
+	}
+	return found
+}
+
+// placeholders are the names of the placeholders in a text.
+func placeholders(text string) (names []string) {
+	for {
+		_, rest, ok := strings.Cut(text, "{")
+		if !ok {
+			return names
+		}
+		name, after, ok := strings.Cut(rest, "}")
+		if !ok {
+			return names
+		}
+		names = append(names, name)
+		text = after
+	}
+}
+
+// texts are the parts of a rewrite that make a path.
+func texts(h *rewrite.Rewrite) []string {
+	path, _, _ := strings.Cut(h.URI, "?")
+	all := []string{path, h.StripPathPrefix, h.StripPathSuffix}
+	for _, s := range h.URISubstring {
+		all = append(all, s.Find, s.Replace)
+	}
+	for _, s := range h.PathRegexp {
+		all = append(all, s.Replace)
+	}
+	return all
+}
+
+// computable reports whether the rewrite's path can be made of the request alone.
+func computable(h *rewrite.Rewrite) bool {
+	for _, text := range texts(h) {
+		for _, name := range placeholders(text) {
+			if !strings.HasPrefix(name, "http.request.") && !strings.HasPrefix(name, "http.regexp.") && !strings.HasPrefix(name, "env.") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func asksRequest(h *rewrite.Rewrite) bool {
+	return slices.ContainsFunc(texts(h), func(text string) bool { return len(placeholders(text)) > 0 })
+}
+
+// dependsOnPath reports whether what the handler sets may be another for another path.
+func dependsOnPath(s *step) bool {
+	for _, l := range s.chain {
+		for _, set := range l.matcher {
+			if slices.ContainsFunc(set, func(m any) bool { return !isHost(m) }) {
+				return true
+			}
+		}
+	}
+	for _, text := range setTexts(s.handler) {
+		if len(placeholders(text)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// setTexts are the texts of which a map or vars handler makes something.
+func setTexts(h caddyhttp.MiddlewareHandler) (all []string) {
+	switch h := h.(type) {
+	case *maphandler.Handler:
+		all = append(all, h.Source)
+	case *caddyhttp.VarsMiddleware:
+		all = varsTexts(*h)
+	case caddyhttp.VarsMiddleware:
+		all = varsTexts(h)
+	}
+	return all
+}
+
+func varsTexts(vars caddyhttp.VarsMiddleware) (all []string) {
+	for name, value := range vars {
+		all = append(all, name)
+		if text, ok := value.(string); ok {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// setNames are the names under which matchers find what the handler makes.
+func setNames(h caddyhttp.MiddlewareHandler) (names []string) {
+	switch h := h.(type) {
+	case *maphandler.Handler:
+		names = append(names, h.Destinations...)
+	case *caddyhttp.VarsMiddleware:
+		names = varsNames(*h)
+	case caddyhttp.VarsMiddleware:
+		names = varsNames(h)
+	}
+	return names
+}
+
+func varsNames(vars caddyhttp.VarsMiddleware) (names []string) {
+	for name := range vars {
+		if name != "root" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// readsSet reports whether a matcher reads what the handler makes: on the way down the
+// levels, or the definition's own.
+func readsSet(h caddyhttp.MiddlewareHandler, levels chain, own caddyhttp.MatcherSets) bool {
+	names := setNames(h)
+	if len(names) == 0 {
+		return false
+	}
+	sets := slices.Clone(own)
+	for _, l := range levels {
+		sets = append(sets, l.matcher...)
+		for _, elder := range l.elder {
+			sets = append(sets, elder...)
+		}
+	}
+	for _, set := range sets {
+		for _, m := range set {
+			if readsName(m, names) {
+				return true
+			}
+		}
+	}
+	return false
+}

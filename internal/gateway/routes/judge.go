@@ -1,0 +1,363 @@
+package routes
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// The cures, in the words of the Caddyfile.
+const (
+	cureGuard = "write the line `signed_link guard` as the first line of the site, outside of handle and route"
+	cureOrder = "write it as the first line of the route, or leave the global option `order signed_link …` out, or set it to `order signed_link first`"
+	cureTop   = "write it at the top of the site, with its matcher behind the directive"
+)
+
+// judge finds the faults of one site.
+func (r *Report) judge(s *site) {
+	guarding := -1 // the first gate through which every request comes
+	first := -1    // the first gate at all
+	for i := range s.steps {
+		step := &s.steps[i]
+		g := step.gate()
+		if g == nil || g.Role() == Unguarded || step.place != onTheWay {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		if step.whole && guarding < 0 {
+			guarding = i
+		}
+	}
+	r.judgeUnguarded(s, first >= 0)
+	r.judgePlaces(s)
+	if first < 0 {
+		return
+	}
+	refused := r.judgeEarly(s, first, guarding)
+	r.judgeUncovered(s, first, refused)
+	for i := range s.steps {
+		step := &s.steps[i]
+		if g := step.gate(); g != nil && g.Role() == Definition && step.place == onTheWay {
+			r.judgeDefinition(s, i, guarding, refused)
+		}
+	}
+	r.findReaders(s)
+	r.findSecondIdentity(s, first)
+}
+
+// judgeUnguarded refuses a site that says two things of itself.
+func (r *Report) judgeUnguarded(s *site, gated bool) {
+	for i := range s.steps {
+		g := s.steps[i].gate()
+		if g == nil || g.Role() != Unguarded {
+			continue
+		}
+		switch {
+		case !s.steps[i].whole:
+			r.refuse("unguarded_misplaced", g.Where(), "`signed_link unguarded` speaks for a whole site and stands in only a part of this one",
+				"write it at the top of the site, outside of handle and route")
+		case gated:
+			r.refuse("unguarded_misplaced", g.Where(), "`signed_link unguarded` says that the site is meant to be open, and a guard or a definition of the same site says that it is not",
+				"leave one of them out")
+		}
+	}
+}
+
+// judgePlaces refuses definitions that come too late.
+func (r *Report) judgePlaces(s *site) {
+	for i := range s.steps {
+		step := &s.steps[i]
+		g := step.gate()
+		if g == nil || g.Role() != Definition {
+			continue
+		}
+		switch step.place {
+		case onErrors:
+			r.refuse("late_definition", g.Where(), "this definition stands in handle_errors, which sees requests only that have failed already", cureTop)
+		case onResponse:
+			r.refuse("late_definition", g.Where(), "this definition stands in handle_response or intercept, which run when a backend has answered already", cureTop)
+		}
+	}
+}
+
+// judgeEarly refuses what stands before the first guard or definition of the site, and
+// hands requests on, or speaks for the gateway. It returns the steps that it refused.
+func (r *Report) judgeEarly(s *site, first, guarding int) (refused map[int]bool) {
+	g := s.steps[first].gate()
+	refused = make(map[int]bool)
+	for i := range max(first, guarding) {
+		step := &s.steps[i]
+		if step.place != onTheWay || step.guarded || i > first && step.kind != backend && step.kind != asks {
+			continue
+		}
+		if step.chain.excludes(s.steps[first].chain) && i > guarding {
+			continue // judged as another site would be
+		}
+		switch step.kind {
+		case backend, asks:
+			refused[i] = true
+			r.refuse("takes_requests_first", g.Where(), fmt.Sprintf("%s of %s stands before it and takes requests that no guard has seen, with whatever X-Verified-User the client wrote",
+				step.what(), s.name()), cureGuard+"; or "+cureOrder)
+		case files:
+			r.find("files_first", g.Where(), fmt.Sprintf("%s of %s stands before it: its files are handed out to everybody", step.what(), s.name()),
+				"move it behind the definition if some of its files are for those who have a link")
+		case passes:
+			for _, name := range setBy(step.handler) {
+				switch {
+				case g.Outputs(name):
+					r.refuse("sets_header_first", g.Where(), fmt.Sprintf("a handler of %s sets the header %s before it, which only a verified link may set", s.name(), name),
+						"leave that line out, or choose another name")
+				case g.Identity(name):
+					r.find("identity_first", g.Where(), fmt.Sprintf("a handler of %s sets the header %s before it, which the guard deletes like a client's", s.name(), name),
+						"set it behind the guard, with `signed_link guard` as the first line of the site")
+				}
+			}
+		}
+	}
+	return refused
+}
+
+// setBy are the request headers that the handler sets.
+func setBy(h caddyhttp.MiddlewareHandler) (names []string) {
+	ops, ok := h.(*headers.Handler)
+	if !ok || ops.Request == nil {
+		return nil
+	}
+	names = slices.Concat(slices.Collect(maps.Keys(ops.Request.Add)), slices.Collect(maps.Keys(ops.Request.Set)))
+	for name := range ops.Request.Replace {
+		if name != "*" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// judgeUncovered refuses ways to a guarded backend, past the guard, within one site.
+func (r *Report) judgeUncovered(s *site, first int, refused map[int]bool) {
+	if gate := s.steps[first].gate(); gate.Role() == Definition && !s.steps[first].whole {
+		return // it is refused for being nested, which is the same
+	}
+	covered := s.guardedTargets()
+	for i := range s.steps {
+		step := &s.steps[i]
+		if step.guarded || step.kind != backend || refused[i] {
+			continue
+		}
+		for _, t := range covered {
+			if targetOf(step).same(t) >= unclear {
+				r.refuse("unguarded_way", s.steps[first].gate().Where(), fmt.Sprintf("%s of %s hands requests to the backend of this one and is not behind a guard, so a client can write X-Verified-User itself",
+					step.what(), s.name()), cureGuard)
+				break
+			}
+		}
+	}
+}
+
+// guardedTargets are the backends that requests reach behind a guard.
+func (s *site) guardedTargets() (all []target) {
+	for i := range s.steps {
+		if step := &s.steps[i]; step.guarded && step.kind == backend && step.place != onErrors {
+			all = append(all, targetOf(step))
+		}
+	}
+	return all
+}
+
+// judgeDefinition judges what stands around a definition, and records what the guard must
+// ask about it.
+func (r *Report) judgeDefinition(s *site, at, guarding int, refused map[int]bool) {
+	d := &s.steps[at]
+	g := d.gate()
+	if !d.whole && !d.guarded {
+		r.refuse("nested_definition", g.Where(), "this definition is nested in other handlers, so requests for the rest of the site would reach "+
+			"the backend with whatever X-Verified-User the client wrote", cureGuard+", or write the definition itself there, with its matcher behind the directive")
+		return
+	}
+	bounds := d.chain.bounds()
+	if own, ok := pathSets(g.Matcher()); ok {
+		bounds = append(bounds, own)
+	}
+	behind := s.behind(at)
+	entry := &Entry{Gate: g, way: d.chain}
+	for i := range at {
+		step := &s.steps[i]
+		if step.place != onTheWay || refused[i] || step.chain.excludes(d.chain) {
+			continue
+		}
+		asked := guarding >= 0 && guarding < i // a guard sees its requests first
+		switch step.kind {
+		case backend, files:
+			disjoint := apart(step.chain.bounds(), bounds)
+			if disjoint && step.kind == backend {
+				t := targetOf(step)
+				disjoint = asked && !slices.ContainsFunc(behind, func(b target) bool { return t.same(b) >= unclear })
+			}
+			switch {
+			case !disjoint:
+				r.refuse("takes_requests_first", g.Where(), fmt.Sprintf("%s of %s stands before it and could take its requests", step.what(), s.name()),
+					"move that line behind the definition, or give both literal paths that do not overlap, such as /public/* and /app/*, and backends of their own; or "+cureOrder)
+			case asked:
+				entry.taken = append(entry.taken, step.chain)
+			}
+		case rewrites:
+			if !d.whole && asked {
+				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("%s of %s changes the path before this nested definition, so that the guard cannot tell which requests come to it",
+					step.rewriting(), s.name()), "write the definition before that line, or at the top of the site, with its matcher behind the directive")
+			}
+		case sets:
+			if !d.whole && asked && readsSet(step.handler, d.chain[len(s.common(guarding, d)):], g.Matcher()) {
+				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("a matcher on the way to this nested definition reads what %s of %s makes of the request, so that the guard cannot tell which requests come to it",
+					nameOf(step.handler), s.name()), "match on the path itself, or write the definition at the top of the site")
+			}
+		}
+	}
+	if guarding >= 0 && (!d.whole || len(entry.taken) > 0) {
+		asker := s.steps[guarding].gate()
+		r.entries[asker] = append(r.entries[asker], entry)
+	}
+	r.recordAhead(s, at, guarding, behind)
+	r.judgeAuthorization(s, at, bounds)
+	r.findMatchers(s, at)
+}
+
+// common is the part of its way that a step shares with the guard.
+func (s *site) common(guarding int, d *step) chain {
+	if guarding < 0 {
+		return nil
+	}
+	n, chain := 0, s.steps[guarding].chain
+	for n < len(d.chain) && n < len(chain) && d.chain[n].list == chain[n].list && d.chain[n].index == chain[n].index {
+		n++
+	}
+	return d.chain[:n]
+}
+
+// behind are the backends that requests reach from a step on.
+func (s *site) behind(at int) (all []target) {
+	for i := at + 1; i < len(s.steps); i++ {
+		step := &s.steps[i]
+		if step.kind == backend && step.place == onTheWay && !step.chain.excludes(s.steps[at].chain) {
+			all = append(all, targetOf(step))
+		}
+	}
+	return all
+}
+
+// judgeAuthorization refuses a handler that asks for a password behind a definition that
+// cuts it: nobody with a link could pass.
+func (r *Report) judgeAuthorization(s *site, at int, bounds [][]pattern) {
+	d := &s.steps[at]
+	g := d.gate()
+	if !g.CutsAuthorization() {
+		return
+	}
+	for i := at + 1; i < len(s.steps); i++ {
+		step := &s.steps[i]
+		if step.place != onTheWay || step.chain.excludes(d.chain) || apart(step.chain.bounds(), bounds) {
+			continue
+		}
+		_, proxy := step.handler.(*reverseproxy.Handler)
+		switch {
+		case step.kind == authenticates:
+			r.refuse("password_behind", g.Where(), fmt.Sprintf("basic_auth (the handler authentication) of %s stands behind this definition, which cuts Authorization from verified requests, so that nobody with a link could pass it", s.name()),
+				"write `signed_link guard` as the first line of the site, and both in one route, as in `route { basic_auth { … } signed_link … }`; or give the definition `authorization keep`, if no application behind believes a password that the client chose")
+		case step.kind == asks:
+			r.find("authorization_cut", g.Where(), fmt.Sprintf("%s of %s stands behind this definition and does not get the Authorization of verified requests", step.what(), s.name()),
+				"if it needs one, write `signed_link guard` first and both in one route, the question first; or `authorization keep`")
+		case step.kind == backend && !proxy:
+			r.find("authorization_cut", g.Where(), fmt.Sprintf("the handler %s of %s stands behind this definition and does not get the Authorization of verified requests", nameOf(step.handler), s.name()),
+				"if it needs one, write `authorization keep`")
+		}
+	}
+}
+
+// judgeNeighbours refuses sites that hand requests to a guarded backend without a guard.
+func (r *Report) judgeNeighbours(sites []*site) {
+	type guardedTarget struct {
+		target
+		site *site
+		gate Gate
+	}
+	var protected []guardedTarget
+	for _, s := range sites {
+		g := s.firstGate()
+		if g == nil {
+			continue
+		}
+		for _, t := range s.guardedTargets() {
+			protected = append(protected, guardedTarget{t, s, g})
+		}
+	}
+	for _, s := range sites {
+		if s.firstGate() != nil || s.isOpen() {
+			continue
+		}
+		for i := range s.steps {
+			step := &s.steps[i]
+			if step.kind != backend || step.guarded {
+				continue
+			}
+			t := targetOf(step)
+			closest, by := others, guardedTarget{}
+			for _, p := range protected {
+				if is := t.same(p.target); is > closest {
+					closest, by = is, p
+				}
+			}
+			const cure = "write `signed_link guard` as the first line of that site; if it is meant to be open, write `signed_link unguarded` there"
+			switch closest {
+			case same:
+				r.refuse("unguarded_site", by.gate.Where(), fmt.Sprintf("%s hands requests to the same backend (%s) and has no guard, so a client can write X-Verified-User there itself",
+					s.name(), step.what()), cure)
+			case neighbours:
+				r.find("shared_pool", by.gate.Where(), fmt.Sprintf("%s hands requests to the same FastCGI pool (%s), with scripts of another directory, and has no guard",
+					s.name(), step.what()), "if those scripts believe X-Verified-User or REMOTE_USER, too, write `signed_link guard` there")
+			case unclear, alike:
+				r.find("unclear_backend", by.gate.Where(), fmt.Sprintf("%s hands requests to %s, has no guard, and may reach the backend of this definition: nobody can see it in the configuration",
+					s.name(), step.what()), cure)
+			}
+		}
+	}
+}
+
+// firstGate is the first guard or definition of the site, or nil.
+func (s *site) firstGate() Gate {
+	for i := range s.steps {
+		if g := s.steps[i].gate(); g != nil && g.Role() != Unguarded && s.steps[i].place == onTheWay {
+			return g
+		}
+	}
+	return nil
+}
+
+// isOpen reports whether the site says that it is meant to be open.
+func (s *site) isOpen() bool {
+	return slices.ContainsFunc(s.steps, func(step step) bool {
+		g := step.gate()
+		return g != nil && g.Role() == Unguarded && step.whole
+	})
+}
+
+// rewriting is a handler that changes the path, for people.
+func (s *step) rewriting() string {
+	if patterns := s.chain.shown(); patterns != "" {
+		return "a rewrite, uri, try_files or handle_path (for " + patterns + ")"
+	}
+	return "a rewrite, uri, try_files or handle_path"
+}
+
+// List is "a, b and c".
+func list(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}

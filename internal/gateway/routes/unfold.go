@@ -1,0 +1,267 @@
+package routes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// maxDepth is how deep named routes may invoke each other, and maxSteps how many
+// handlers a site may have with all that they invoke.
+const (
+	maxDepth = 32
+	maxSteps = 1 << 16
+)
+
+// place says in which container of Caddy's a handler stands.
+type place uint8
+
+const (
+	onTheWay   place = iota // of the request to the backend
+	onErrors                // it sees requests that have failed
+	onResponse              // it sees requests that a backend has answered
+)
+
+// step is one handler on the way of the requests of a site.
+type step struct {
+	handler caddyhttp.MiddlewareHandler
+	kind    kind
+	chain   chain
+	place   place
+	whole   bool // every request of the site comes here that nothing before has answered
+	guarded bool // a gate runs on every request that comes here, here is where it stands
+	root    root // of files and scripts, here
+}
+
+func (s *step) gate() Gate {
+	g, _ := s.handler.(Gate)
+	return g
+}
+
+// site are the routes of one host, or of a server that asks for none, unfolded: the
+// handlers in the order in which they run.
+type site struct {
+	server string
+	hosts  []string // none: all others
+	steps  []step
+	met    map[Gate]bool
+}
+
+// name is the site for people.
+func (s *site) name() string {
+	if len(s.hosts) == 0 {
+		return "the site without a host of the server " + s.server
+	}
+	return "the site " + strings.Join(s.hosts, ", ")
+}
+
+// sitesOf unfolds a server. A route that a host alone selects holds a site; the others
+// are those of the site without a host, and run before the sites behind them, too.
+func sitesOf(name string, server *caddyhttp.Server, report *Report) []*site {
+	var sites []*site
+	rest := &unfolding{site: &site{server: name}, server: server, report: report}
+	for i := range server.Routes {
+		if !selectsSite(&server.Routes[i]) {
+			rest.route(server.Routes, i, true)
+			continue
+		}
+		own := &unfolding{site: &site{server: name, hosts: hostsOf(&server.Routes[i])}, server: server, report: report}
+		own.site.steps = slices.Clone(rest.site.steps)
+		own.guarded, own.root = rest.guarded, rest.root
+		own.route(server.Routes, i, true)
+		if !server.Routes[i].Terminal {
+			for j := i + 1; j < len(server.Routes); j++ {
+				if !selectsSite(&server.Routes[j]) {
+					own.route(server.Routes, j, true)
+				}
+			}
+		}
+		sites = append(sites, own.site)
+	}
+	if server.Errors != nil {
+		// Caddy runs them for requests, too, that it refuses before all routes.
+		errors := &unfolding{site: rest.site, server: server, report: report, place: onErrors}
+		errors.routes(server.Errors.Routes, false)
+	}
+	sites = append(sites, rest.site)
+	// A named route that nothing invokes is loaded as well. What stands in it does
+	// nothing, and is no fault.
+	idle := &unfolding{site: &site{server: name}, server: server, report: report}
+	for _, route := range server.NamedRoutes {
+		idle.routes(caddyhttp.RouteList{*route}, false)
+	}
+	return sites
+}
+
+// selectsSite reports whether the route's matchers say which site it is, and no more.
+func selectsSite(route *caddyhttp.Route) bool {
+	hosts := false
+	for _, set := range route.MatcherSets {
+		if len(set) == 0 {
+			return false
+		}
+		for _, m := range set {
+			if !isHost(m) {
+				return false
+			}
+			hosts = true
+		}
+	}
+	return hosts
+}
+
+func isHost(m any) bool {
+	switch m.(type) {
+	case caddyhttp.MatchHost, *caddyhttp.MatchHost:
+		return true
+	}
+	return false
+}
+
+func hostsOf(route *caddyhttp.Route) (hosts []string) {
+	for _, set := range route.MatcherSets {
+		for _, m := range set {
+			switch m := m.(type) {
+			case caddyhttp.MatchHost:
+				hosts = append(hosts, m...)
+			case *caddyhttp.MatchHost:
+				hosts = append(hosts, *m...)
+			}
+		}
+	}
+	return hosts
+}
+
+// unconditional reports whether the route takes every request that comes to it.
+func unconditional(route *caddyhttp.Route) bool {
+	if route.Group != "" {
+		return false
+	}
+	return len(route.MatcherSets) == 0 || slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool { return len(set) == 0 })
+}
+
+// unfolding is the walk through one site.
+type unfolding struct {
+	site    *site
+	server  *caddyhttp.Server
+	report  *Report
+	place   place
+	guarded bool
+	root    root
+	chain   chain
+	invoked []string // named routes that are under way
+}
+
+// routes walks a list of routes in order. whole says whether every request of the site
+// comes here.
+func (u *unfolding) routes(list caddyhttp.RouteList, whole bool) {
+	for i := range list {
+		u.route(list, i, whole)
+	}
+}
+
+func (u *unfolding) route(list caddyhttp.RouteList, i int, whole bool) {
+	route := &list[i]
+	always := unconditional(route)
+	here := *u
+	here.chain = append(slices.Clip(u.chain), level{
+		list: &list[0], index: i, group: route.Group, matcher: route.MatcherSets, elder: elders(list, i),
+	})
+	for _, h := range route.Handlers {
+		here.handler(h, whole && (always || len(u.chain) == 0 && selectsSite(route)))
+	}
+	if always || len(u.chain) == 0 && selectsSite(route) {
+		u.guarded, u.root = here.guarded, here.root
+	} else if here.root != u.root {
+		u.root = root{} // it depends on the request
+	}
+}
+
+// elders are the matchers of earlier routes of the same group.
+func elders(list caddyhttp.RouteList, i int) (elder []caddyhttp.MatcherSets) {
+	if list[i].Group == "" {
+		return nil
+	}
+	for j := range i {
+		if list[j].Group == list[i].Group {
+			elder = append(elder, list[j].MatcherSets)
+		}
+	}
+	return elder
+}
+
+func (u *unfolding) handler(h caddyhttp.MiddlewareHandler, whole bool) {
+	if len(u.site.steps) >= maxSteps {
+		return // definitions that are not met are refused
+	}
+	if g, ok := h.(Gate); ok {
+		u.report.met[g] = true
+		if g.Role() == Guard || g.Role() == Definition && u.place == onTheWay {
+			defer func() { u.guarded = true }()
+		}
+	}
+	u.root = u.root.after(h)
+	u.site.steps = append(u.site.steps, step{
+		handler: h, kind: kindOf(h), chain: u.chain, place: u.place, whole: whole && u.place == onTheWay, guarded: u.guarded, root: u.root,
+	})
+	switch h := h.(type) {
+	case *caddyhttp.Subroute:
+		before := *u
+		u.routes(h.Routes, whole)
+		if h.Errors != nil {
+			before.elsewhere(onErrors, h.Errors.Routes) // what failed may have seen none of them
+		}
+	case *caddyhttp.Invoke:
+		route := u.server.NamedRoutes[h.Name]
+		if route == nil || len(u.invoked) == maxDepth || slices.Contains(u.invoked, h.Name) {
+			return // Caddy answers with an error, or never
+		}
+		u.invoked = append(slices.Clip(u.invoked), h.Name)
+		u.routes(caddyhttp.RouteList{*route}, whole)
+		u.invoked = u.invoked[:len(u.invoked)-1]
+	case *intercept.Intercept:
+		u.responses(h.HandleResponse)
+	case *reverseproxy.Handler:
+		u.responses(h.HandleResponse)
+	}
+}
+
+func (u *unfolding) responses(list []caddyhttp.ResponseHandler) {
+	for _, response := range list {
+		u.elsewhere(onResponse, response.Routes)
+	}
+}
+
+// elsewhere walks routes that do not stand on the way to the backend.
+func (u *unfolding) elsewhere(where place, list caddyhttp.RouteList) {
+	there := *u
+	if there.place == onTheWay {
+		there.place = where
+	}
+	there.routes(list, false)
+}
+
+// what is a handler for people.
+func (s *step) what() string {
+	name := nameOf(s.handler)
+	if proxy, ok := s.handler.(*reverseproxy.Handler); ok {
+		var addresses []string
+		for _, upstream := range proxy.Upstreams {
+			addresses = append(addresses, upstream.Dial)
+		}
+		if isFastCGI(proxy) {
+			name = "php_fastcgi"
+		}
+		if len(addresses) > 0 {
+			name += " " + strings.Join(addresses, " ")
+		}
+	}
+	if patterns := s.chain.shown(); patterns != "" {
+		name += fmt.Sprintf(" (for %s)", patterns)
+	}
+	return name
+}

@@ -1,0 +1,220 @@
+package signedlink
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+)
+
+// This file has the app walk over the routes, when all servers are provisioned and
+// before one of them listens, so that `caddy validate` refuses what starting refuses.
+// Caddy starts its apps in no order: one that refuses when it starts may do so while the
+// http app serves already.
+
+// Role implements [routes.Gate].
+func (h *Handler) Role() routes.Role {
+	switch {
+	case h.Guard:
+		return routes.Guard
+	case h.Unguarded:
+		return routes.Unguarded
+	default:
+		return routes.Definition
+	}
+}
+
+// Where implements [routes.Gate].
+func (h *Handler) Where() string { return h.Origin }
+
+// Matcher implements [routes.Gate].
+func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.matchers }
+
+// CutsAuthorization implements [routes.Gate].
+func (h *Handler) CutsAuthorization() bool { return h.mode != observe }
+
+// Outputs implements [routes.Gate].
+func (h *Handler) Outputs(header string) bool { return h.app.headers.Load().outputs.protects(header) }
+
+// Identity implements [routes.Gate].
+func (h *Handler) Identity(string) bool { return false }
+
+// standing is what the walk says of a handler.
+type standing struct {
+	entries []*routes.Entry // definitions into which a reading of the path could lead past it
+	ahead   *routes.Ahead   // what changes the path around a definition
+}
+
+// standingOf is what the walk said of the handler; nothing before there was one.
+func (h *Handler) standingOf() standing {
+	if s := h.stands.Load(); s != nil {
+		return *s
+	}
+	return standing{}
+}
+
+// walk walks over the routes of all servers, tells the handlers where they stand, and
+// returns what is wrong.
+func (a *App) walk(servers map[string]*caddyhttp.Server) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	report := routes.Walk(servers)
+	for _, h := range a.handlers {
+		if !report.Met(h) {
+			report.Faults = append(report.Faults, routes.Fault{
+				Code:   "unknown_container",
+				Where:  h.Origin,
+				Reason: "this definition stands in a handler of another module, and nobody here knows which requests come to it",
+				Cure:   "write it at the top of the site, with its matcher behind the directive",
+			})
+		}
+	}
+	for _, h := range slices.Concat(a.handlers, a.guards) {
+		h.stands.Store(&standing{entries: report.Entries(h), ahead: report.Ahead(h)})
+	}
+	a.report = report
+	if !a.told && len(report.Faults) == 0 {
+		a.told = true
+		for _, f := range report.Findings {
+			if f.IsNote() {
+				continue
+			}
+			a.ctx.Logger().Warn(f.Message, zap.String("code", f.Code), zap.String("origin", f.Where),
+				zap.String("cure", f.Cure), zap.String("page", routesPage(f.Code)))
+		}
+	}
+	return report.Err()
+}
+
+// routesPage is where the finding is explained.
+func routesPage(code string) string { return documentation + "docs/routes.md#" + code }
+
+// rehearsalWord makes the app of this process list faults in place of refusing them, for
+// lint. No configuration can know it.
+var rehearsalWord = rand.Text()
+
+// progress follows the provisioning of the servers. Caddy provisions them in no order,
+// each with its routes, then its error routes, then its named routes, in no order again.
+type progress struct {
+	mark    string                     // the origin of the sentinels: guards that are provisioned last
+	name    string                     // of their named route
+	pending map[*caddyhttp.Server]bool // false: it is done
+	servers map[string]*caddyhttp.Server
+}
+
+func newProgress() progress {
+	return progress{mark: rand.Text(), name: "signed_link", pending: make(map[*caddyhttp.Server]bool)}
+}
+
+// follow is called by every handler before it is provisioned. When the last server is
+// about to be done, it walks over all. done says that the handler needs no provisioning:
+// it is a sentinel, or stands in a route that was replaced.
+func (a *App) follow(ctx caddy.Context, h *Handler) (done bool, err error) {
+	server := serverOf(ctx)
+	modules := ctx.Modules()
+	if server == nil || len(modules) == 0 {
+		return false, nil
+	}
+	app, ok := modules[0].(*caddyhttp.App)
+	if !ok {
+		return false, nil // Start finds out
+	}
+	pending, known := a.progress.pending[server]
+	switch {
+	case h.Guard && h.Origin == a.progress.mark:
+		return true, a.finish(ctx, server)
+	case known && !pending:
+		return true, nil // it stands in a named route that was replaced; see finish
+	case !known:
+		a.progress.servers = app.Servers
+		for _, other := range app.Servers {
+			if _, known := a.progress.pending[other]; !known && (other == server || loading(other.Routes) || other.Errors != nil && loading(other.Errors.Routes)) {
+				a.progress.pending[other] = true
+				if !namedPhase(other) {
+					a.plant(other)
+				}
+			}
+		}
+		if namedPhase(server) {
+			// The first handler stands in a named route: nothing is provisioned behind them
+			// all. This one's route is under way, and is replaced.
+			return true, a.finish(ctx, server)
+		}
+	}
+	return false, nil
+}
+
+// loading reports whether handlers of the routes are still to be provisioned, or are
+// about to be: Caddy drops their text when all of a route are.
+func loading(list caddyhttp.RouteList) bool {
+	return slices.ContainsFunc(list, func(route caddyhttp.Route) bool { return len(route.HandlersRaw) > 0 })
+}
+
+// namedPhase reports whether the server's named routes are being provisioned.
+func namedPhase(server *caddyhttp.Server) bool {
+	if loading(server.Routes) || server.Errors != nil && loading(server.Errors.Routes) {
+		return false
+	}
+	for _, route := range server.NamedRoutes {
+		if len(route.HandlersRaw) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// plant adds a named route to the server, which is provisioned behind all other routes.
+func (a *App) plant(server *caddyhttp.Server) {
+	handler, err := json.Marshal(map[string]any{"handler": "signed_link", "guard": true, "origin": a.progress.mark})
+	if err != nil {
+		panic(err)
+	}
+	if server.NamedRoutes == nil {
+		server.NamedRoutes = make(map[string]*caddyhttp.Route)
+	}
+	for server.NamedRoutes[a.progress.name] != nil {
+		a.progress.name += "_"
+	}
+	server.NamedRoutes[a.progress.name] = &caddyhttp.Route{HandlersRaw: []json.RawMessage{handler}}
+}
+
+// finish provisions the named routes of the server that are not yet, and walks over all
+// servers if this is the last one.
+func (a *App) finish(ctx caddy.Context, server *caddyhttp.Server) error {
+	a.progress.pending[server] = true
+	for name, route := range server.NamedRoutes {
+		if len(route.HandlersRaw) == 0 {
+			continue
+		}
+		if bytes.Contains(route.HandlersRaw[0], []byte(a.progress.mark)) {
+			delete(server.NamedRoutes, name) // the sentinel's own
+			continue
+		}
+		// A copy, because one of them may be under way. Caddy provisions it once more,
+		// which does nothing.
+		own := &caddyhttp.Route{
+			Group: route.Group, Terminal: route.Terminal,
+			MatcherSetsRaw: slices.Clone(route.MatcherSetsRaw), MatcherSets: slices.Clone(route.MatcherSets), HandlersRaw: slices.Clone(route.HandlersRaw),
+		}
+		if err := own.Provision(ctx, nil); err != nil {
+			return err
+		}
+		server.NamedRoutes[name] = own
+	}
+	a.progress.pending[server] = false
+	for _, pending := range a.progress.pending {
+		if pending {
+			return nil
+		}
+	}
+	if err := a.walk(a.progress.servers); err != nil && !a.rehearsal {
+		return err
+	}
+	return nil
+}
