@@ -16,8 +16,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/spf13/cobra"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
 
 // source is where a command has its definitions from.
@@ -48,8 +49,10 @@ func (s *source) secretFlag(cmd *cobra.Command) {
 // setup is a configuration that was loaded, but not started: no socket is open, and no
 // certificate is looked for.
 type setup struct {
-	http *caddyhttp.App
-	app  *App
+	ctx   caddy.Context
+	http  *caddyhttp.App
+	app   *App
+	gates []routes.Gate
 }
 
 // load loads the configuration. Only what is at least as bad as level goes to Caddy's
@@ -212,7 +215,8 @@ func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{http: site.(*caddyhttp.App), app: own.(*App)}
+	s := &setup{ctx: ctx, http: site.(*caddyhttp.App), app: own.(*App)}
+	s.gates = routes.Walk(s.http.Servers).Gates()
 	if len(s.app.allDefinitions()) == 0 {
 		return nil, errors.New("the configuration has no signed_link definition")
 	}
@@ -239,41 +243,14 @@ func (s *setup) servers() []*caddyhttp.Server {
 	return list
 }
 
-// handlers are all definitions, in the order in which they are written, each once.
+// handlers are all definitions, in the order in which they run, each once.
 func (s *setup) handlers() (all []*Handler) {
-	for _, server := range s.servers() {
-		eachHandler(server.Routes, server.NamedRoutes, 0, func(h *Handler) {
-			if !h.Guard && !slices.Contains(all, h) {
-				all = append(all, h)
-			}
-		})
-	}
-	return all
-}
-
-// maxDepth is how deep named routes may invoke each other.
-const maxDepth = 16
-
-// eachHandler calls yield for the definitions and guards in a list of routes.
-func eachHandler(list caddyhttp.RouteList, named map[string]*caddyhttp.Route, depth int, yield func(*Handler)) {
-	for i := range list {
-		for _, h := range list[i].Handlers {
-			switch h := h.(type) {
-			case *Handler:
-				yield(h)
-			case *caddyhttp.Subroute:
-				eachHandler(h.Routes, named, depth, yield)
-			case *caddyhttp.Invoke:
-				if route := named[h.Name]; route != nil && depth < maxDepth {
-					eachHandler(caddyhttp.RouteList{*route}, named, depth+1, yield)
-				}
-			case *reverseproxy.Handler:
-				for _, response := range h.HandleResponse {
-					eachHandler(response.Routes, named, depth, yield)
-				}
-			}
+	for _, g := range s.gates {
+		if h, ok := g.(*Handler); ok && h.Role() == routes.Definition {
+			all = append(all, h)
 		}
 	}
+	return all
 }
 
 // isNamed reports whether the definition, or a scheme of it, has the name; the empty

@@ -87,6 +87,9 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	if run.only, err = loaded.named(s.name); err != nil {
 		return err
 	}
+	if err := run.rewire(); err != nil {
+		return err
+	}
 	h, chosen, err := s.choose(run, args[0])
 	if err != nil {
 		return err

@@ -18,11 +18,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -94,6 +94,7 @@ type report struct {
 type outcome struct {
 	Method  string            `json:"method"`
 	URI     string            `json:"uri"`
+	Script  string            `json:"script,omitempty"` // the path of the script, with FastCGI
 	Headers map[string]string `json:"headers"`
 }
 
@@ -169,8 +170,10 @@ func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal, error) {
 	for _, h := range s.handlers() {
 		names = append(names, h.def.signatureNames()...)
 	}
-	run.redactor, err = query.NewRedactor(names)
-	return run, err
+	if run.redactor, err = query.NewRedactor(names); err != nil {
+		return nil, err
+	}
+	return run, run.rewire()
 }
 
 // rehearsal runs requests through the definitions of a configuration, in their routes,
@@ -182,16 +185,19 @@ type rehearsal struct {
 	clientIP netip.Addr
 	now      time.Time
 	redactor *query.Redactor
+	*passage // the one that is under way
 }
 
 // passage is what became of one request.
 type passage struct {
 	url     string
 	state   *state
-	by      []*Handler // the definitions whose matcher matches
+	by      []*Handler // the definitions that judge it
+	guarded bool       // a guard or a definition saw it
 	refused bool
 	status  int           // of a refusal
-	sent    *http.Request // what the last definition handed on
+	sent    *http.Request // what the last handler got
+	script  string        // what FastCGI runs
 	failed  error         // the URL cannot be sent at all, or a matcher failed
 }
 
@@ -207,8 +213,8 @@ func (run *rehearsal) try(text string) *passage {
 		}
 		p.state = run.app.enter(r, varsOf(r))
 		w := &discard{header: make(http.Header)}
-		way := &way{rehearsal: run, passage: p, named: server.NamedRoutes}
-		err = way.routes(w, r, server.Routes, 0, make(map[string]bool), caddyhttp.HandlerFunc(arrive))
+		run.passage = p
+		err = server.Routes.Compile(caddyhttp.HandlerFunc(arrive)).ServeHTTP(w, r)
 		p.status = w.status
 		if refusal := (caddyhttp.HandlerError{}); errors.As(err, &refusal) {
 			p.refused, p.status = true, refusal.StatusCode
@@ -306,98 +312,79 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 // arrive is where a request goes that nothing answered.
 func arrive(http.ResponseWriter, *http.Request) error { return nil }
 
-// way walks the routes of a server, as Caddy does, with the request. It runs the
-// definitions, and what comes before them and changes what they see; where a handler
-// would answer, it stops.
-type way struct {
-	*rehearsal
-	*passage
-	named map[string]*caddyhttp.Route
-	depth int
+// rewire puts the definitions that were asked for, and stubs of all that would send or
+// answer, in the place of the handlers. The way of the requests through them is Caddy's
+// own.
+func (run *rehearsal) rewire() error {
+	for _, server := range run.servers() {
+		err := routes.Rewire(run.ctx, server,
+			func(g routes.Gate) caddyhttp.MiddlewareHandler { return &rehearsed{run, g} },
+			func(s routes.Stub) caddyhttp.MiddlewareHandler { return &stub{run, s} })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (way *way) routes(w http.ResponseWriter, r *http.Request, list caddyhttp.RouteList, i int, groups map[string]bool, next caddyhttp.Handler) error {
-	if i == len(list) {
+// rehearsed is a guard or a definition in a rehearsal.
+type rehearsed struct {
+	run  *rehearsal
+	gate routes.Gate
+}
+
+// CaddyModule returns the Caddy module information.
+func (g *rehearsed) CaddyModule() caddy.ModuleInfo { return new(Handler).CaddyModule() }
+
+func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	h, ok := g.gate.(*Handler)
+	if !ok || h.Role() == routes.Unguarded || h.Role() == routes.Definition && !slices.Contains(g.run.only, h) {
 		return next.ServeHTTP(w, r)
 	}
-	route := &list[i]
-	rest := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		return way.routes(w, r, list, i+1, groups, next)
-	})
-	matches, err := matchRoute(route, r)
-	switch {
-	case err != nil:
-		return err
-	case !matches || route.Group != "" && groups[route.Group]:
-		return rest.ServeHTTP(w, r)
-	case route.Group != "":
-		groups[route.Group] = true
+	p := g.run.passage
+	p.guarded = true
+	if h.Role() == routes.Definition && h.judges(w, r) {
+		p.by = append(p.by, h)
 	}
-	if route.Terminal {
-		rest = arrive
-	}
-	return way.handlers(w, r, route.Handlers, rest)
+	return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		p.sent = r.Clone(r.Context())
+		return next.ServeHTTP(w, r)
+	}))
 }
 
-// matchRoute is the route's own matching. A URL without a host is every site's.
-func matchRoute(route *caddyhttp.Route, r *http.Request) (bool, error) {
-	if r.Host != "" {
-		return route.MatcherSets.AnyMatchWithError(r)
-	}
-	for _, set := range route.MatcherSets {
-		rest := slices.DeleteFunc(slices.Clone(set), func(m any) bool {
-			switch m.(type) {
-			case caddyhttp.MatchHost, *caddyhttp.MatchHost:
-				return true
-			}
-			return false
-		})
-		if matches, err := rest.MatchWithError(r); err != nil || matches {
-			return matches, err
-		}
-	}
-	return len(route.MatcherSets) == 0, nil
+// stub is a handler in a rehearsal that would do something outside of it.
+type stub struct {
+	run *rehearsal
+	routes.Stub
 }
 
-func (way *way) handlers(w http.ResponseWriter, r *http.Request, list []caddyhttp.MiddlewareHandler, next caddyhttp.Handler) error {
-	if len(list) == 0 {
+// CaddyModule returns the Caddy module information.
+func (s *stub) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.stub", New: func() caddy.Module { return new(stub) }}
+}
+
+func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !s.Takes {
 		return next.ServeHTTP(w, r)
 	}
-	rest := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { return way.handlers(w, r, list[1:], next) })
-	switch h := list[0].(type) {
-	case *Handler:
-		if !h.Guard && !slices.Contains(way.only, h) {
-			return rest.ServeHTTP(w, r)
-		}
-		if matches, err := h.matchers.AnyMatchWithError(r); err == nil && matches && !h.Guard {
-			way.by = append(way.by, h)
-		}
-		return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-			way.sent = r.Clone(r.Context())
-			return rest.ServeHTTP(w, r)
-		}))
-	case *caddyhttp.Subroute:
-		return way.routes(w, r, h.Routes, 0, make(map[string]bool), rest)
-	case *caddyhttp.Invoke:
-		route := way.named[h.Name]
-		if route == nil || way.depth == maxDepth {
-			return rest.ServeHTTP(w, r)
-		}
-		way.depth++
-		defer func() { way.depth-- }()
-		return way.routes(w, r, caddyhttp.RouteList{*route}, 0, make(map[string]bool), rest)
-	case *rewrite.Rewrite:
-		return h.ServeHTTP(w, r, rest)
-	case caddyhttp.VarsMiddleware:
-		return h.ServeHTTP(w, r, rest)
-	case *caddyhttp.VarsMiddleware:
-		return h.ServeHTTP(w, r, rest)
-	case *reverseproxy.Handler, *fileserver.FileServer, *caddyhttp.StaticResponse, caddyhttp.StaticResponse,
-		*caddyhttp.StaticError, caddyhttp.StaticError:
+	p := s.run.passage
+	p.sent, p.script = r.Clone(r.Context()), ""
+	proxy, ok := s.Handler.(*reverseproxy.Handler)
+	if !ok {
 		return nil
-	default:
-		return rest.ServeHTTP(w, r)
 	}
+	if proxy.Rewrite != nil {
+		repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+		proxy.Rewrite.Rewrite(p.sent, repl)
+	}
+	if _, fast := proxy.Transport.(*fastcgi.Transport); fast {
+		// The application reads the target of the original request, as the gateway left it.
+		p.script = p.sent.URL.Path
+		if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+			p.sent.URL = original.URL
+		}
+	}
+	return nil
 }
 
 // report is the passage for people and programs.
@@ -413,6 +400,9 @@ func (p *passage) report() *report {
 	v := p.state.last
 	if v == nil {
 		r.Verdict, r.Note = "", "no definition judges this URL: the gateway hands it on as it is, less forged identity headers"
+		if !p.guarded {
+			r.Note = "no definition judges this URL, and no guard sees it: the gateway hands it on as it is, with whatever identity headers the client writes"
+		}
 	} else {
 		if p.state.valid != nil && !v.None() && v.Reason == link.Missing {
 			v = p.state.valid
@@ -430,7 +420,7 @@ func (p *passage) report() *report {
 		return r
 	}
 	if p.sent != nil {
-		r.Forwarded = &outcome{p.sent.Method, p.sent.URL.RequestURI(), map[string]string{}}
+		r.Forwarded = &outcome{p.sent.Method, p.sent.URL.RequestURI(), p.script, map[string]string{}}
 		for _, x := range p.state.headers {
 			r.Forwarded.Headers[x.name] = x.value
 		}
@@ -466,6 +456,9 @@ func (run *rehearsal) print(w io.Writer, r *report) {
 		return
 	}
 	lines := []string{r.Forwarded.Method + " " + run.shown(r.Forwarded.URI)}
+	if r.Forwarded.Script != "" {
+		lines[0] += " to " + printable(r.Forwarded.Script)
+	}
 	for name, value := range r.Forwarded.Headers {
 		lines = append(lines, name+": "+printable(value))
 	}

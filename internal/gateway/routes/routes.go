@@ -80,6 +80,7 @@ type Report struct {
 	Findings []Finding
 
 	met     map[Gate]bool
+	gates   []Gate
 	entries map[Gate][]*Entry
 	ahead   map[Gate]*Ahead
 }
@@ -108,6 +109,9 @@ func (e *Error) Error() string {
 
 // Met reports whether the walk came to the handler.
 func (r *Report) Met(g Gate) bool { return r.met[g] }
+
+// Gates are all handlers of signed_link, in the order in which they run.
+func (r *Report) Gates() []Gate { return r.gates }
 
 // Entries are the definitions into which g, the first handler of signed_link of a site,
 // must ask whether a reading of the path leads: they are nested in other handlers, or

@@ -2,6 +2,7 @@ package routes
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,8 +92,8 @@ func sitesOf(name string, server *caddyhttp.Server, report *Report) []*site {
 	// A named route that nothing invokes is loaded as well. What stands in it does
 	// nothing, and is no fault.
 	idle := &unfolding{site: &site{server: name}, server: server, report: report}
-	for _, route := range server.NamedRoutes {
-		idle.routes(caddyhttp.RouteList{*route}, false)
+	for _, name := range slices.Sorted(maps.Keys(server.NamedRoutes)) {
+		idle.routes(caddyhttp.RouteList{*server.NamedRoutes[name]}, false)
 	}
 	return sites
 }
@@ -199,7 +200,10 @@ func (u *unfolding) handler(h caddyhttp.MiddlewareHandler, whole bool) {
 		return // definitions that are not met are refused
 	}
 	if g, ok := h.(Gate); ok {
-		u.report.met[g] = true
+		if !u.report.met[g] {
+			u.report.met[g] = true
+			u.report.gates = append(u.report.gates, g)
+		}
 		if g.Role() == Guard || g.Role() == Definition && u.place == onTheWay {
 			defer func() { u.guarded = true }()
 		}
