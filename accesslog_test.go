@@ -53,7 +53,8 @@ func TestAccessLog(t *testing.T) {
 		{"/keys/x?" + signed, "A: b", map[string]string{"scheme": "keys", "verdict": "valid", "key_id": "2027"}, "jeff"},
 		{"/observe/x?" + signed, "A: b", map[string]string{"verdict": "invalid", "reason": "missing"}, ""},
 		{"/x?akid=" + goodAKID, "A: b", map[string]string{"scheme": "akid", "verdict": "valid"}, "5678"},
-		{"/app/../x", "A: b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "path"}, ""},
+		{"/app/../x", "A: b", map[string]string{"verdict": "invalid", "reason": "missing"}, ""},
+		{"/" + strings.Repeat("x", 8<<10), "A: b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "path"}, ""},
 		{"/x?akid=" + goodAKID + "&akid=" + badAKID, "Cookie: a=b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "duplicate"}, ""},
 	} {
 		if err := os.Truncate(file, 0); err != nil {

@@ -239,7 +239,7 @@ var details = map[string]string{
 	"semicolon":    "A protected value has a semicolon, which some backends take for the end of the value.",
 	"escape":       "A protected value has a broken percent-encoding, such as %zz.",
 	"control":      "The query has a raw blank, control character or #.",
-	"path":         "The backend could read the path in another way than the definition's matcher.",
+	"path":         "The path is too long, or can be read in too many ways, to say whether the definition applies; or decoding it hides a delimiter.",
 	"no_signature": "The parameter of the signature is empty or missing, while another one of the link is there.",
 	"absent":       "A parameter is missing that is signed.",
 	"token":        "The token does not have the form of an AKID: mailing, user and hash, with dots between.",

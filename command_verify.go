@@ -343,8 +343,10 @@ func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	}
 	p := g.run.passage
 	p.guarded = true
-	if h.Role() == routes.Definition && h.judges(w, r) {
-		p.by = append(p.by, h)
+	if h.Role() == routes.Definition {
+		if applies, readable, err := h.applies(w, r, varsOf(r), h.def.profile); err == nil && (applies || !readable) {
+			p.by = append(p.by, h)
+		}
 	}
 	return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		p.sent = r.Clone(r.Context())

@@ -78,6 +78,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.matchers.FromInterface(matchers); err != nil {
 		return h.errorf("%w", err)
 	}
+	h.quick = newQuickSets(h.matchers)
 	if err := h.checkRedirects(); err != nil {
 		return h.errorf("%w", err)
 	}
@@ -266,7 +267,8 @@ func (h *Handler) checkRedirects() error {
 			return fmt.Errorf("redir: %w", err)
 		}
 		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
-		if matches, err := h.matchers.AnyMatchWithError(r); err == nil && matches {
+		profile, _ := query.ParseProfile(h.Backend)
+		if applies, readable, err := h.applies(nil, r, varsOf(r), profile); err == nil && (applies || !readable) {
 			return fmt.Errorf("redir: %s is matched by this definition itself, so clients would be sent in circles; "+
 				"choose a path that its matcher does not match", redirect.To)
 		}

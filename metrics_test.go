@@ -277,14 +277,23 @@ func TestVerificationMetrics(t *testing.T) {
 		}
 	}
 
-	// The path rule, of the definition that it protects; and of a guard.
-	for target, want := range map[string]string{"/require/../open": "m_require", "//x/..;/require/x": "m_require"} {
+	// The bounds of the path rule: each definition says so that comes to look, and observe
+	// lets the request go on. And the path rule of a guard.
+	for _, target := range []string{"/require" + strings.Repeat("/x", 5000), strings.Repeat("/x.php", 50)} {
 		before := series(t, ctx, "m_")
 		s.get(target)
-		if grown := increases(before, series(t, ctx, "m_")); grown["path_refusals_total "+want] != 1 ||
-			grown["verifications_total "+want+" ambiguous refused"] != 1 {
-			t.Errorf("%s: %v", target, grown)
+		if grown := increases(before, series(t, ctx, "m_")); grown["path_refusals_total m_require"] != 1 ||
+			grown["verifications_total m_require ambiguous refused"] != 1 {
+			t.Errorf("%.20s: %v", target, grown)
 		}
+	}
+	observed, observedContext := loadWithContext(t, named("/observe/* observe", "o_observe")+"test_backend")
+	before = series(t, observedContext, "o_")
+	observed.get("/" + strings.Repeat("x", 9000))
+	if grown, want := increases(before, series(t, observedContext, "o_")), map[string]float64{
+		"path_refusals_total o_observe": 1, "verifications_total o_observe ambiguous would_refuse": 1,
+	}; !maps.Equal(grown, want) {
+		t.Errorf("observe: %v", grown)
 	}
 	guard, guardContext := loadWithContext(t, "signed_link guard\ntest_backend")
 	before = series(t, guardContext, "guard")

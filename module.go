@@ -135,6 +135,7 @@ type Handler struct {
 	strip          strip
 	cutUnsigned    bool
 	matchers       caddyhttp.MatcherSets
+	quick          quickSets // the matchers, where they are cheap to ask; else nil
 	def            *definition
 	app            *App
 	server         *caddyhttp.Server
@@ -287,8 +288,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
 			st = h.app.enter(r, vars)
 			st.dropTarget(r)
-		case h.mode != observe:
-			return h.refusePath(w, r, h.app.enter(r, vars))
+		default:
+			return h.refusePath(w, r, h.app.enter(r, vars), next)
 		}
 	}
 	if h.Guard {
@@ -298,14 +299,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
-	matched, err := h.matchers.AnyMatchWithError(r)
+	applies, readable, err := h.applies(w, r, vars, h.def.profile)
 	if err != nil {
 		return err
 	}
-	if h.mode != observe && h.pathConfuses(w, r, matched) {
-		return h.refusePath(w, r, h.app.enter(r, vars))
+	if !readable {
+		return h.refusePath(w, r, h.app.enter(r, vars), next)
 	}
-	if !matched {
+	if !applies {
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
@@ -372,14 +373,20 @@ func (h *Handler) decide(st *state, v *verdict, unreadable error) result {
 	}
 }
 
-// refusePath refuses a request whose path matcher and backend could read differently.
-func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state) error {
+// refusePath refuses a request of whose path nobody can say whether the definition applies
+// to it. With observe it only says so.
+func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
 	_, _ = st.read(r) // for the log, and for what is cut
 	v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
 	st.say(r, &v)
 	h.log(st, &v)
-	h.meter.count(resultRefused, &v)
 	h.meter.pathRefusals.Inc()
+	if h.mode == observe {
+		h.meter.count(resultWouldRefuse, &v)
+		st.publish()
+		return next.ServeHTTP(w, r)
+	}
+	h.meter.count(resultRefused, &v)
 	return h.refuse(w, r, st, &v)
 }
 

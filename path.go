@@ -10,16 +10,13 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// The path rule. A definition covers the requests that its matcher matches, and the
-// matcher reads the path in another way than the backend does: Tomcat serves
-// `/app;x/` from /app, PHP runs /autologin.php for `/autologin.php/`, and Symfony
-// and Laravel route `/index.php/app/1` as /app/1 and `/app/..` below /app, and Apache
-// serves `/app/%2F/..` from /app, which is the root to Caddy. Such a request would pass
-// beside the definition, or through it with somebody else's page (the class of
-// CVE-2020-5902, CVE-2020-11989 and CVE-2018-14371).
+// The path rule. A definition applies to the requests whose path its matcher accepts, as
+// sent or in any reading of a backend ([targets.Rows]). Otherwise a request would pass
+// beside it that the backend answers with the page which it protects.
 
 // plainTarget reports whether the target of the request has a path that matchers see.
 // Of `GET http:X./app/` Go makes an opaque URL without a path, and a proxy sends on
@@ -28,192 +25,149 @@ func plainTarget(u *url.URL) bool {
 	return u.Opaque == "" && (u.Path == "" || u.Path == "*" || u.Path[0] == '/')
 }
 
-// pathConfuses reports whether the matcher's verdict on the path as sent differs
-// from its verdict on a path as the backend may read it. Paths that every reader
-// reads alike, and definitions without a matcher, cost nothing.
-func (h *Handler) pathConfuses(w http.ResponseWriter, r *http.Request, matched bool) bool {
+// applies reports whether the definition applies to the request. It reports that the path
+// is not readable where it is beyond the bounds: then nobody can say. A path whose readings
+// nobody needs is not made to be read: where there is no matcher, or where it accepts the
+// path as sent.
+func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[string]any, profile query.Profile) (applies, readable bool, err error) {
 	if len(h.matchers) == 0 {
-		return false
+		return true, true, nil
 	}
-	readings := pathReadings(h.def.profile, r.URL.EscapedPath())
-	if len(readings) > maxReadings {
-		return true
+	if tooLong(r.URL) {
+		return false, false, nil
 	}
-	for _, reading := range readings {
-		if other, err := h.matchers.AnyMatchWithError(withPath(w, r, reading)); err != nil || other != matched {
-			return true
+	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
+		return matched, true, err
+	}
+	list, ok := readingsOf(r, vars, profile)
+	if !ok {
+		return false, false, nil
+	}
+	for _, x := range list {
+		if h.accepts(w, r, vars, x) {
+			return true, true, nil
 		}
 	}
-	return false
+	return false, true, nil
 }
 
-// maxReadings is how many readings of one path are judged. Each script in a path makes
-// two; a path with many is nobody's link, but work for the matchers.
-const maxReadings = 16
-
-// pathReadings returns how a backend may read a raw path, where that differs from
-// the path decoded once.
-func pathReadings(profile query.Profile, raw string) []string {
-	if raw == "" {
-		return []string{"/"} // http://host without a path
+// accepts reports whether the definition's matcher accepts the reading. An error is no
+// reason to let a request pass unjudged.
+func (h *Handler) accepts(w http.ResponseWriter, r *http.Request, vars map[string]any, x *reading) bool {
+	var matched bool
+	var err error
+	if h.quick != nil {
+		matched, err = h.quick.match(r, x)
+	} else {
+		matched, err = h.matchers.AnyMatchWithError(x.on(w, r, vars))
 	}
-	if plainPath(raw) {
-		return nil
-	}
-	plain := string(query.AppendUnescapedPath(nil, raw))
-	var readings []string
-	add := func(p string) {
-		if p != plain && !slices.Contains(readings, p) && len(readings) <= maxReadings {
-			readings = append(readings, p)
-		}
-		// PHP-FPM ends PATH_INFO and SCRIPT_NAME at a NUL: `/index.php/app%00x` is /app
-		if cut, _, has := strings.Cut(p, "\x00"); has && profile.Has(query.PathInfo) && len(readings) <= maxReadings && !slices.Contains(readings, cut) {
-			readings = append(readings, cut)
-		}
-	}
-	addAll := func(paths []string) {
-		for _, p := range paths {
-			add(p)
-		}
-	}
-	add(plain)
-	scripts := profile.Has(query.PathInfo)
-	if profile.Has(query.PathParameters) {
-		for _, p := range resolutions(raw, true) {
-			add(p)
-			if scripts {
-				addAll(scriptPaths(p))
-			}
-		}
-	}
-	if scripts {
-		for _, p := range resolutions(raw, false) {
-			addAll(scriptPaths(p))
-		}
-		addAll(scriptPaths(dotsAsNames(plain)))
-	}
-	return readings
+	return matched || err != nil
 }
 
-// resolutions returns a raw path as those read it who resolve its dot segments: Caddy and
-// Tomcat when it is decoded, Apache and RFC 3986 when `%2F` is not yet a slash; and
-// nginx, Tomcat and Apache take `//` for one slash, and others, such as Jetty, for an
-// empty segment that `..` can take away. With parameters, `;x` is cut off each segment
-// and `\` is a slash, as Tomcat and Jetty read.
-func resolutions(raw string, parameters bool) []string {
-	segments := strings.Split(raw, "/")
-	if parameters {
-		for i, segment := range segments {
-			segments[i], _, _ = strings.Cut(segment, ";")
-		}
-	}
-	decoded := string(query.AppendUnescapedPath(nil, strings.Join(segments, "/")))
-	for i, segment := range segments {
-		segments[i] = string(query.AppendUnescapedPath(nil, segment))
-	}
-	if parameters {
-		decoded = strings.ReplaceAll(decoded, `\`, "/")
-	}
-	late := strings.Split(decoded, "/")
-	return []string{resolve(late, true), resolve(late, false), resolve(segments, true), resolve(segments, false)}
+// tooLong reports whether the path is beyond the bounds, before anything reads it. As it
+// was sent it has at most three bytes for each that is decoded.
+func tooLong(u *url.URL) bool {
+	return len(u.Path) > targets.MaxPath || len(u.RawPath) > targets.MaxPath
 }
 
-// resolve resolves the dot segments of a path, and keeps a slash at the end. With merge,
-// `//` is one slash.
-func resolve(segments []string, merge bool) string {
-	var kept []string
-	if len(segments) > 1 && segments[0] == "" {
-		segments = segments[1:] // before the first slash
-	}
-	for i, s := range segments {
-		last := i == len(segments)-1
-		switch s {
-		case "":
-			if last || !merge {
-				kept = append(kept, "")
-			}
-		case ".":
-			if last {
-				kept = append(kept, "")
-			}
-		case "..":
-			if len(kept) > 0 {
-				kept = kept[:len(kept)-1]
-			}
-			if last {
-				kept = append(kept, "")
-			}
-		default:
-			kept = append(kept, s)
-		}
-	}
-	return "/" + strings.Join(kept, "/")
+// readings are those of one request, made once for each profile and shared by all of its
+// definitions. They stand in the request's vars; a request with a plain path has none.
+type readings struct {
+	path, rawPath, query, host string // of what
+	made                       [3]bool
+	ok                         [3]bool
+	list                       [3][]*reading
 }
 
-// dotsAsNames makes names of dot segments: a front controller routes REQUEST_URI as it
-// was sent, so that `/app/..` and `/app%2f..` are pages below /app to it, and the root
-// to Caddy's matchers.
-func dotsAsNames(p string) string {
-	segments := strings.Split(p, "/")
-	for i, s := range segments {
-		if s == "." || s == ".." {
-			segments[i] = "-"
+// readingsKey is the name of the readings in the request's vars.
+const readingsKey = "signed_link.readings"
+
+// String keeps the readings out of logs that print all vars.
+func (*readings) String() string { return "" }
+
+// readingsOf returns how a backend of the profile may read the request's path, beyond the
+// path as sent, and whether that is all: it is not where the path is beyond the bounds.
+func readingsOf(r *http.Request, vars map[string]any, profile query.Profile) (list []*reading, ok bool) {
+	if tooLong(r.URL) {
+		return nil, false
+	}
+	all, _ := vars[readingsKey].(*readings)
+	if all == nil || !all.are(r) {
+		t := targetOf(r)
+		if len(t.Path) > targets.MaxPath {
+			return nil, false
+		}
+		if targets.Plain(profile, t) {
+			return nil, true
+		}
+		all = &readings{path: r.URL.Path, rawPath: r.URL.RawPath, query: r.URL.RawQuery, host: r.Host}
+		if vars != nil {
+			vars[readingsKey] = all
 		}
 	}
-	return strings.Join(segments, "/")
+	if !all.made[profile] {
+		all.make(profile, targetOf(r))
+	}
+	return all.list[profile], all.ok[profile]
 }
 
-// plainPath reports whether every reader reads the raw path alike.
-func plainPath(raw string) bool {
-	for i := range len(raw) {
-		switch raw[i] {
-		case ';', '%', '\\':
-			return false
-		case '/':
-			if i+1 < len(raw) && (raw[i+1] == '/' || raw[i+1] == '.') {
-				return false
-			}
-		case '.':
-			if beginsWithScript(raw[i:]) {
-				return false
-			}
+func targetOf(r *http.Request) targets.Target {
+	return targets.Target{Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Host: r.Host}
+}
+
+// are reports whether these are still the readings of the request. A handler between two
+// definitions may have rewritten it; that the first has cut the signature out of the query
+// is no reason to read all again, unless the query may be the path.
+func (all *readings) are(r *http.Request) bool {
+	return all.path == r.URL.Path && all.rawPath == r.URL.RawPath && all.host == r.Host &&
+		(all.query == r.URL.RawQuery || !strings.HasPrefix(all.query, "/") && !strings.HasPrefix(r.URL.RawQuery, "/"))
+}
+
+func (all *readings) make(profile query.Profile, t targets.Target) {
+	paths, ok := targets.Read(profile, t)
+	list := make([]*reading, 0, len(paths))
+	for _, path := range paths {
+		list = append(list, all.reading(path))
+	}
+	all.made[profile], all.ok[profile], all.list[profile] = true, ok, list
+}
+
+// reading returns that of another profile with this path, or a new one.
+func (all *readings) reading(path string) *reading {
+	for _, list := range all.list {
+		if i := slices.IndexFunc(list, func(x *reading) bool { return x.path == path }); i >= 0 {
+			return list[i]
 		}
 	}
-	return true
+	return &reading{path: path}
 }
 
-// scriptPaths returns, for each script in the path, the path of the script and what
-// stands behind it, which frameworks route.
-func scriptPaths(p string) []string {
-	var paths []string
-	for from := 0; ; {
-		i := nextScript(p[from:])
-		if i < 0 {
-			return append(paths, p)
-		}
-		end := from + i
-		paths = append(paths, p[:end], p[end:])
-		from = end
+// reading is a path as a backend may read it, and what matchers need to be asked about it,
+// made when the first one asks.
+type reading struct {
+	path    string
+	cleaned [2]string // in lower case, with doubled slashes and without; see [reading.clean]
+	request *http.Request
+}
+
+// on returns the request with this path in place of its own, for matchers. It is made once
+// and brought up to date for each definition: handlers between two of them may have set
+// headers and vars. Headers and body are those of the request itself, and no matcher
+// writes to them.
+func (x *reading) on(w http.ResponseWriter, r *http.Request, vars map[string]any) *http.Request {
+	if x.request == nil {
+		x.request = withPath(w, r, x.path)
 	}
-}
-
-// nextScript returns where the first script in the path ends, or -1. PHP's handlers
-// fold ASCII only, and so does this: with Unicode's lower case the offsets would not
-// be those of p.
-func nextScript(p string) int {
-	for i := range len(p) {
-		if beginsWithScript(p[i:]) {
-			return i + len(scriptEnd) - 1
-		}
+	c := x.request
+	c.Method, c.Host, c.Header, c.RemoteAddr = r.Method, r.Host, r.Header, r.RemoteAddr
+	if c.URL.RawQuery != r.URL.RawQuery {
+		c.URL.RawQuery = r.URL.RawQuery
+		c.RequestURI = c.URL.RequestURI()
 	}
-	return -1
-}
-
-// scriptEnd is how a script in a path ends that goes on behind it.
-const scriptEnd = ".php/"
-
-func beginsWithScript(p string) bool {
-	return len(p) >= len(scriptEnd) && p[0] == '.' && p[1]|0x20 == 'p' && p[2]|0x20 == 'h' && p[3]|0x20 == 'p' && p[4] == '/'
+	own := varsOf(c)
+	clear(own)
+	maps.Copy(own, vars)
+	return c
 }
 
 // withPath returns a copy of the request for another path, on which matchers can be
@@ -221,10 +175,9 @@ func beginsWithScript(p string) bool {
 // values that other handlers put into the real replacer behind them.
 func withPath(w http.ResponseWriter, r *http.Request, path string) *http.Request {
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	vars := varsOf(r)
 	real, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 
-	c := r.Clone(r.Context())
+	c := r.WithContext(r.Context()) // shallow: headers of 60 KiB are not copied for each reading
 	c.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
 	c.RequestURI = c.URL.RequestURI()
 	repl := caddy.NewReplacer()
@@ -236,9 +189,6 @@ func withPath(w http.ResponseWriter, r *http.Request, path string) *http.Request
 			}
 			return real.Get(key)
 		})
-	}
-	for k, v := range maps.All(vars) {
-		caddyhttp.SetVar(c.Context(), k, v)
 	}
 	return c
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"net/http"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -218,10 +217,4 @@ func (a *App) finish(ctx caddy.Context, server *caddyhttp.Server) error {
 		return err
 	}
 	return nil
-}
-
-// judges reports whether the definition judges the request.
-func (h *Handler) judges(w http.ResponseWriter, r *http.Request) bool {
-	matches, err := h.matchers.AnyMatchWithError(r)
-	return matches && err == nil
 }

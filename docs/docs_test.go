@@ -30,6 +30,7 @@ import (
 
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/internal/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/keys/sql"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -630,7 +631,7 @@ func TestJSONNames(t *testing.T) {
 	}
 }
 
-// TestProfiles compares the table of profiles.md with the one in the code.
+// TestProfiles compares the tables of profiles.md with those in the code.
 func TestProfiles(t *testing.T) {
 	mark := map[bool]string{true: " yes", false: ""}
 	var want strings.Builder
@@ -639,6 +640,18 @@ func TestProfiles(t *testing.T) {
 	}
 	if !strings.Contains(readFile(t, filepath.Join("docs", "profiles.md")), "\n"+want.String()+"\n") {
 		t.Errorf("profiles.md does not have the table\n%s", &want)
+	}
+	want.Reset()
+	for _, r := range targets.Rows {
+		fmt.Fprintf(&want, "| `%s` |%s |%s |%s | %s |\n", r.Name, mark[r.PHP], mark[r.Servlet], mark[r.Strict], strings.ReplaceAll(r.Backend, "&", "&amp;"))
+	}
+	if !strings.Contains(readFile(t, filepath.Join("docs", "profiles.md")), "\n"+want.String()+"\n") {
+		t.Errorf("profiles.md does not have the table of the readings\n%s", &want)
+	}
+	for name, bound := range map[string]int{"bytes": targets.MaxPath, "readings": targets.MaxReadings} {
+		if !strings.Contains(readFile(t, filepath.Join("docs", "profiles.md")), fmt.Sprintf(" %d %s", bound, name)) {
+			t.Errorf("profiles.md does not say that %d %s are the bound", bound, name)
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ func traffic(t *testing.T, site string) (sent int) {
 	send(3, "/file?user=jeff&key="+hash("jeffthe old key, 0123456789"))
 	send(1200, "/file?user=mike&key="+hash("jeffthe new key, 0123456789"))
 	send(5, "/file?user=jeff&user=mike&key="+hash("jeffthe new key, 0123456789"))
-	send(40, "/x/..%2ffile?user=mike")
+	send(40, "/x/..%2ffile"+strings.Repeat("/x", 4096)+"?user=mike") // beyond the bounds
 	send(5, "/do?user=42&action=delete&comment=7&sig="+hex.EncodeToString(action[:]))
 	send(5, "/do?user=43&action=delete&comment=7&sig="+hex.EncodeToString(action[:]))
 	send(10, "/sql?user=42&action=delete&sig="+hex.EncodeToString(action[:]))

@@ -565,7 +565,8 @@ func TestForgedHeaders(t *testing.T) {
 				"duplicate":     {Target: "/app/?user=admin&" + good + "&t=1"},
 				"lookalike":     {Target: "/app/?+user=admin&" + good + "&t=1"},
 				"missing":       {Target: "/app/?user=admin&t=1"},
-				"path":          {Target: "/other/..;/app/?t=1&" + good},
+				"path":          {Target: "/other/..;/app/" + strings.Repeat("x.php/", 40) + "?t=1&" + good},
+				"reading":       {Target: "/other/..;/app/?t=1&user=admin&key=" + key("jeff")},
 				"method":        {Method: "DELETE", Target: "/app/?t=1&" + good},
 				"body": {
 					Method: "POST", Target: "/app/?t=1&" + good, Body: "user=admin",

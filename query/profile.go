@@ -46,8 +46,6 @@ const (
 	MultipartBody
 	ForeignCharset
 	EncodedBody
-	PathParameters
-	PathInfo
 	HeaderSafeValue
 )
 
@@ -81,7 +79,8 @@ var Rules = []struct {
 	{BrokenEscapeInValue, "broken_escape_in_value", true, true, true, "of user=admin% PHP keeps all, Tomcat nothing, Jetty stops reading"},
 	{ControlByte, "control_byte", true, true, true, "HTTP/2 carries raw blanks and '#', where backends begin or end parameters"},
 	{HeaderSafeValue, "header_safe_value", true, true, true, "blanks vanish, NUL cuts, CR and LF pass through FastCGI, UTF-8 is Latin-1 in getHeader"},
-	// where else a backend finds parameters, methods and pages
+	// where else a backend finds parameters and methods; how it reads paths stands in
+	// internal/request/targets
 	{OverriddenMethod, "overridden_method", true, true, true, "_method and X-HTTP-Method-Override turn a GET into a DELETE in Symfony, Laravel, Rails"},
 	{CookieShadow, "cookie_shadow", true, false, true, "$_REQUEST prefers cookies where request_order holds C"},
 	{UnnamedBody, "unnamed_body", true, true, true, "$_REQUEST and getParameter read bodies, Tomcat multipart ones on GET"},
@@ -91,8 +90,6 @@ var Rules = []struct {
 	{MultipartBody, "multipart_body", true, true, true, "PHP, Tomcat and Jetty disagree on name=, name*=, quotes and boundaries"},
 	{ForeignCharset, "foreign_charset", true, true, true, "Tomcat decodes forms in charset=IBM037, where user is other bytes"},
 	{EncodedBody, "encoded_body", true, true, true, "a compressed form hides its names"},
-	{PathParameters, "path_parameters", false, true, true, "Tomcat and Jetty serve /app;x/ and /x/..;/app/ from /app (CVE-2020-5902)"},
-	{PathInfo, "path_info", true, false, true, "PHP runs /autologin.php for /autologin.php/; its frameworks route /index.php/app as /app, /app/.. below /app, and end a path at %00"},
 }
 
 // sets are the rules of each profile, as bits.

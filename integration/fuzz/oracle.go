@@ -223,11 +223,12 @@ func servlet(s *backends.Seen) bool {
 	return s.Backend == backends.BackendTomcat || s.Backend == backends.BackendTomcat9
 }
 
-// near tells whether the path that was sent is the protected one but for case: the
-// matcher does not mind case, and the link is good, so that nobody is fooled.
+// near tells whether the path that was sent may be read as the protected one: the matcher
+// does not mind case, some backends decode twice, and the link is good, so that nobody is
+// fooled.
 func (c *check) near() bool {
-	path := strings.ToLower(decode(string(c.q.Form+c.q.Path), false))
-	return strings.Contains(path, "/app") || strings.Contains(path, "/autologin.php")
+	path := strings.ToLower(decode(decode(string(c.q.Form+c.q.Path+"?"+c.q.Query), false), false))
+	return strings.Contains(path, "app") || strings.Contains(path, "autologin.php")
 }
 
 // values checks that every source has what was verified, or nothing.

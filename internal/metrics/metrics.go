@@ -34,10 +34,10 @@ var (
 		Help: "Cookies removed because a backend could take them for a protected parameter, by definition.",
 	}, []string{"definition"})
 
-	// PathRefusals counts requests whose path matcher and backend could read differently.
+	// PathRefusals counts requests whose path is beyond the bounds.
 	PathRefusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "path_refusals_total",
-		Help: "Requests refused because matcher and backend could read their path in two ways, by definition.",
+		Help: "Requests whose path is beyond the bounds, so that nobody can say whether the definition applies, by definition.",
 	}, []string{"definition"})
 
 	// WrongSignatures counts links of the right form that no key makes, from wherever they

@@ -1,0 +1,544 @@
+// Package targets reads the path of a request as backends do. It knows no Caddy.
+package targets
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// A definition covers the requests that its matcher accepts, and the matcher reads the
+// path in another way than the backend does: Tomcat serves `/app;x/` from /app, PHP runs
+// /autologin.php for `/autologin.php/`, and Symfony routes `/index.phpapp/1` as /app/1.
+// Each such way is a row of [Rows], and what it makes of a path is a reading. A
+// definition applies where its matcher accepts the path as sent or any reading of it, so
+// a reading too many judges a request too many, and a reading too few is a hole (the
+// class of CVE-2020-5902, CVE-2020-11989 and CVE-2018-14371).
+
+// MaxPath is how long a path may be, as sent, whose readings are made. No browser, mail
+// program or proxy sends longer ones through: nginx and Apache admit 8 KiB of request line.
+const MaxPath = 8 << 10
+
+// MaxReadings is how many readings a path may have. Of 765 honest addresses, one has 36
+// (a script in a web archive, on a site with a port) and all others up to 13; hostile ones
+// with one trick have up to 19, and each further script in a path makes three. More is
+// nobody's link, but work for the matchers.
+const MaxReadings = 40
+
+// Target is what a request asks for, as it was sent.
+type Target struct {
+	Path  string // percent-encoded
+	Query string // without the question mark
+	Host  string // with the port, if there is one
+}
+
+// step says where in the chain a row stands. Each step hands on what it was given and
+// what its rows make of it.
+type step uint8
+
+const (
+	source    step = iota // as sent: which part of the target is the path
+	parameter             // as sent: what a segment is
+	early                 // as sent: dots, before anything is decoded
+	letter                // decoded: what a letter is
+	dot                   // decoded: dots
+	again                 // decoded, dots resolved: what is decoded once more
+	script                // what a script leaves of a path
+	end                   // where a path ends
+	steps
+)
+
+// Row is one way of reading.
+type Row struct {
+	Name                 string
+	PHP, Servlet, Strict bool
+	Backend              string // who reads so
+
+	step step
+	read func(r *reader, in string, out func(path string))
+}
+
+// Rows is the table of the readings, the one place that says which profile has which. A
+// test takes out one row after the other and sees the tests fail. What is said of Caddy,
+// PHP, Symfony, Laravel, Slim, Apache, Tomcat and Jetty was run; the others were read.
+var Rows = []Row{
+	{"network_path", true, false, true, "PHP's parse_url, in countless small front controllers: //x/app and //x:80/app are /app, ///x is nothing", source, networkPath},
+	{"base_url", true, false, true, "CakePHP 2: of a path with :// in it, as many characters go as http://host has", source, baseURL},
+	{"query_path", true, false, true, "CodeIgniter 3 and 4: /?/app and /index.php?/app are /app", source, queryPath},
+	{"path_parameters", false, true, true, "Tomcat 9 and 10, Jetty 9.4: /app;x/ is /app, /x/..;/app is /app", parameter, withoutParameters},
+	{"dots_early_merged", true, true, true, "Apache 2.4: %2F is a letter when dots are resolved, // is one slash: /x%2F../app", early, dotsEarlyMerged},
+	{"dots_early", true, true, true, "RFC 3986, Jetty 9.4: the same, but // has an empty segment in it", early, dotsEarly},
+	{"backslash", false, true, true, "Tomcat (ALLOW_BACKSLASH) and Jetty on Windows: \\app is /app", letter, backslash},
+	{"dots_merged", true, true, true, "Caddy's FastCGI, nginx, Tomcat: dots are resolved when all is decoded, // is one slash", dot, dotsMerged},
+	{"dots", true, true, true, "Jetty 9.4: the same, but // has an empty segment in it: /app//.. is /app/", dot, dotsKept},
+	{"dots_as_names", true, false, true, "Symfony, Laravel, Slim route REQUEST_URI as sent: /app/.. is below /app", dot, dotsAsNames},
+	{"dots_dropped", true, false, true, "CodeIgniter 3: empty segments and .. go, and take nothing along: /app/../login is /app/login", dot, dotsDropped},
+	{"folder_by_length", true, false, true, "Drupal 7, Joomla 3 in /shop: five characters of REQUEST_URI go, whatever they are: /a/../shop/", dot, folderByLength},
+	{"decoded_again", true, false, true, "Apache's RewriteRule ^(.*)$ index.php?url=$1 decodes, and PHP once more: /%2561pp is /app", again, decodedAgain},
+	{"rewritten_query", true, false, true, "the same RewriteRule: & begins another parameter: /app%26x, /x%26url=app", again, rewrittenQuery},
+	{"plus_is_blank", true, false, true, "Yii 2 and Drupal 7 decode paths as queries: /my+app is /my app", again, plusIsBlank},
+	{"script", true, false, true, "PHP-FPM, mod_php, Caddy's FastCGI: /autologin.php/x and /autologin.phpx.php run /autologin.php", script, scriptOf},
+	{"script_rest", true, false, true, "Symfony, Laravel, Slim, Yii 2, WordPress: /index.php/app and /index.phpapp are /app", script, restOf},
+	{"script_folder", true, false, true, "the same in a folder: /shop/index.php/app is the page /shop/app", script, folderOf},
+	{"nul_cut", true, false, true, "PHP-FPM ends PATH_INFO and SCRIPT_NAME at a NUL: /index.php/app%00x is /app", end, nulCut},
+}
+
+// chains are the rows of each profile, by step.
+var chains = chainsOf(Rows)
+
+func chainsOf(rows []Row) (c [3][steps][]Row) {
+	for _, row := range rows {
+		for p, has := range [...]bool{query.Strict: row.Strict, query.PHP: row.PHP, query.Servlet: row.Servlet} {
+			if has {
+				c[p][row.step] = append(c[p][row.step], row)
+			}
+		}
+	}
+	return c
+}
+
+// Read returns how a backend of the profile may read the target, where that differs from
+// the path decoded once, which is what matchers see. It reports false for a target beyond
+// the bounds: then the readings are not all. What every reader reads alike has none, and
+// costs nothing.
+func Read(profile query.Profile, t Target) (readings []string, ok bool) {
+	if len(t.Path) > MaxPath {
+		return nil, false
+	}
+	if t.Path == "" {
+		return []string{"/"}, true // http://host without a path
+	}
+	if Plain(profile, t) {
+		return nil, true
+	}
+	if q, _, _ := strings.Cut(t.Query, "?"); len(q) > MaxPath && q[0] == '/' {
+		return nil, false // which may be the path
+	}
+	r := reader{chain: &chains[profile], target: t}
+	return r.read(), !r.full()
+}
+
+// reader makes the readings of one target.
+type reader struct {
+	chain    *[steps][]Row
+	target   Target
+	sent     string   // the path decoded once
+	paths    []string // whose scripts were looked for
+	readings []string
+	bytes    int // looked at and copied, for the test of what it costs
+}
+
+// full reports whether there are too many readings already, so that no more are made.
+func (r *reader) full() bool { return len(r.readings) > MaxReadings }
+
+// each calls do with the path and with all that the rows of this step make of it.
+func (r *reader) each(s step, in string, do func(path string)) {
+	do(in)
+	r.rows(s, in, do)
+}
+
+func (r *reader) rows(s step, in string, do func(path string)) {
+	for _, row := range r.chain[s] {
+		if r.full() {
+			return
+		}
+		r.bytes += len(in)
+		row.read(r, in, func(path string) {
+			r.bytes += len(path)
+			do(path)
+		})
+	}
+}
+
+// read goes the whole chain.
+func (r *reader) read() []string {
+	r.sent = r.decode(r.target.Path)
+	r.each(source, r.target.Path, func(path string) {
+		r.each(parameter, path, func(path string) {
+			r.each(letter, r.decode(path), func(path string) { r.each(dot, path, r.spell) })
+			r.rows(early, path, func(path string) { r.spell(r.decode(path)) })
+		})
+	})
+	return r.readings
+}
+
+// spell goes the part of the chain in which dots are done with.
+func (r *reader) spell(path string) { r.each(again, path, r.run) }
+
+// run looks for scripts in a path.
+func (r *reader) run(path string) {
+	if path == "" || path[0] != '/' {
+		path = "/" + path
+	}
+	if r.full() || slices.Contains(r.paths, path) {
+		return
+	}
+	r.paths = append(r.paths, path)
+	r.each(script, path, func(path string) { r.each(end, path, r.add) })
+}
+
+func (r *reader) add(path string) {
+	if path != r.sent && !r.full() && !slices.Contains(r.readings, path) {
+		r.readings = append(r.readings, path)
+	}
+}
+
+func (r *reader) decode(path string) string {
+	r.bytes += len(path)
+	return unescape(path)
+}
+
+func unescape(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	return string(query.AppendUnescapedPath(make([]byte, 0, len(path)), path))
+}
+
+// Plain reports whether every reader reads the target alike.
+func Plain(profile query.Profile, t Target) bool {
+	php := profile != query.Servlet
+	if php && strings.HasPrefix(t.Query, "/") {
+		return false
+	}
+	for i := range len(t.Path) {
+		switch t.Path[i] {
+		case ';', '%', '\\':
+			return false
+		case '+', '&':
+			if php {
+				return false
+			}
+		case '/':
+			if i+1 < len(t.Path) && (t.Path[i+1] == '/' || t.Path[i+1] == '.') {
+				return false
+			}
+		case '.':
+			if php && scriptEnd(t.Path[i:]) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// networkPath takes the authority off a network path.
+func networkPath(r *reader, in string, out func(path string)) {
+	rest, is := strings.CutPrefix(in, "//")
+	if !is {
+		return
+	}
+	i := strings.IndexByte(rest, '/')
+	if i <= 0 || rest[0] == ':' {
+		out("/") // parse_url returns false or null, which is the front page to most
+		return
+	}
+	out(rest[i:])
+}
+
+// baseURL cuts off as many characters as the address of the site has, by http and https,
+// with and without the port and www.
+func baseURL(r *reader, in string, out func(path string)) {
+	if !strings.Contains(in, "://") {
+		return
+	}
+	tried := make([]int, 0, 12)
+	cut := func(host string) {
+		for _, scheme := range []string{"http://", "https://"} {
+			n := len(scheme) + len(host)
+			if n < len(in) && !slices.Contains(tried, n) {
+				tried = append(tried, n)
+				if in[n] == '/' {
+					out(in[n:])
+				} else {
+					out("/" + in[n:])
+				}
+			}
+		}
+	}
+	cut(r.target.Host)
+	host := r.target.Host
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+		cut(host)
+	}
+	if bare, www := strings.CutPrefix(host, "www."); www {
+		cut(bare)
+	} else {
+		cut("www." + host)
+	}
+}
+
+// queryPath takes the query for the path, up to what begins another one.
+func queryPath(r *reader, _ string, out func(path string)) {
+	if !strings.HasPrefix(r.target.Query, "/") {
+		return
+	}
+	q, _, _ := strings.Cut(r.target.Query, "?")
+	out(q)
+	// Kohana and others take the name of the first parameter
+	if i := strings.IndexAny(q, "&="); i >= 0 {
+		out(q[:i])
+	}
+}
+
+// withoutParameters cuts `;x` off each segment.
+func withoutParameters(r *reader, in string, out func(path string)) {
+	if !strings.Contains(in, ";") {
+		return
+	}
+	kept := make([]byte, 0, len(in))
+	cut := false
+	for i := range len(in) {
+		switch in[i] {
+		case ';':
+			cut = true
+		case '/':
+			cut = false
+		}
+		if !cut {
+			kept = append(kept, in[i])
+		}
+	}
+	out(string(kept))
+}
+
+func backslash(r *reader, in string, out func(path string)) {
+	if strings.Contains(in, `\`) {
+		out(strings.ReplaceAll(in, `\`, "/"))
+	}
+}
+
+func dotsEarlyMerged(_ *reader, in string, out func(path string)) {
+	out(resolve(in, sentDots, true))
+}
+
+func dotsEarly(_ *reader, in string, out func(path string)) {
+	out(resolve(in, sentDots, false))
+}
+
+func dotsMerged(_ *reader, in string, out func(path string)) {
+	out(resolve(in, decodedDots, true))
+}
+
+func dotsKept(_ *reader, in string, out func(path string)) {
+	out(resolve(in, decodedDots, false))
+}
+
+// decodedDots returns how many dots a dot segment has, and 0 for any other.
+func decodedDots(segment string) int {
+	if segment == "." || segment == ".." {
+		return len(segment)
+	}
+	return 0
+}
+
+// sentDots is decodedDots for a segment that may be encoded.
+func sentDots(segment string) int {
+	if len(segment) > len("%2e%2e") {
+		return 0
+	}
+	return decodedDots(unescape(segment))
+}
+
+// resolve resolves the dot segments of a path, and keeps a slash at the end. With merge,
+// `//` is one slash.
+func resolve(path string, dots func(segment string) int, merge bool) string {
+	segments := strings.Split(path, "/")
+	kept := make([]string, 0, len(segments))
+	if len(segments) > 1 && segments[0] == "" {
+		segments = segments[1:] // before the first slash
+	}
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch n := dots(s); {
+		case s == "":
+			if last || !merge {
+				kept = append(kept, "")
+			}
+		case n == 0:
+			kept = append(kept, s)
+		default:
+			if n == 2 && len(kept) > 0 {
+				kept = kept[:len(kept)-1]
+			}
+			if last {
+				kept = append(kept, "")
+			}
+		}
+	}
+	return "/" + strings.Join(kept, "/")
+}
+
+// dotsAsNames makes names of dot segments: a front controller routes REQUEST_URI as it
+// was sent, so that `/app/..` and `/app%2f..` are pages below /app to it, and the root
+// to Caddy's matchers.
+func dotsAsNames(r *reader, in string, out func(path string)) {
+	if strings.Contains(in, "/.") {
+		out(asNames(in))
+	}
+}
+
+func asNames(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if s == "." || s == ".." {
+			segments[i] = "-"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// dotsDropped drops the segments that lead up, and empty ones.
+func dotsDropped(r *reader, in string, out func(path string)) {
+	if !strings.Contains(in, "/..") {
+		return
+	}
+	segments := strings.Split(in, "/")
+	out("/" + strings.Join(slices.DeleteFunc(segments, func(s string) bool { return s == "" || s == ".." }), "/"))
+}
+
+// folderByLength cuts as many characters off the path as the folder of the application
+// has, which is the folder that the resolved path begins with: of
+// `/a/app/x/../../../shop/` Drupal 7 in /shop routes `app/x/…`, where /shop/app/x is meant.
+func folderByLength(r *reader, in string, out func(path string)) {
+	if !strings.Contains(in, "/.") {
+		return
+	}
+	resolved := resolve(in, decodedDots, true)
+	for from := 1; ; {
+		i := strings.IndexByte(resolved[from:], '/')
+		if i < 0 || from > 1 && strings.Count(resolved[:from], "/") > maxFolders {
+			return
+		}
+		folder := resolved[:from+i]
+		if from += i + 1; len(in) > len(folder)+1 && !strings.HasPrefix(in, resolved[:from]) {
+			out(folder + asNames("/"+in[len(folder)+1:]))
+		}
+	}
+}
+
+// maxFolders is how deep an application may live for [folderByLength].
+const maxFolders = 2
+
+func decodedAgain(r *reader, in string, out func(path string)) {
+	if strings.ContainsAny(in, "%+") {
+		out(query.Unescape(in))
+	}
+}
+
+// rewrittenQuery reads a path that a RewriteRule has put into a query: it ends at `&`,
+// and what stands behind `=` in a later parameter may take its place.
+func rewrittenQuery(r *reader, in string, out func(path string)) {
+	first, rest, has := strings.Cut(in, "&")
+	if !has {
+		return
+	}
+	out(query.Unescape(first))
+	for parameter := range strings.SplitSeq(rest, "&") {
+		if r.full() {
+			return
+		}
+		if _, value, has := strings.Cut(parameter, "="); has {
+			out(query.Unescape(value))
+		}
+	}
+}
+
+func plusIsBlank(r *reader, in string, out func(path string)) {
+	if strings.Contains(in, "+") {
+		out(strings.ReplaceAll(in, "+", " "))
+	}
+}
+
+func scriptOf(r *reader, in string, out func(path string)) {
+	eachScript(r, in, out, func(script, _ string) string { return script })
+}
+
+func restOf(r *reader, in string, out func(path string)) {
+	eachScript(r, in, out, func(_, rest string) string { return rest })
+}
+
+// folderOf puts what stands behind a script into the script's folder.
+func folderOf(r *reader, in string, out func(path string)) {
+	eachScript(r, in, out, func(script, rest string) string {
+		return script[:strings.LastIndexByte(script, '/')] + rest
+	})
+}
+
+// eachScript puts out what of makes of each script in the path, and of what stands behind
+// it, beginning with a slash.
+func eachScript(r *reader, in string, out func(path string), of func(script, rest string) string) {
+	for i := range len(in) {
+		if in[i] != '.' {
+			continue
+		}
+		if r.full() {
+			return
+		}
+		for n := scriptEnd(in[i:]); n > 0; n = longerEnd(in[i:], n) {
+			rest := in[i+n:]
+			if rest[0] != '/' {
+				rest = "/" + rest
+			}
+			out(of(in[:i+n], rest))
+		}
+	}
+}
+
+// scriptEnd returns how long the ending of a script is with which p begins, if something
+// stands behind it, and 0 if it begins with none.
+//
+// Behind `.php` that may be anything: Caddy's FastCGI splits at the first, and Symfony cuts
+// SCRIPT_NAME off REQUEST_URI. PHP's handlers fold ASCII only, and so does this: with
+// Unicode's lower case the offsets would not be those of p.
+func scriptEnd(p string) int {
+	if hasEnding(p, ".php") && len(p) > len(".php") {
+		return len(".php")
+	}
+	return longerEnd(p, 0)
+}
+
+// endings are those of other scripts that Debian's mod_php has run in the last ten years,
+// and whose source it shows; .php3 to .php8 stand for any digit.
+var endings = []string{".php#", ".phps", ".pht", ".phtml", ".phar"}
+
+// longerEnd returns the length of an ending longer than n with a slash or NUL behind it.
+func longerEnd(p string, n int) int {
+	for _, ending := range endings {
+		if e := len(ending); e > n && len(p) > e && (p[e] == '/' || p[e] == 0) && hasEnding(p, ending) {
+			return e
+		}
+	}
+	return 0
+}
+
+// hasEnding reports whether p begins with the ending, in any case. '#' is any digit.
+func hasEnding(p, ending string) bool {
+	if len(p) < len(ending) {
+		return false
+	}
+	for i := range len(ending) {
+		switch c := p[i]; {
+		case ending[i] == '#':
+			if c < '0' || c > '9' {
+				return false
+			}
+		case ending[i] == '.':
+			if c != '.' {
+				return false
+			}
+		case c|0x20 != ending[i]:
+			return false
+		}
+	}
+	return true
+}
+
+// nulCut ends a path at a NUL.
+func nulCut(r *reader, in string, out func(path string)) {
+	if cut, _, has := strings.Cut(in, "\x00"); has {
+		out(cut)
+	}
+}

@@ -1,0 +1,347 @@
+package signedlink
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// quietSite loads a site that logs nothing: these tests send tens of thousands of requests.
+func quietSite(t *testing.T, directives string) *site {
+	t.Helper()
+	setSecrets(t)
+	return load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+directives+"\n}\n")
+}
+
+// honestAddresses are what applications send that nobody attacks.
+func honestAddresses(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "honest_urls.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses := strings.Fields(string(data))
+	if len(addresses) < 500 {
+		t.Fatalf("%d addresses", len(addresses))
+	}
+	return addresses
+}
+
+// pathMatchers are matchers as operators write them, as @m.
+var pathMatchers = map[string]string{
+	"prefix":         "@m path /members/*",
+	"both":           "@m path /members /members/*",
+	"exact":          "@m path /login.php",
+	"scripts":        "@m path *.php",
+	"nextcloud":      "@m path /remote.php/*",
+	"front":          "@m path /index.php/*",
+	"inside":         "@m path */unsubscribe/*",
+	"glob":           "@m path /u/*/x /*/members",
+	"escaped":        "@m path /a%2Fb/* /wiki/*",
+	"doubled":        "@m path //members/* /app/*",
+	"path_regexp":    "@m path_regexp ^/(u|user)/[0-9]+$",
+	"expression":     "@m expression {path}.startsWith('/members/')",
+	"not":            "@m not path /static/* /assets/*",
+	"host and path":  "@m {\nhost example.org\npath /members/*\n}",
+	"file-like":      "@m path *.pdf *.php/*",
+	"vars":           "vars area {path}\n@m vars {path} /members /app",
+	"method":         "@m {\nmethod GET\npath /app*\n}",
+	"header":         "@m {\nheader Accept *\npath /app*\n}",
+	"not expression": "@m not expression {path}.startsWith('/public/')",
+}
+
+// TestHonestAddresses: under any matcher and profile, recognize refuses none of them, and
+// require refuses none for its path: it judges.
+func TestHonestAddresses(t *testing.T) {
+	addresses := honestAddresses(t)
+	if len(pathMatchers) < 13 {
+		t.Fatalf("%d matchers", len(pathMatchers))
+	}
+	for name, matcher := range pathMatchers {
+		for _, backend := range []string{"strict", "php", "servlet"} {
+			for _, mode := range []string{"recognize", "require"} {
+				s := quietSite(t, matcher+"\n"+autologin("@m "+mode, "backend "+backend)+"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
+				for _, address := range addresses {
+					a := s.get(address)
+					if a.seen == nil && (mode == "recognize" || a.Body.String() == "ambiguous/path") {
+						t.Errorf("%s %s %s: %s is refused: %d %s", name, backend, mode, address, a.Code, a.Body)
+					}
+				}
+			}
+		}
+	}
+}
+
+// pathAttacks are requests that a backend answers with a page of the matcher, which is not
+// the path that they have. `@` stands for the link.
+var pathAttacks = []struct{ row, matcher, backend, target string }{
+	{"network_path", "path /app /app/*", "php", "//x/app/login?@"},
+	{"network_path", "path /app /app/*", "strict", "//x:80/app/login?@"},
+	{"network_path", "expression {path}.startsWith('/app/')", "php", "//x/app/login?@"},
+	{"base_url", "path /app /app/*", "php", "/aaaaaaaaaaaaaaaaa/app/login://?@"},
+	{"query_path", "path /app /app/*", "php", "/?/app/login&@"},
+	{"query_path", "path /app /app/*", "strict", "/index.php?/app/login&@"},
+	{"path_parameters", "path /app /app/*", "servlet", "/x/..;/app/login?@"},
+	{"path_parameters", "path_regexp ^/app/", "servlet", "/;x/app;y/login?@"},
+	{"path_parameters", "vars {path} /app/login", "servlet", "/app;y/login?@"},
+	{"dots_early_merged", "path /app /app/*", "php", "/app/%2F/%2E.?@"},
+	{"dots_early", "path /app /app/*", "servlet", "/x%2F//../../app?@"},
+	{"backslash", "path /app /app/*", "servlet", "/x/%5C../..%5Capp?@"},
+	{"dots_merged", "expression {path}.startsWith('/app/')", "servlet", "/x/../app/login?@"},
+	{"dots", "path /app /app/*", "servlet", "/app//..?@"},
+	{"dots_as_names", "path /app /app/*", "php", "/app/..?@"},
+	{"dots_dropped", "path /app/login", "php", "/app/../login?@"},
+	{"folder_by_length", "path /shop/app/*", "php", "/aaaa/app/login/../../../shop/?@"},
+	{"decoded_again", "path /app /app/*", "php", "/%2561pp/login?@"},
+	{"rewritten_query", "path /app/login", "php", "/app/login%26x?@"},
+	{"rewritten_query", "path /app /app/*", "strict", "/x%26url=app/login?@"},
+	{"plus_is_blank", "path \"/my app/*\"", "php", "/my+app/login?@"},
+	{"script", "path /autologin.php /autologin.php/*", "php", "/autologin.phpfoo.php?@"},
+	{"script", "path /autologin.php /autologin.php/*", "php", "/autologin.php.php?@"},
+	{"script", "path /autologin.php", "php", "/autologin.php/?@"},
+	{"script", "path /plain/login.phtml", "php", "/plain/login.phtml/?@"},
+	{"script_rest", "path /app /app/*", "php", "/index.phpapp/login?@"},
+	{"script_rest", "path /app /app/*", "php", "/index%2ephpapp/login?@"},
+	{"script_rest", "path /app /app/*", "strict", "/INDEX.phpapp/login?@"},
+	{"script_rest", "not path /index.php*", "php", "/index.php/app/login?@"},
+	{"script_folder", "path /shop/app/*", "php", "/shop/index.php/app/login?@"},
+	{"script_folder", "path /shop/app/*", "strict", "/shop/index.phpapp/login?@"},
+	{"nul_cut", "path /app", "php", "/index.php/app%00x?@"},
+}
+
+// TestAttackReadingOfPath: each row of the table of readings, against a whole site. Nobody's
+// link is refused with require, loses its identity with recognize, is named with observe;
+// and a genuine one is verified.
+func TestAttackReadingOfPath(t *testing.T) {
+	rows := make(map[string]bool)
+	for _, attack := range pathAttacks {
+		rows[attack.row] = true
+		t.Run(attack.row+" "+attack.target, func(t *testing.T) {
+			site := func(mode string) *site {
+				return quietSite(t, "@m "+attack.matcher+"\n"+autologin("@m "+mode, "backend "+attack.backend)+
+					"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}\" {err.status_code}\n}")
+			}
+			with := func(link string) string { return strings.ReplaceAll(attack.target, "@", link) }
+			if a := site("").get(with(badLink), "X-Verified-User: admin"); a.seen != nil || a.Body.String() != "bad_signature" {
+				t.Errorf("require: %d %s", a.Code, a.Body)
+			}
+			if a := site("").get(with(goodLink)); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+				t.Errorf("a genuine link: %d %s", a.Code, a.Body)
+			}
+			if a := site("recognize").get(with(badLink), "X-Verified-User: admin"); a.seen == nil ||
+				a.header1(t, "X-Verified-User") != "" || strings.Contains(a.seen.URI+a.seen.OrigURI, "user=") {
+				t.Errorf("recognize: %d %s", a.Code, a.Body)
+			}
+			if a := site("observe").get(with(badLink)); a.seen == nil || !strings.HasSuffix(a.seen.URI, badLink) {
+				t.Errorf("observe: %d %s", a.Code, a.Body)
+			}
+		})
+	}
+	for _, row := range targets.Rows {
+		if !rows[row.Name] {
+			t.Errorf("no site is attacked by %s", row.Name)
+		}
+	}
+}
+
+// TestAttackUnboundedPath: of a path beyond the bounds nobody can say whether the definition
+// applies, so it is refused, with recognize, too; observe says so. Where no matcher reads the
+// path, none is refused for it.
+func TestAttackUnboundedPath(t *testing.T) {
+	hostile := map[string]string{
+		"long":          "/" + strings.Repeat("a", targets.MaxPath),
+		"long, encoded": strings.Repeat("/%61", targets.MaxPath/4+1),
+		"scripts":       "/a" + strings.Repeat("/b.php/c.php", 500),
+		"parameters":    "/x" + strings.Repeat("&a=b.php/c/d.php/e", 20),
+		"query":         "/?/" + strings.Repeat("a", targets.MaxPath),
+		"below /app":    "/app/" + strings.Repeat("a", targets.MaxPath),
+	}
+	const errors = "test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}"
+	for _, backend := range []string{"php", "strict"} {
+		for _, mode := range []string{"require", "recognize"} {
+			s := quietSite(t, "@m path /app /app/*\n"+autologin("@m "+mode, "backend "+backend)+errors)
+			for name, target := range hostile {
+				if a := s.get(target, "X-Verified-User: admin"); a.seen != nil || a.Code != http.StatusBadRequest || a.Body.String() != "ambiguous/path" {
+					t.Errorf("%s %s: %s: %d %.80s", backend, mode, name, a.Code, a.Body)
+				}
+			}
+		}
+		s := quietSite(t, "@m path /app /app/*\n"+autologin("@m observe", "backend "+backend)+
+			"@would vars {http.signed_link.reason} ambiguous\nrequest_header @would X-Would {http.signed_link.reason}/{http.signed_link.detail}\n"+errors)
+		for name, target := range hostile {
+			if a := s.get(target, "X-Verified-User: admin"); a.seen == nil || a.header1(t, "X-Would") != "ambiguous/path" || a.header1(t, "X-Verified-User") != "" {
+				t.Errorf("%s observe: %s: %d %.80s", backend, name, a.Code, a.Body)
+			}
+		}
+		for _, first := range []string{"require", "recognize", "observe"} {
+			s := quietSite(t, autologin(first, "backend "+backend)+errors)
+			for name, target := range hostile {
+				target += "?" + goodLink
+				if strings.Contains(target[:3], "?") {
+					continue // has a query
+				}
+				if a := s.get(target); a.seen == nil {
+					t.Errorf("%s %s: %s is refused where nothing reads the path: %d %.80s", backend, first, name, a.Code, a.Body)
+				}
+			}
+		}
+	}
+}
+
+// TestReadingsAreShared: two definitions read a path once, whatever their profiles, and ask
+// their matchers about the same requests. What handlers in between have changed is seen.
+func TestReadingsAreShared(t *testing.T) {
+	r := request(t, http.MethodGet, "/x/..;/app/index.php/y?a=b", "", "A: b")
+	vars := map[string]any{"area": "one"}
+	strict, ok := readingsOf(r, vars, query.Strict)
+	if !ok || len(strict) == 0 {
+		t.Fatalf("%d readings, %v", len(strict), ok)
+	}
+	first := strict[0].on(nil, r, vars)
+	r.URL.RawQuery = "b=c"
+	r.Header = http.Header{"C": {"d"}}
+	vars["area"] = "two"
+	again, _ := readingsOf(r, vars, query.Strict)
+	if !slices.Equal(strict, again) {
+		t.Error("the readings are made twice")
+	}
+	second := again[0].on(nil, r, vars)
+	if second != first {
+		t.Error("the request of a reading is made twice")
+	}
+	if second.Header.Get("C") != "d" || second.URL.RawQuery != "b=c" || varsOf(second)["area"] != "two" || !strings.HasSuffix(second.RequestURI, "?b=c") {
+		t.Errorf("the request of a reading is stale: %v %v %v", second.URL, second.Header, varsOf(second))
+	}
+	servlet, _ := readingsOf(r, vars, query.Servlet)
+	shared := 0
+	for _, x := range servlet {
+		if slices.Contains(strict, x) {
+			shared++
+		}
+	}
+	if shared != len(servlet) || shared == 0 {
+		t.Errorf("%d of %d readings are those of the other profile", shared, len(servlet))
+	}
+	r.URL.Path, r.URL.RawPath = "/y;x/", ""
+	if list, _ := readingsOf(r, vars, query.Strict); len(list) == 0 || !strings.HasPrefix(list[0].path, "/y") {
+		t.Error("the readings of another path are kept")
+	}
+	r.URL.RawQuery = "/app/x"
+	if list, _ := readingsOf(r, vars, query.Strict); !slices.ContainsFunc(list, func(x *reading) bool { return x.path == "/app/x" }) {
+		t.Error("the readings of another query are kept")
+	}
+	for _, path := range []string{"/plain/x.css", "/"} {
+		clear(vars)
+		if list, ok := readingsOf(request(t, http.MethodGet, path, ""), vars, query.Strict); list != nil || !ok || len(vars) > 0 {
+			t.Errorf("%s has readings: %v, %v", path, list, vars)
+		}
+	}
+	if text := fmt.Sprint(&readings{path: "/secret"}); text != "" {
+		t.Errorf("a log would show %q", text)
+	}
+}
+
+// TestReadingSeesVars: a matcher of a later definition sees, for each reading, what handlers
+// between the two have set.
+func TestReadingSeesVars(t *testing.T) {
+	s := quietSite(t, "signed_link guard\nroute {\n"+
+		"@a {\nexpression {path}.startsWith('/a/')\n}\n"+autologin("@a recognize", "name a")+
+		"vars area two\nrequest_header X-Area two\n"+
+		"@b {\nvars area two\nheader X-Area two\nexpression {path}.startsWith('/b/')\n}\n"+autologin("@b", "name b")+
+		"test_backend\n}")
+	for target, refused := range map[string]bool{"/;/b/x": true, "/;/a/x": false, "/;/c/x": false, "/x/..;/b/?user=mike": true} {
+		if a := s.get(target); (a.seen == nil) != refused {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+}
+
+// handlerWithMatchers loads the matchers of a definition, and nothing else of it.
+func handlerWithMatchers(t *testing.T, raw string) *Handler {
+	t.Helper()
+	ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := new(Handler)
+	if err := json.Unmarshal([]byte(raw), &h.MatcherSetsRaw); err != nil {
+		t.Fatal(err)
+	}
+	matchers, err := ctx.LoadModule(h, "MatcherSetsRaw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.matchers.FromInterface(matchers); err != nil {
+		t.Fatal(err)
+	}
+	h.quick = newQuickSets(h.matchers)
+	return h
+}
+
+// TestQuickMatchers: the quick matchers say what Caddy's say, on every path.
+func TestQuickMatchers(t *testing.T) {
+	paths := []string{
+		"/", "//", "/app", "/app/", "/APP/x", "/app//x", "//app/x", "/x/../app/", "/app/..", "/app/../", "/a*b", "/[", `/a\b`, "/app/x.php", "/x.php/",
+		"/./app", "/app/.", "/caf\u00e9/\xff", "/\u0130", "*", "/a%2fb", "/members/list", "/x//..//app/", "/app\x00",
+	}
+	for _, address := range honestAddresses(t) {
+		path, _, _ := strings.Cut(address, "?")
+		paths = append(paths, path, path+"/", "/"+path)
+	}
+	sets := []string{
+		`[{"path":["/app","/app/*"]}]`, `[{"path":["*"]}]`, `[{"path":["*.php"]}]`, `[{"path":["*app*"]}]`, `[{"path":["/a*b","/*/x","/[","/u/?2"]}]`,
+		`[{"path":["//app/*","/app//x"]}]`, `[{"path":["/MEMBERS/*"]}]`, `[{"not":[{"path":["/app/*"]},{"path":["*.php"]}]}]`, `[{"path":["/"]},{"path":["/app"]}]`,
+		`[{"path":["/app*"],"method":["GET"]}]`, `[{"path":["/app*"],"method":["POST"]}]`, `[{"path":["/app*"],"host":["example.org"]}]`,
+		`[{"path":["/app*"],"host":["*.org"],"not":[{"host":["x.org"],"path":["/app/x*"]}]}]`, `[{"not":[]}]`, `[{"path":[]}]`, `[{}]`,
+		`[{"path":["/app*"],"protocol":"http"}]`, `[{"path":["/app*"],"remote_ip":{"ranges":["192.0.2.0/24"]}}]`, `[{"path":["/app*"],"client_ip":{"ranges":["10.0.0.0/8"]}}]`,
+		`[{"path":["**","*a*b*","/*/"]}]`, `[{"path":[""]}]`,
+	}
+	for _, raw := range sets {
+		h := handlerWithMatchers(t, raw)
+		if h.quick == nil {
+			t.Errorf("%s is not quick", raw)
+			continue
+		}
+		for _, path := range paths {
+			r := request(t, http.MethodGet, "/", "")
+			r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
+			want, wantErr := h.matchers.AnyMatchWithError(withPath(nil, r, path))
+			got, err := h.quick.match(r, &reading{path: path})
+			if got != want || (err == nil) != (wantErr == nil) {
+				t.Errorf("%s of %q: %v, %v; want %v, %v", raw, path, got, err, want, wantErr)
+			}
+		}
+	}
+	for _, raw := range []string{
+		`[{"path":["/{http.request.host}/*"]}]`, `[{"path":["/a%2fb"]}]`, `[{"path":["/app*"],"host":["{http.request.uri.path}"]}]`,
+		`[{"path":["/a"]},{"expression":"true"}]`, `[{"not":[{"header":{"A":["{http.request.uri.path}"]}}]}]`, `[{"path_regexp":{"pattern":"^/a"}}]`,
+		`[{"vars":{"{http.request.uri.path}":["/a"]}}]`,
+	} {
+		if handlerWithMatchers(t, raw).quick != nil {
+			t.Errorf("%s is quick", raw)
+		}
+	}
+}
+
+// TestRedirectToReading: a redirect to a path that the definition applies to in another
+// reading sends clients in circles, too.
+func TestRedirectToReading(t *testing.T) {
+	setSecrets(t)
+	for to, circles := range map[string]bool{"/index.php/app/x": true, "/;/app/": true, "/sorry": false} {
+		_, err := tryLoad(t, siteFile("@m path /app/*\n"+autologin("@m", "redir "+to)+"test_backend"))
+		if (err != nil) != circles || err != nil && !strings.Contains(err.Error(), "in circles") {
+			t.Errorf("redir %s: %v", to, err)
+		}
+	}
+}
