@@ -333,9 +333,6 @@ type rehearsed struct {
 	gate routes.Gate
 }
 
-// CaddyModule returns the Caddy module information.
-func (g *rehearsed) CaddyModule() caddy.ModuleInfo { return new(Handler).CaddyModule() }
-
 func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	h, ok := g.gate.(*Handler)
 	if !ok || h.Role() == routes.Unguarded || h.Role() == routes.Definition && !slices.Contains(g.run.only, h) {
@@ -358,11 +355,6 @@ func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 type stub struct {
 	run *rehearsal
 	routes.Stub
-}
-
-// CaddyModule returns the Caddy module information.
-func (s *stub) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.stub", New: func() caddy.Module { return new(stub) }}
 }
 
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {

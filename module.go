@@ -292,6 +292,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return h.refusePath(w, r, h.app.enter(r, vars), next)
 		}
 	}
+	if entries := h.standingOf().entries; len(entries) > 0 {
+		if by := h.app.astray(w, r, vars, entries); by != nil {
+			return by.refusePath(w, r, h.app.enter(r, vars), next)
+		}
+		st, before = stateOf(vars)
+	}
 	if h.Guard {
 		if !before && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
 			h.app.cutProtected(r, h.app.enter(r, vars)) // an error before the routes: nobody judged the query
@@ -376,18 +382,24 @@ func (h *Handler) decide(st *state, v *verdict, unreadable error) result {
 // refusePath refuses a request of whose path nobody can say whether the definition applies
 // to it. With observe it only says so.
 func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
-	_, _ = st.read(r) // for the log, and for what is cut
-	v := verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
-	st.say(r, &v)
-	h.log(st, &v)
-	h.meter.pathRefusals.Inc()
+	v := h.pathVerdict(r, st)
 	if h.mode == observe {
-		h.meter.count(resultWouldRefuse, &v)
+		h.meter.count(resultWouldRefuse, v)
 		st.publish()
 		return next.ServeHTTP(w, r)
 	}
-	h.meter.count(resultRefused, &v)
-	return h.refuse(w, r, st, &v)
+	h.meter.count(resultRefused, v)
+	return h.refuse(w, r, st, v)
+}
+
+// pathVerdict says that the path is the reason, in log, placeholders and metrics.
+func (h *Handler) pathVerdict(r *http.Request, st *state) *verdict {
+	_, _ = st.read(r) // for the log, and for what is cut
+	v := &verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
+	st.say(r, v)
+	h.log(st, v)
+	h.meter.pathRefusals.Inc()
+	return v
 }
 
 // admit judges what surrounds a link whose signature is right.

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -48,20 +49,73 @@ func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[strin
 			return true, true, nil
 		}
 	}
-	return false, true, nil
+	return h.rewrittenInto(w, r, profile, h.matchers.AnyMatchWithError)
 }
 
 // accepts reports whether the definition's matcher accepts the reading. An error is no
 // reason to let a request pass unjudged.
 func (h *Handler) accepts(w http.ResponseWriter, r *http.Request, vars map[string]any, x *reading) bool {
-	var matched bool
-	var err error
 	if h.quick != nil {
-		matched, err = h.quick.match(r, x)
-	} else {
-		matched, err = h.matchers.AnyMatchWithError(x.on(w, r, vars))
+		matched, err := h.quick.match(r, x)
+		return matched || err != nil
 	}
+	return h.asks(w, r, vars, x, h.matchers.AnyMatchWithError)
+}
+
+// asks asks matchers about a request with the reading in place of its path. What earlier
+// handlers made of the path as sent, and a matcher reads, is made of the reading anew.
+func (h *Handler) asks(w http.ResponseWriter, r *http.Request, vars map[string]any, x *reading, match func(*http.Request) (bool, error)) bool {
+	var c *http.Request
+	if ahead := h.standingOf().ahead; ahead.Makes() {
+		var err error
+		if c, err = withURL(w, r, &url.URL{Path: x.path, RawQuery: r.URL.RawQuery}, ahead); err != nil {
+			return true
+		}
+	} else {
+		c = x.on(w, r, vars)
+	}
+	matched, err := match(c)
 	return matched || err != nil
+}
+
+// rewrittenInto reports whether what a rewrite behind the definition makes of the path,
+// or a reading of that, is one that match accepts. It reports that the path is not
+// readable where there are too many.
+func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile query.Profile, match func(*http.Request) (bool, error)) (matches, readable bool, err error) {
+	ahead := h.standingOf().ahead
+	if !ahead.Changes() {
+		return false, true, nil
+	}
+	urls, ok := ahead.Rewritten(r, func(u *url.URL) *http.Request {
+		c, err := withURL(w, r, u, ahead)
+		if err != nil {
+			return r // its matchers are asked about the path as sent
+		}
+		return c
+	})
+	if !ok {
+		return false, false, nil
+	}
+	for _, u := range urls {
+		paths, ok := targets.Read(profile, targets.Target{Path: u.EscapedPath(), Query: u.RawQuery, Host: r.Host})
+		if !ok {
+			return false, false, nil
+		}
+		candidates := []*url.URL{u}
+		for _, path := range paths {
+			candidates = append(candidates, &url.URL{Path: path, RawQuery: u.RawQuery})
+		}
+		for _, candidate := range candidates {
+			c, err := withURL(w, r, candidate, ahead)
+			if err != nil {
+				return true, true, nil //nolint:nilerr // an error is no reason to let a request pass unjudged
+			}
+			if matched, err := match(c); matched || err != nil {
+				return true, true, nil //nolint:nilerr // the same
+			}
+		}
+	}
+	return false, true, nil
 }
 
 // tooLong reports whether the path is beyond the bounds, before anything reads it. As it
@@ -174,14 +228,27 @@ func (x *reading) on(w http.ResponseWriter, r *http.Request, vars map[string]any
 // evaluated without touching the real one: its own replacer, its own vars, and the
 // values that other handlers put into the real replacer behind them.
 func withPath(w http.ResponseWriter, r *http.Request, path string) *http.Request {
+	c, _ := withURL(w, r, &url.URL{Path: path, RawQuery: r.URL.RawQuery}, nil)
+	return c
+}
+
+// withURL is withPath for another URL. What ahead makes of the path stands before the
+// values in the real replacer; its vars begin with those of the real request.
+func withURL(w http.ResponseWriter, r *http.Request, u *url.URL, ahead *routes.Ahead) (*http.Request, error) {
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	real, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 
 	c := r.WithContext(r.Context()) // shallow: headers of 60 KiB are not copied for each reading
-	c.URL = &url.URL{Path: path, RawQuery: r.URL.RawQuery}
+	target := *u
+	c.URL = &target
 	c.RequestURI = c.URL.RequestURI()
 	repl := caddy.NewReplacer()
 	c = caddyhttp.PrepareRequest(c, repl, w, server)
+	var err error
+	if ahead.Makes() {
+		maps.Copy(varsOf(c), varsOf(r))
+		err = ahead.Remake(w, c)
+	}
 	if real != nil {
 		repl.Map(func(key string) (any, bool) {
 			if strings.HasPrefix(key, "http.request.") {
@@ -190,5 +257,5 @@ func withPath(w http.ResponseWriter, r *http.Request, path string) *http.Request
 			return real.Get(key)
 		})
 	}
-	return c
+	return c, err
 }

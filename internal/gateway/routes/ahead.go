@@ -25,6 +25,13 @@ type remake struct {
 	way     chain
 }
 
+// Makes reports whether there is something to remake, and Changes whether there is a
+// rewrite. Of most definitions neither is true.
+func (a *Ahead) Makes() bool { return a != nil && len(a.remakes) > 0 }
+
+// Changes reports whether there is a rewrite; see [Ahead.Makes].
+func (a *Ahead) Changes() bool { return a != nil && len(a.changes) > 0 }
+
 // Remake runs them on a request for a reading of the path, which must be a copy with a
 // replacer and variables of its own.
 func (a *Ahead) Remake(w http.ResponseWriter, r *http.Request) error {

@@ -1,0 +1,61 @@
+package signedlink
+
+import (
+	"net/http"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+)
+
+// Definitions that are nested in other handlers judge what comes down to them by the path
+// as sent. `/index.php/app` goes to the `handle` of everything else, and Symfony routes it
+// as /app, which stands in the `handle` of the definition: nobody would judge it. So the
+// first guard or definition of the site asks the way to each nested definition about
+// every reading of the path, before Caddy chooses one.
+
+// astray deals with a request that a reading of its path leads to one of the definitions,
+// and its path as sent does not. It returns the definition that refuses the request, or
+// nil. With recognize the request goes on as nobody, without the parameters of that
+// definition; with observe that is only said.
+func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any, entries []*routes.Entry) *Handler {
+	for _, e := range entries {
+		h, ok := e.Gate.(*Handler)
+		if !ok {
+			continue
+		}
+		leads, readable := h.leadsInto(w, r, vars, e)
+		if !leads && readable {
+			continue
+		}
+		if reached, err := e.Reached(r); reached && err == nil {
+			continue // it judges the request itself, by every reading
+		}
+		switch {
+		case h.mode == require, h.mode == recognize && !readable:
+			return h
+		case h.mode == recognize:
+			st := a.enter(r, vars)
+			v := h.pathVerdict(r, st)
+			h.forwardNobody(r, st, v)
+			h.meter.count(resultAnonymous, v)
+		default:
+			h.meter.count(resultWouldRefuse, h.pathVerdict(r, a.enter(r, vars)))
+		}
+	}
+	return nil
+}
+
+// leadsInto reports whether a path of the request other than that as sent would come down
+// to the definition; and, if it cannot be read, that nobody can say.
+func (h *Handler) leadsInto(w http.ResponseWriter, r *http.Request, vars map[string]any, e *routes.Entry) (leads, readable bool) {
+	list, ok := readingsOf(r, vars, h.def.profile)
+	if !ok {
+		return false, false
+	}
+	for _, x := range list {
+		if h.asks(w, r, vars, x, e.Leads) {
+			return true, true
+		}
+	}
+	leads, readable, err := h.rewrittenInto(w, r, h.def.profile, e.Leads)
+	return leads || err != nil, readable
+}

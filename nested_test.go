@@ -1,0 +1,255 @@
+package signedlink
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestAttackNestedReading: a path that Caddy hands to the handle of everything else, and
+// that the backend reads as one below the nested definition (CVE-2020-5902's class, and
+// the front controllers of PHP).
+func TestAttackNestedReading(t *testing.T) {
+	setSecrets(t)
+	astray := []struct{ path, backends string }{
+		{"/app;x/login", "servlet strict"},
+		{"/x/..;/app/login", "servlet strict"},
+		{"/;x/app/login", "servlet strict"},
+		{"/index.php/app/login", "php strict"},
+		{"/index.phpapp/login", "php strict"},
+		{"//h/app/login", "php strict"},
+	}
+	for _, backend := range []string{"php", "servlet", "strict"} {
+		site := func(mode string) *site {
+			return loadSite(t, `signed_link guard
+			@app path /app /app/*
+			handle @app {
+				`+autologin(mode, "backend "+backend)+`
+				test_backend app
+			}
+			handle {
+				test_backend open
+			}
+			handle_errors {
+				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+			}`)
+		}
+		require, recognize, observe := site(""), site("recognize"), site("observe")
+		for _, tc := range astray {
+			if !strings.Contains(tc.backends, backend) {
+				continue
+			}
+			for _, query := range []string{"?user=mike", "?" + goodLink, ""} {
+				if a := require.get(tc.path + query); a.seen != nil || a.Body.String() != "ambiguous/path" || a.Code != http.StatusBadRequest {
+					t.Errorf("%s, require: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
+				}
+				a := recognize.get(tc.path+query, "X-Verified-User: mike")
+				if a.seen == nil || a.seen.Backend != "open" || a.seen.Headers["X-Verified-User"] != nil || strings.Contains(a.seen.URI+a.seen.OrigURI, "user=") {
+					t.Errorf("%s, recognize: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
+				}
+				a = observe.get(tc.path+query, "X-Verified-User: mike")
+				if a.seen == nil || a.seen.Backend != "open" || a.seen.Headers["X-Verified-User"] != nil || a.seen.URI != tc.path+query {
+					t.Errorf("%s, observe: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
+				}
+			}
+		}
+		for _, path := range []string{"/", "/other", "/other;jsessionid=1", "/a%20b", "/index.php/other", "/x//y"} {
+			if a := require.get(path + "?user=mike"); a.seen == nil || a.seen.Backend != "open" || a.seen.URI != path+"?user=mike" {
+				t.Errorf("%s: %s is an honest address of the rest: %d %s", backend, path, a.Code, a.Body)
+			}
+		}
+		for _, path := range []string{"/app", "/app/login", "/app/a%20b", "/app//x"} {
+			if a := require.get(path + "?" + goodLink); a.seen == nil || a.seen.Backend != "app" || a.header1(t, "X-Verified-User") != "jeff" {
+				t.Errorf("%s: %s with a link: %d %s", backend, path, a.Code, a.Body)
+			}
+			if a := require.get(path + "?user=mike"); a.seen != nil {
+				t.Errorf("%s: %s without one: %d %s", backend, path, a.Code, a.Body)
+			}
+		}
+	}
+}
+
+// TestAttackNestedGroup: of a group Caddy takes the first route that matches; a reading
+// that leads to an earlier one does not lead to the definition.
+func TestAttackNestedGroup(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	handle /app/static/* {
+		test_backend files
+	}
+	handle /app* {
+		`+autologin("", "backend servlet")+`
+		test_backend app
+	}
+	handle {
+		test_backend open
+	}`)
+	for path, want := range map[string]string{
+		"/app/static/a;b.css": "files", "/app/static/x": "files", "/o/..;/app/static/x": "open", "/o/..;/app/x": "", "/app/static/..;/x": "", "/app/static/..;/static/x": "files",
+	} {
+		a := s.get(path)
+		if got := a.seen; want == "" && got != nil || want != "" && (got == nil || got.Backend != want) {
+			t.Errorf("%s: %d %s, want %q", path, a.Code, a.Body, want)
+		}
+	}
+}
+
+// TestAttackBeforeDefinition: what stands before a definition, with another backend and
+// literal paths, takes `/public/..;/app`, which the definition's backend never sees; but
+// nobody here knows that the two are not one application.
+func TestAttackBeforeDefinition(t *testing.T) {
+	setSecrets(t)
+	s := load(t, `{
+		admin off
+		auto_https off
+	}
+	http:// {
+		signed_link guard
+		route {
+			reverse_proxy /public/* 127.0.0.1:1
+			@m path /app /app/*
+			`+strings.Replace(autologin("", "backend servlet"), "signed_link ", "signed_link @m ", 1)+`
+			reverse_proxy 127.0.0.1:2
+		}
+		handle_errors {
+			respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+		}
+	}`)
+	if a := s.get("/public/..;/app/x?user=mike"); a.Body.String() != "ambiguous/path" {
+		t.Errorf("a reading that leads past the proxy: %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/public/x"); a.Code != http.StatusBadGateway {
+		t.Errorf("the proxy: %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/app;x?user=mike"); a.Body.String() != "malformed/no_signature" && a.Body.String() != "missing/" {
+		t.Errorf("a reading that comes to the definition is judged there: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackRewriteBehind: what a rewrite behind the definition makes of a path is one
+// more reading: /v1/members is /members to the backend, which has never heard of /v1.
+func TestAttackRewriteBehind(t *testing.T) {
+	setSecrets(t)
+	for name, tc := range map[string]struct {
+		site   string
+		judged []string
+		open   []string
+	}{
+		"handle_path": {`handle_path /v1/* {
+				test_backend
+			}`, []string{"/v1/members", "/V1/members/x", "//v1/members", "/v1/members;x", "/v1//members", "/v1/x/..;/members", "/%76%31/members", "/v1/./members"}, []string{"/v1/other", "/v1/", "/v2/members", "/x/v1/members"}},
+		"strip_prefix": {`uri strip_prefix /old
+			test_backend`, []string{"/old/members", "/OLD/members/a"}, []string{"/old", "/old/x", "/older/members"}},
+		"strip_suffix": {`uri strip_suffix .html
+			test_backend`, []string{"/members.html"}, []string{"/other.html"}},
+		"replace": {`uri replace /alt /members
+			test_backend`, []string{"/alt", "/alt/x"}, []string{"/al/t"}},
+		"path_regexp": {`uri path_regexp ^/m([0-9]+)$ /members/$1
+			test_backend`, []string{"/m12"}, []string{"/m", "/mx"}},
+		"fixed": {`rewrite /home /members
+			test_backend`, []string{"/home"}, []string{"/hom", "/home/x", "/"}},
+		"with the path": {`rewrite /pre/* /members{uri}
+			test_backend`, []string{"/pre/x"}, []string{"/prex", "/pr"}},
+		"twice": {`handle_path /a/* {
+				uri strip_prefix /b
+				test_backend
+			}`, []string{"/a/members", "/a/b/members"}, []string{"/a/b/c", "/a/c"}},
+		"fixed in handle_path": {`handle_path /a/* {
+				rewrite /in /members
+				test_backend
+			}`, []string{"/a/in"}, []string{"/a/out"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rest := ""
+			if strings.HasPrefix(tc.site, "handle_path") {
+				rest = "\nhandle {\ntest_backend\n}"
+			}
+			s := loadSite(t, "@m path /members /members/*\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\n"+tc.site+rest)
+			for _, path := range tc.judged {
+				if a := s.get(path + "?user=mike"); a.seen != nil || a.Code != http.StatusUnauthorized && a.Code != http.StatusBadRequest {
+					t.Errorf("%s is a page of the definition: %d %s", path, a.Code, a.Body)
+				}
+				if a := s.get(path + "?" + goodLink); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+					t.Errorf("%s with a link: %d %s", path, a.Code, a.Body)
+				}
+			}
+			for _, path := range tc.open {
+				if a := s.get(path + "?user=mike"); a.seen == nil {
+					t.Errorf("%s is none: %d %s", path, a.Code, a.Body)
+				}
+			}
+		})
+	}
+}
+
+// TestAttackRewriteBeside: the same past a nested definition.
+func TestAttackRewriteBeside(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	handle_path /v1/* {
+		test_backend
+	}
+	handle /members* {
+		`+autologin("")+`
+		test_backend
+	}
+	handle {
+		test_backend
+	}`)
+	if a := s.get("/v1/members?user=mike"); a.seen != nil || a.Code != http.StatusBadRequest {
+		t.Errorf("past the definition: %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/v1/other?user=mike"); a.seen == nil {
+		t.Errorf("another page: %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/members?" + goodLink); a.seen == nil {
+		t.Errorf("the link: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackBlindMatcher: a matcher that reads what an earlier handler made of the path as
+// sent is blind to its readings, unless that is made anew.
+func TestAttackBlindMatcher(t *testing.T) {
+	setSecrets(t)
+	for name, site := range map[string]string{
+		"vars": `vars /app* area app
+			@m vars {http.vars.area} app`,
+		"vars by name": `vars /app* area app
+			@m vars area app`,
+		"map": `map {path} {area} {
+				~^/app app
+			}
+			@m expression {area} == 'app'`,
+		"map of map": `map {path} {zone} {
+				~^/app z
+			}
+			map {zone} {area} {
+				z app
+			}
+			@m vars {area} app`,
+		"vars of the path": `vars where {path}
+			@m vars_regexp where ^/app`,
+		"path":                   `@m path /app*`,
+		"path_regexp":            `@m path_regexp ^/app`,
+		"expression":             `@m expression path('/app*')`,
+		"expression on the path": `@m expression {path}.startsWith('/app')`,
+		"not":                    `@m not path_regexp ^/(?:open|public|static|x|index|)(?:/|\.|;|$)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := loadSite(t, site+"\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\ntest_backend")
+			for _, path := range []string{"/app/login", "/x/..;/app/login", "/static/..;/app/login", "/index.php/app/login"} {
+				if a := s.get(path + "?user=mike"); a.seen != nil {
+					t.Errorf("%s passes: %s", path, a.Body)
+				}
+				if a := s.get(path + "?" + goodLink); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+					t.Errorf("%s with a link: %d %s", path, a.Code, a.Body)
+				}
+			}
+			for _, path := range []string{"/open", "/open;x", "/index.php/open"} {
+				if a := s.get(path + "?user=mike"); a.seen == nil {
+					t.Errorf("%s is judged: %d %s", path, a.Code, a.Body)
+				}
+			}
+		})
+	}
+}
