@@ -9,6 +9,7 @@ package adversary
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -47,7 +48,7 @@ type Arrival struct {
 	FastCGI  bool
 	URI      string // as a proxy sends it
 	Original string // FastCGI's REQUEST_URI
-	Failed   bool   // an error route sent it
+	Failed   bool   // an error route of the server sent it
 	Header   http.Header
 }
 
@@ -111,6 +112,7 @@ func (g *Gateway) Sites() []*Site { return g.sites }
 // be forgotten.
 func (g *Gateway) Record() {
 	seen := make(map[uintptr]bool)
+	failed := false
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
 		switch v.Kind() {
@@ -121,8 +123,8 @@ func (g *Gateway) Record() {
 				return
 			}
 			seen[v.Pointer()] = true
-			if h, ok := v.Interface().(*reverseproxy.Handler); ok {
-				g.record(h)
+			if h, ok := reflect.TypeAssert[*reverseproxy.Handler](v); ok {
+				g.record(h, failed)
 				walk(reflect.ValueOf(h.HandleResponse))
 				return
 			}
@@ -148,13 +150,15 @@ func (g *Gateway) Record() {
 		walk(reflect.ValueOf(server.Routes))
 		walk(reflect.ValueOf(server.NamedRoutes))
 		if server.Errors != nil {
+			failed = true
 			walk(reflect.ValueOf(server.Errors.Routes))
 		}
+		failed = false
 	}
 }
 
-func (g *Gateway) record(h *reverseproxy.Handler) {
-	r := &recorder{gateway: g}
+func (g *Gateway) record(h *reverseproxy.Handler, failed bool) {
+	r := &recorder{gateway: g, failed: failed}
 	for _, upstream := range h.Upstreams {
 		r.dials = append(r.dials, upstream.Dial)
 	}
@@ -179,14 +183,14 @@ type recorder struct {
 	gateway *Gateway
 	dials   []string
 	fastCGI bool
+	failed  bool // in the server's error routes
 }
 
 func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
-	a := Arrival{Dials: r.dials, FastCGI: r.fastCGI, URI: request.URL.RequestURI(), Header: request.Header.Clone()}
+	a := Arrival{Dials: r.dials, FastCGI: r.fastCGI, Failed: r.failed, URI: request.URL.RequestURI(), Header: request.Header.Clone()}
 	if original, ok := request.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		a.Original = original.URL.RequestURI()
 	}
-	a.Failed = request.Context().Value(caddyhttp.ErrorCtxKey) != nil
 	r.gateway.arrivals = append(r.gateway.arrivals, a)
 	return &http.Response{
 		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -206,7 +210,18 @@ func (g *Gateway) Send(s *Site, target string, header http.Header) ([]Arrival, *
 	maps.Copy(r.Header, header)
 	g.arrivals = nil
 	w := httptest.NewRecorder()
-	server.ServeHTTP(w, r)
+	func() {
+		defer func() {
+			x := recover()
+			if err, ok := x.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				return // as net/http's server does it
+			}
+			if x != nil {
+				panic(x)
+			}
+		}()
+		server.ServeHTTP(w, r)
+	}()
 	return g.arrivals, w
 }
 
@@ -227,6 +242,13 @@ func (s *Site) Protects() bool { return len(s.protected) > 0 }
 
 // Guarded reports whether a guard or definition is in the site.
 func (s *Site) Guarded() bool { return s.guarded }
+
+// Protect adds paths, exact or with * at their ends, that must not be reached unverified.
+func (s *Site) Protect(patterns ...string) {
+	for _, p := range patterns {
+		s.protected = append(s.protected, pattern{text: p})
+	}
+}
 
 // First is a path below what the site protects, to which a genuine link leads.
 func (s *Site) First() string {
