@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
@@ -32,6 +33,7 @@ type App struct {
 	Rehearsal string `json:"rehearsal,omitempty"`
 
 	ctx       caddy.Context
+	logger    *zap.Logger
 	rehearsal bool
 
 	mu           sync.Mutex // while the configuration loads
@@ -61,6 +63,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the app.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
+	a.logger = ctx.Logger()
 	a.rehearsal = a.Rehearsal == rehearsalWord
 	a.progress = newProgress()
 	a.guarded = make(map[*caddyhttp.Server]bool)

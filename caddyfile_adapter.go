@@ -160,11 +160,12 @@ func (p *definitionParser) parse() error {
 		return nil
 	case len(args) == 1 && args[0] == "unguarded":
 		if p.handler.Mode != "" {
-			return d.Err("`signed_link unguarded` has no mode: it judges nothing")
+			return d.Err("`signed_link unguarded` has no mode, because it judges nothing; leave the mode out")
 		}
 		p.handler.Unguarded = true
+		bad := d.Err("`signed_link unguarded` has no options; leave the block out")
 		if d.NextBlock(0) {
-			return d.Err("`signed_link unguarded` has no options")
+			return bad
 		}
 		return nil
 	case len(args) > 2:

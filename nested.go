@@ -56,6 +56,9 @@ func (h *Handler) leadsInto(w http.ResponseWriter, r *http.Request, vars map[str
 			return true, true
 		}
 	}
+	if h.asksPlain(w, r, vars, e.Leads) {
+		return true, true
+	}
 	leads, readable, err := h.rewrittenInto(w, r, h.def.profile, e.Leads)
 	return leads || err != nil, readable
 }

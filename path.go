@@ -49,6 +49,9 @@ func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[strin
 			return true, true, nil
 		}
 	}
+	if h.quick == nil && h.asksPlain(w, r, vars, h.matchers.AnyMatchWithError) {
+		return true, true, nil
+	}
 	return h.rewrittenInto(w, r, profile, h.matchers.AnyMatchWithError)
 }
 
@@ -76,6 +79,13 @@ func (h *Handler) asks(w http.ResponseWriter, r *http.Request, vars map[string]a
 	}
 	matched, err := match(c)
 	return matched || err != nil
+}
+
+// asksPlain asks matchers about the path decoded once, spelled as a browser does: what
+// reads the path as sent, such as an expression on {uri}, takes `/%61pp` for another page
+// than /app, and no backend does.
+func (h *Handler) asksPlain(w http.ResponseWriter, r *http.Request, vars map[string]any, match func(*http.Request) (bool, error)) bool {
+	return r.URL.RawPath != "" && h.asks(w, r, vars, &reading{path: r.URL.Path}, match)
 }
 
 // rewrittenInto reports whether what a rewrite behind the definition makes of the path,

@@ -85,7 +85,7 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 			if f.IsNote() {
 				continue
 			}
-			a.ctx.Logger().Warn(f.Message, zap.String("code", f.Code), zap.String("origin", f.Where),
+			a.logger.Warn(f.Message, zap.String("code", f.Code), zap.String("origin", f.Where),
 				zap.String("cure", f.Cure), zap.String("page", routesPage(f.Code)))
 		}
 	}

@@ -21,7 +21,7 @@ func init() {
 // An "autologin" link such as `/autologin?user=jeff&key=31c940…`, whose key is the
 // md5 of user and secret, is four lines:
 //
-//	signed_link /autologin keyed_hash {file./etc/caddy/link.secret} {
+//	signed_link /autologin* keyed_hash {file./etc/caddy/link.secret} {
 //		algorithm md5
 //		message {query.user}{secret}
 //		signature {query.key}

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	maphandler "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 )
 
@@ -176,15 +177,15 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 	}
 	for i := from; i < len(s.steps); i++ {
 		step := &s.steps[i]
-		if step.kind != rewrites || step.place != onTheWay || !step.guarded || i == at {
+		h, leadsTo := rewriteOf(s, i)
+		if h == nil || step.place != onTheWay || !step.guarded || i == at {
 			continue
 		}
-		if !slices.ContainsFunc(s.behind(i), func(t target) bool {
+		if !slices.ContainsFunc(leadsTo, func(t target) bool {
 			return slices.ContainsFunc(behind, func(b target) bool { return t.same(b) >= unclear })
 		}) {
 			continue // it leads to another backend
 		}
-		h := step.handler.(*rewrite.Rewrite)
 		switch tries := step.chain.lookups(); {
 		case len(tries) > 0:
 			r.findLookups(s, step, g, patterns, literal, tries)
@@ -210,6 +211,21 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 		}
 		ahead.changes = append(ahead.changes, c)
 	}
+}
+
+// rewriteOf returns the rewrite of the step, if it has one that changes the path, and the
+// backends that get what it makes. A proxy may have one of its own.
+func rewriteOf(s *site, i int) (h *rewrite.Rewrite, leadsTo []target) {
+	switch handler := s.steps[i].handler.(type) {
+	case *rewrite.Rewrite:
+		h, leadsTo = handler, s.behind(i)
+	case *reverseproxy.Handler:
+		h, leadsTo = handler.Rewrite, []target{targetOf(&s.steps[i])}
+	}
+	if h == nil || !changesPath(h) {
+		return nil, nil
+	}
+	return h, leadsTo
 }
 
 func longest(words []string) (found string) {

@@ -1,9 +1,12 @@
 package routes
 
 import (
+	"encoding/json"
+	"fmt"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,11 +19,11 @@ import (
 // address is where a backend listens, in one spelling.
 type address string
 
-// addressOf returns the address of an upstream; not known where it is made for each
-// request.
+// addressOf returns the address of an upstream. It is not known where it is made for each
+// request; then it stands for itself.
 func addressOf(dial string) (a address, known bool) {
 	if strings.Contains(dial, "{") {
-		return "", false
+		return address(dial), false
 	}
 	network, err := caddy.ParseNetworkAddress(dial)
 	if err != nil {
@@ -131,6 +134,9 @@ type target struct {
 	unclear   bool // somewhere that is known for each request only
 }
 
+// scriptVariables are variables of FastCGI that say which script runs, and what with it.
+var scriptVariables = []string{"SCRIPT_FILENAME", "SCRIPT_NAME", "DOCUMENT_ROOT", "PATH_TRANSLATED", "PHP_VALUE", "PHP_ADMIN_VALUE"}
+
 func isFastCGI(h *reverseproxy.Handler) bool {
 	_, is := h.Transport.(*fastcgi.Transport)
 	return is
@@ -149,14 +155,21 @@ func targetOf(s *step) target {
 		if transport.Root != "{http.vars.root}" {
 			t.root = rootOf(transport.Root, true)
 		}
+		for name := range transport.EnvVars {
+			if slices.Contains(scriptVariables, name) {
+				t.root = root{} // another script runs than the one that is found
+			}
+		}
+	}
+	if proxy.DynamicUpstreams != nil {
+		if text, err := json.Marshal(proxy.DynamicUpstreams); err == nil {
+			t.addresses = append(t.addresses, address(fmt.Sprintf("dynamic %T %s", proxy.DynamicUpstreams, text)))
+		}
 	}
 	t.unclear = proxy.DynamicUpstreams != nil || len(proxy.DynamicUpstreamsRaw) > 0 || len(proxy.Upstreams) == 0
 	for _, upstream := range proxy.Upstreams {
 		a, known := addressOf(upstream.Dial)
-		if !known {
-			t.unclear = true
-			continue
-		}
+		t.unclear = t.unclear || !known
 		t.addresses = append(t.addresses, a)
 	}
 	return t
@@ -193,4 +206,25 @@ func (t target) same(other target) sameness {
 		result = max(result, unclear)
 	}
 	return result
+}
+
+// listensAt reports whether the site can be asked directly at the address, from outside of
+// this machine, too.
+func (s *site) listensAt(a address) bool {
+	host, port, err := net.SplitHostPort(string(a))
+	if err != nil || host != "localhost" {
+		return false
+	}
+	for _, text := range s.listen {
+		network, err := caddy.ParseNetworkAddress(text)
+		if err != nil || network.IsUnixNetwork() {
+			continue
+		}
+		everywhere := network.Host == "" || network.Host == "0.0.0.0" || network.Host == "::"
+		n, err := strconv.ParseUint(port, 10, 0)
+		if everywhere && err == nil && uint64(network.StartPort) <= n && n <= uint64(network.EndPort) {
+			return true
+		}
+	}
+	return false
 }

@@ -38,6 +38,9 @@ var Codes = []Code{
 	{"unguarded_site", Refused},
 	{"unguarded_way", Refused},
 	{"unknown_container", Refused},
+	{"endless_invoke", Refused},
+	{"shadowed_definition", Refused},
+	{"swallowed_refusal", Refused},
 	{"authorization_cut", Warned},
 	{"early_reader", Warned},
 	{"files_first", Warned},
@@ -46,7 +49,8 @@ var Codes = []Code{
 	{"php_lookup", Warned},
 	{"rewrite_unknown", Warned},
 	{"shared_pool", Warned},
-	{"exact_path", Noted},
+	{"backend_is_site", Warned},
+	{"exact_path", Warned},
 	{"two_identities", Noted},
 	{"unclear_backend", Noted},
 }
@@ -54,6 +58,21 @@ var Codes = []Code{
 // IsNote reports whether the finding is a note.
 func (f Finding) IsNote() bool {
 	return slices.ContainsFunc(Codes, func(c Code) bool { return c.Name == f.Code && c.Rank == Noted })
+}
+
+// findOwnSite says that the backend is a site of this Caddy that clients can ask directly.
+func (r *Report) findOwnSite(sites []*site, t target, g Gate) {
+	for _, s := range sites {
+		if t.fastCGI || s.firstGate() != nil || s.isOpen() || len(s.steps) == 0 {
+			continue
+		}
+		for _, a := range t.addresses {
+			if s.listensAt(a) {
+				r.find("backend_is_site", g.Where(), fmt.Sprintf("the backend of this one is %s of this Caddy, which listens on every address: whoever asks it there can write X-Verified-User", s.name()),
+					"write `bind 127.0.0.1` there, or `signed_link unguarded` if only this machine can reach it; a guard there would delete what this one sets")
+			}
+		}
+	}
 }
 
 // findMatchers says what a definition's matchers leave out.
@@ -203,7 +222,7 @@ func (r *Report) findSecondIdentity(s *site, first int) {
 		case step.kind == authenticates && step.place != onErrors:
 			r.find("two_identities", named.Where(), fmt.Sprintf("%s verifies links and has basic_auth (the handler authentication), too: a request can name two people", s.name()),
 				"say in the application which of them counts; {http.auth.user.id} and REMOTE_USER are the link's user where a link was verified")
-		case step.kind == passes:
+		case step.kind == passes || step.kind == backend:
 			for _, name := range setBy(step.handler) {
 				if named.Identity(name) {
 					r.find("two_identities", named.Where(), fmt.Sprintf("%s verifies links and sets %s, too: a request can name two people", s.name(), name),

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,20 +71,40 @@ func (r *Report) judgeUnguarded(s *site, gated bool) {
 	}
 }
 
-// judgePlaces refuses definitions that come too late.
+// judgePlaces refuses definitions that come too late, or whose refusals would go on.
 func (r *Report) judgePlaces(s *site) {
+	var any Gate
 	for i := range s.steps {
 		step := &s.steps[i]
 		g := step.gate()
-		if g == nil || g.Role() != Definition {
+		if g == nil {
+			continue
+		}
+		any = cmp.Or(any, g)
+		if step.swallow && step.place == onTheWay && g.Role() != Unguarded {
+			r.refuse("swallowed_refusal", g.Where(), "this stands in a subroute with error routes of its own, behind which a request that was refused goes on to the backend",
+				"move it out of that subroute, to the top of the site")
+		}
+		if g.Role() != Definition {
 			continue
 		}
 		switch step.place {
+		case onTheWay:
 		case onErrors:
 			r.refuse("late_definition", g.Where(), "this definition stands in handle_errors, which sees requests only that have failed already", cureTop)
 		case onResponse:
 			r.refuse("late_definition", g.Where(), "this definition stands in handle_response or intercept, which run when a backend has answered already", cureTop)
 		}
+	}
+	if any == nil {
+		return
+	}
+	for _, name := range s.loops {
+		r.refuse("endless_invoke", any.Where(), fmt.Sprintf("the named route %s of %s invokes itself, at once or through others, and Caddy would never come back from it", name, s.name()),
+			"take one of those invoke lines out")
+	}
+	if len(s.lost) > 0 {
+		r.refuse("late_definition", any.Where(), "a signed_link of "+s.name()+" stands in error routes of a subroute without routes, which Caddy does not load, and has answered nobody", cureTop)
 	}
 }
 
@@ -127,6 +148,9 @@ func (r *Report) judgeEarly(s *site, first, guarding int) (refused map[int]bool)
 // setBy are the request headers that the handler sets.
 func setBy(h caddyhttp.MiddlewareHandler) (names []string) {
 	ops, ok := h.(*headers.Handler)
+	if proxy, is := h.(*reverseproxy.Handler); is {
+		ops, ok = proxy.Headers, proxy.Headers != nil
+	}
 	if !ok || ops.Request == nil {
 		return nil
 	}
@@ -153,7 +177,7 @@ func (r *Report) judgeUncovered(s *site, first int, refused map[int]bool) {
 		}
 		for _, t := range covered {
 			if targetOf(step).same(t) >= unclear {
-				r.refuse("unguarded_way", s.steps[first].gate().Where(), fmt.Sprintf("%s of %s hands requests to the backend of this one and is not behind a guard, so a client can write X-Verified-User itself",
+				r.refuse("unguarded_way", s.steps[first].gate().Where(), fmt.Sprintf("%s of %s hands requests to the same backend as this one and is not behind a guard, so a client can write X-Verified-User itself",
 					step.what(), s.name()), cureGuard)
 				break
 			}
@@ -185,6 +209,7 @@ func (r *Report) judgeDefinition(s *site, at, guarding int, refused map[int]bool
 	if own, ok := pathSets(g.Matcher()); ok {
 		bounds = append(bounds, own)
 	}
+	r.judgeGroups(s, at)
 	behind := s.behind(at)
 	entry := &Entry{Gate: g, way: d.chain}
 	for i := range at {
@@ -226,6 +251,35 @@ func (r *Report) judgeDefinition(s *site, at, guarding int, refused map[int]bool
 	r.recordAhead(s, at, guarding, behind)
 	r.judgeAuthorization(s, at, bounds)
 	r.findMatchers(s, at)
+}
+
+// judgeGroups refuses a definition that is skipped by what its groups are taken by.
+func (r *Report) judgeGroups(s *site, at int) {
+	d := &s.steps[at]
+	g := d.gate()
+	bounds := d.chain.bounds()
+	if own, ok := pathSets(g.Matcher()); ok {
+		bounds = append(bounds, own)
+	}
+	for i, l := range d.chain {
+		if l.group == "" {
+			continue
+		}
+		for _, elder := range l.elder {
+			if covers(elder, bounds) {
+				r.refuse("shadowed_definition", g.Where(), "an earlier route of the same group takes every request of this definition, so that it is skipped: of several handle blocks the first that matches counts",
+					"move its handle before that one, or give both paths that do not overlap")
+				break
+			}
+		}
+		for _, use := range s.groups {
+			if use.name == l.group && use.list != l.list && use.at <= at && !use.chain.excludes(d.chain[:i+1]) && !use.chain.within(d.chain) {
+				r.refuse("shadowed_definition", g.Where(), fmt.Sprintf("another list of routes of %s, before this definition, has a group of the same name (%s), and Caddy skips the definition where one of those has matched: it numbers the handle blocks of named routes on their own",
+					s.name(), l.group), "write the definition at the top of the site, or before the invoke line")
+				break
+			}
+		}
+	}
 }
 
 // common is the part of its way that a step shares with the guard.
@@ -295,6 +349,9 @@ func (r *Report) judgeNeighbours(sites []*site) {
 		for _, t := range s.guardedTargets() {
 			protected = append(protected, guardedTarget{t, s, g})
 		}
+	}
+	for _, p := range protected {
+		r.findOwnSite(sites, p.target, p.gate)
 	}
 	for _, s := range sites {
 		if s.firstGate() != nil || s.isOpen() {

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -113,6 +114,39 @@ func allDisjoint(x, y []pattern) bool {
 		}
 	}
 	return true
+}
+
+// covers reports whether the matchers match every path of the bounds.
+func covers(sets caddyhttp.MatcherSets, bounds [][]pattern) bool {
+	if len(sets) == 0 {
+		return true
+	}
+	var all []pattern
+	for _, set := range sets {
+		if len(set) == 0 {
+			return true
+		}
+		if len(set) > 1 {
+			continue // it asks for more than a path
+		}
+		texts, is := pathsOf(set[0])
+		if slices.Contains(texts, "*") || slices.Contains(texts, "/*") {
+			return true
+		}
+		for _, text := range texts {
+			if p, ok := literal([]string{text}); is && ok {
+				all = append(all, p...)
+			}
+		}
+	}
+	return slices.ContainsFunc(bounds, func(patterns []pattern) bool {
+		for _, p := range patterns {
+			if !slices.ContainsFunc(all, func(a pattern) bool { return a.prefix && strings.HasPrefix(p.text, a.text) || a == p }) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // shown is which paths come down the chain, for people.

@@ -218,6 +218,19 @@ func (c chain) leads(r *http.Request) (bool, error) {
 	return true, nil
 }
 
+// within reports whether the chain is the upper part of the other.
+func (c chain) within(other chain) bool {
+	if len(c) > len(other) {
+		return false
+	}
+	for i := range c {
+		if c[i].list != other[i].list || c[i].index != other[i].index {
+			return false
+		}
+	}
+	return true
+}
+
 // excludes reports whether no request goes down both chains: they part in one group, of
 // which Caddy takes the first route that matches.
 func (c chain) excludes(other chain) bool {

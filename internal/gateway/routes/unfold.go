@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,7 +35,8 @@ type step struct {
 	chain   chain
 	place   place
 	whole   bool // every request of the site comes here that nothing before has answered
-	guarded bool // a gate runs on every request that comes here, here is where it stands
+	guarded bool // a gate runs on every request that comes here
+	swallow bool // what it refuses may go on
 	root    root // of files and scripts, here
 }
 
@@ -48,8 +50,21 @@ func (s *step) gate() Gate {
 type site struct {
 	server string
 	hosts  []string // none: all others
+	listen []string
 	steps  []step
-	met    map[Gate]bool
+	groups []groupUse
+	loops  []string // named routes that come back to themselves
+	lost   []string // routes that Caddy does not load, with a handler of signed_link in them
+}
+
+// groupUse is a route of a group, as it was met. Groups count for the whole request: of two
+// lists that name theirs alike, the routes of the second are skipped if one of the first
+// has matched. Caddy's adapter does so with named routes.
+type groupUse struct {
+	name  string
+	list  *caddyhttp.Route
+	chain chain
+	at    int // of the step that comes next
 }
 
 // name is the site for people.
@@ -64,14 +79,14 @@ func (s *site) name() string {
 // are those of the site without a host, and run before the sites behind them, too.
 func sitesOf(name string, server *caddyhttp.Server, report *Report) []*site {
 	var sites []*site
-	rest := &unfolding{site: &site{server: name}, server: server, report: report}
+	rest := &unfolding{site: &site{server: name, listen: server.Listen}, server: server, report: report}
 	for i := range server.Routes {
 		if !selectsSite(&server.Routes[i]) {
 			rest.route(server.Routes, i, true)
 			continue
 		}
-		own := &unfolding{site: &site{server: name, hosts: hostsOf(&server.Routes[i])}, server: server, report: report}
-		own.site.steps = slices.Clone(rest.site.steps)
+		own := &unfolding{site: &site{server: name, listen: server.Listen, hosts: hostsOf(&server.Routes[i])}, server: server, report: report}
+		own.site.steps, own.site.groups = slices.Clone(rest.site.steps), slices.Clone(rest.site.groups)
 		own.guarded, own.root = rest.guarded, rest.root
 		own.route(server.Routes, i, true)
 		if !server.Routes[i].Terminal {
@@ -155,6 +170,8 @@ type unfolding struct {
 	root    root
 	chain   chain
 	invoked []string // named routes that are under way
+
+	swallows int // subroutes with error routes, which let what was refused go on
 }
 
 // routes walks a list of routes in order. whole says whether every request of the site
@@ -172,6 +189,14 @@ func (u *unfolding) route(list caddyhttp.RouteList, i int, whole bool) {
 	here.chain = append(slices.Clip(u.chain), level{
 		list: &list[0], index: i, group: route.Group, matcher: route.MatcherSets, elder: elders(list, i),
 	})
+	if route.Group != "" {
+		u.site.groups = append(u.site.groups, groupUse{route.Group, &list[0], here.chain, len(u.site.steps)})
+	}
+	for _, text := range route.HandlersRaw {
+		if bytes.Contains(text, []byte(`"signed_link"`)) {
+			u.site.lost = append(u.site.lost, "a route")
+		}
+	}
 	for _, h := range route.Handlers {
 		here.handler(h, whole && (always || len(u.chain) == 0 && selectsSite(route)))
 	}
@@ -210,19 +235,27 @@ func (u *unfolding) handler(h caddyhttp.MiddlewareHandler, whole bool) {
 	}
 	u.root = u.root.after(h)
 	u.site.steps = append(u.site.steps, step{
-		handler: h, kind: kindOf(h), chain: u.chain, place: u.place, whole: whole && u.place == onTheWay, guarded: u.guarded, root: u.root,
+		handler: h, kind: kindOf(h), chain: u.chain, place: u.place, whole: whole && u.place == onTheWay, guarded: u.guarded, swallow: u.swallows > 0, root: u.root,
 	})
 	switch h := h.(type) {
 	case *caddyhttp.Subroute:
 		before := *u
+		if h.Errors != nil {
+			u.swallows++
+		}
 		u.routes(h.Routes, whole)
 		if h.Errors != nil {
+			u.swallows--
 			before.elsewhere(onErrors, h.Errors.Routes) // what failed may have seen none of them
 		}
 	case *caddyhttp.Invoke:
 		route := u.server.NamedRoutes[h.Name]
-		if route == nil || len(u.invoked) == maxDepth || slices.Contains(u.invoked, h.Name) {
-			return // Caddy answers with an error, or never
+		if route == nil {
+			return // Caddy answers with an error
+		}
+		if len(u.invoked) == maxDepth || slices.Contains(u.invoked, h.Name) {
+			u.site.loops = append(u.site.loops, h.Name)
+			return
 		}
 		u.invoked = append(slices.Clip(u.invoked), h.Name)
 		u.routes(caddyhttp.RouteList{*route}, whole)
