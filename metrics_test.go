@@ -279,7 +279,7 @@ func TestVerificationMetrics(t *testing.T) {
 
 	// The bounds of the path rule: each definition says so that comes to look, and observe
 	// lets the request go on. And the path rule of a guard.
-	for _, target := range []string{"/require" + strings.Repeat("/x", 5000), strings.Repeat("/x.php", 50)} {
+	for _, target := range []string{"/require" + strings.Repeat("/x", 5000), strings.Repeat("/x.php/y.php", 50)} {
 		before := series(t, ctx, "m_")
 		s.get(target)
 		if grown := increases(before, series(t, ctx, "m_")); grown["path_refusals_total m_require"] != 1 ||

@@ -103,6 +103,7 @@ var pathAttacks = []struct{ row, matcher, backend, target string }{
 	{"dots_as_names", "path /app /app/*", "php", "/app/..?@"},
 	{"dots_dropped", "path /app/login", "php", "/app/../login?@"},
 	{"folder_by_length", "path /shop/app/*", "php", "/aaaa/app/login/../../../shop/?@"},
+	{"folder_missed", "path /shop/app/*", "php", "/app/../shop/?@"},
 	{"decoded_again", "path /app /app/*", "php", "/%2561pp/login?@"},
 	{"rewritten_query", "path /app/login", "php", "/app/login%26x?@"},
 	{"rewritten_query", "path /app /app/*", "strict", "/x%26url=app/login?@"},
@@ -117,6 +118,7 @@ var pathAttacks = []struct{ row, matcher, backend, target string }{
 	{"script_rest", "not path /index.php*", "php", "/index.php/app/login?@"},
 	{"script_folder", "path /shop/app/*", "php", "/shop/index.php/app/login?@"},
 	{"script_folder", "path /shop/app/*", "strict", "/shop/index.phpapp/login?@"},
+	{"folder_twice", "path /shop/app/*", "php", "/shop/index.php/shopapp/login?@"},
 	{"nul_cut", "path /app", "php", "/index.php/app%00x?@"},
 }
 

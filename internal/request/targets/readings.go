@@ -2,6 +2,7 @@
 package targets
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -20,11 +21,11 @@ import (
 // program or proxy sends longer ones through: nginx and Apache admit 8 KiB of request line.
 const MaxPath = 8 << 10
 
-// MaxReadings is how many readings a path may have. Of 765 honest addresses, one has 36
-// (a script in a web archive, on a site with a port) and all others up to 13; hostile ones
-// with one trick have up to 19, and each further script in a path makes three. More is
-// nobody's link, but work for the matchers.
-const MaxReadings = 40
+// MaxReadings is how many readings a path may have. Of 765 honest addresses, one has up to
+// 54 (a script in a web archive, on a site with a port) and all others up to 17; hostile
+// ones with one trick have up to 25, and each further script in a path makes three or four.
+// More is nobody's link, but work for the matchers.
+const MaxReadings = 64
 
 // Target is what a request asks for, as it was sent.
 type Target struct {
@@ -64,8 +65,8 @@ type Row struct {
 // PHP, Symfony, Laravel, Slim, Apache, Tomcat and Jetty was run; the others were read.
 var Rows = []Row{
 	{"network_path", true, false, true, "PHP's parse_url, in countless small front controllers: //x/app and //x:80/app are /app, ///x is nothing", source, networkPath},
-	{"base_url", true, false, true, "CakePHP 2: of a path with :// in it, as many characters go as http://host has", source, baseURL},
-	{"query_path", true, false, true, "CodeIgniter 3 and 4: /?/app and /index.php?/app are /app", source, queryPath},
+	{"base_url", true, false, true, "CakePHP 2: of path and query with :// in the path, as many characters go as http://host has", source, baseURL},
+	{"query_path", true, false, true, "CodeIgniter 3 and 4: /?/app and /index.php?/app are /app, /shop/?/app is /shop/app", source, queryPath},
 	{"path_parameters", false, true, true, "Tomcat 9 and 10, Jetty 9.4: /app;x/ is /app, /x/..;/app is /app", parameter, withoutParameters},
 	{"dots_early_merged", true, true, true, "Apache 2.4: %2F is a letter when dots are resolved, // is one slash: /x%2F../app", early, dotsEarlyMerged},
 	{"dots_early", true, true, true, "RFC 3986, Jetty 9.4: the same, but // has an empty segment in it", early, dotsEarly},
@@ -75,12 +76,14 @@ var Rows = []Row{
 	{"dots_as_names", true, false, true, "Symfony, Laravel, Slim route REQUEST_URI as sent: /app/.. is below /app", dot, dotsAsNames},
 	{"dots_dropped", true, false, true, "CodeIgniter 3: empty segments and .. go, and take nothing along: /app/../login is /app/login", dot, dotsDropped},
 	{"folder_by_length", true, false, true, "Drupal 7, Joomla 3 in /shop: five characters of REQUEST_URI go, whatever they are: /a/../shop/", dot, folderByLength},
+	{"folder_missed", true, false, true, "Slim, CodeIgniter 3 in /shop: where REQUEST_URI does not begin with it, all of it is the route: /app/../shop", dot, folderMissed},
 	{"decoded_again", true, false, true, "Apache's RewriteRule ^(.*)$ index.php?url=$1 decodes, and PHP once more: /%2561pp is /app", again, decodedAgain},
 	{"rewritten_query", true, false, true, "the same RewriteRule: & begins another parameter: /app%26x, /x%26url=app", again, rewrittenQuery},
 	{"plus_is_blank", true, false, true, "Yii 2 and Drupal 7 decode paths as queries: /my+app is /my app", again, plusIsBlank},
 	{"script", true, false, true, "PHP-FPM, mod_php, Caddy's FastCGI: /autologin.php/x and /autologin.phpx.php run /autologin.php", script, scriptOf},
 	{"script_rest", true, false, true, "Symfony, Laravel, Slim, Yii 2, WordPress: /index.php/app and /index.phpapp are /app", script, restOf},
 	{"script_folder", true, false, true, "the same in a folder: /shop/index.php/app is the page /shop/app", script, folderOf},
+	{"folder_twice", true, false, true, "WordPress in /shop drops the folder once more: /shop/index.php/shopapp is /shop/app", script, folderTwice},
 	{"nul_cut", true, false, true, "PHP-FPM ends PATH_INFO and SCRIPT_NAME at a NUL: /index.php/app%00x is /app", end, nulCut},
 }
 
@@ -124,9 +127,10 @@ type reader struct {
 	chain    *[steps][]Row
 	target   Target
 	sent     string   // the path decoded once
+	spelled  []string // with dots done with
 	paths    []string // whose scripts were looked for
 	readings []string
-	bytes    int // looked at and copied, for the test of what it costs
+	work     int // bytes looked at and copied, for the test of what it costs
 }
 
 // full reports whether there are too many readings already, so that no more are made.
@@ -143,9 +147,9 @@ func (r *reader) rows(s step, in string, do func(path string)) {
 		if r.full() {
 			return
 		}
-		r.bytes += len(in)
+		r.work += len(in)
 		row.read(r, in, func(path string) {
-			r.bytes += len(path)
+			r.work += len(path)
 			do(path)
 		})
 	}
@@ -164,14 +168,17 @@ func (r *reader) read() []string {
 }
 
 // spell goes the part of the chain in which dots are done with.
-func (r *reader) spell(path string) { r.each(again, path, r.run) }
+func (r *reader) spell(path string) {
+	if path = rooted(path); r.full() || slices.Contains(r.spelled, path) {
+		return
+	}
+	r.spelled = append(r.spelled, path)
+	r.each(again, path, r.run)
+}
 
 // run looks for scripts in a path.
 func (r *reader) run(path string) {
-	if path == "" || path[0] != '/' {
-		path = "/" + path
-	}
-	if r.full() || slices.Contains(r.paths, path) {
+	if path = rooted(path); r.full() || slices.Contains(r.paths, path) {
 		return
 	}
 	r.paths = append(r.paths, path)
@@ -185,7 +192,7 @@ func (r *reader) add(path string) {
 }
 
 func (r *reader) decode(path string) string {
-	r.bytes += len(path)
+	r.work += len(path)
 	return unescape(path)
 }
 
@@ -230,56 +237,75 @@ func networkPath(r *reader, in string, out func(path string)) {
 		return
 	}
 	i := strings.IndexByte(rest, '/')
-	if i <= 0 || rest[0] == ':' {
+	if i <= 0 || rest[0] == ':' || rest[0] == '@' {
 		out("/") // parse_url returns false or null, which is the front page to most
-		return
 	}
-	out(rest[i:])
+	if i > 0 {
+		out(rest[i:])
+	}
 }
 
 // baseURL cuts off as many characters as the address of the site has, by http and https,
-// with and without the port and www.
+// with and without the port: what CakePHP makes of the request unless it is configured.
 func baseURL(r *reader, in string, out func(path string)) {
 	if !strings.Contains(in, "://") {
 		return
 	}
-	tried := make([]int, 0, 12)
+	folder := in // of an application that lives in one
+	if i := strings.IndexByte(in[1:], '/'); i >= 0 {
+		folder = in[:i+1]
+	}
+	put := func(path string) {
+		out(rooted(path))
+		if !strings.HasPrefix(path, folder+"/") {
+			out(folder + rooted(path))
+		}
+	}
+	tried := make([]int, 0, 4)
 	cut := func(host string) {
 		for _, scheme := range []string{"http://", "https://"} {
 			n := len(scheme) + len(host)
-			if n < len(in) && !slices.Contains(tried, n) {
-				tried = append(tried, n)
-				if in[n] == '/' {
-					out(in[n:])
-				} else {
-					out("/" + in[n:])
-				}
+			if slices.Contains(tried, n) {
+				continue
+			}
+			tried = append(tried, n)
+			switch {
+			case n < len(in):
+				put(in[n:])
+			case n > len(in) && n-len(in) <= len(r.target.Query): // in the middle of the query
+				path, _, _ := strings.Cut(r.target.Query[n-len(in)-1:], "?")
+				put(path)
 			}
 		}
 	}
 	cut(r.target.Host)
-	host := r.target.Host
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
-		cut(host)
-	}
-	if bare, www := strings.CutPrefix(host, "www."); www {
-		cut(bare)
-	} else {
-		cut("www." + host)
+	if i := strings.LastIndexByte(r.target.Host, ':'); i >= 0 && !strings.HasSuffix(r.target.Host, "]") {
+		cut(r.target.Host[:i])
 	}
 }
 
-// queryPath takes the query for the path, up to what begins another one.
-func queryPath(r *reader, _ string, out func(path string)) {
+// rooted puts a slash in front of a path that has none.
+func rooted(path string) string {
+	if path == "" || path[0] != '/' {
+		return "/" + path
+	}
+	return path
+}
+
+// queryPath takes the query for the path, up to what begins another one: of the site, or of
+// the folder in which the application lives.
+func queryPath(r *reader, in string, out func(path string)) {
 	if !strings.HasPrefix(r.target.Query, "/") {
 		return
 	}
 	q, _, _ := strings.Cut(r.target.Query, "?")
+	folder := strings.TrimRight(in, "/")
 	out(q)
+	out(folder + q)
 	// Kohana and others take the name of the first parameter
 	if i := strings.IndexAny(q, "&="); i >= 0 {
 		out(q[:i])
+		out(folder + q[:i])
 	}
 }
 
@@ -311,115 +337,164 @@ func backslash(r *reader, in string, out func(path string)) {
 }
 
 func dotsEarlyMerged(_ *reader, in string, out func(path string)) {
-	out(resolve(in, sentDots, true))
+	if resolved, is := resolve(in, true, true); is {
+		out(resolved)
+	}
 }
 
 func dotsEarly(_ *reader, in string, out func(path string)) {
-	out(resolve(in, sentDots, false))
+	if resolved, is := resolve(in, true, false); is {
+		out(resolved)
+	}
 }
 
 func dotsMerged(_ *reader, in string, out func(path string)) {
-	out(resolve(in, decodedDots, true))
+	if resolved, is := resolve(in, false, true); is {
+		out(resolved)
+	}
 }
 
 func dotsKept(_ *reader, in string, out func(path string)) {
-	out(resolve(in, decodedDots, false))
+	if resolved, is := resolve(in, false, false); is {
+		out(resolved)
+	}
 }
 
-// decodedDots returns how many dots a dot segment has, and 0 for any other.
-func decodedDots(segment string) int {
+// dots returns how many dots a dot segment has, and 0 for any other.
+func dots(segment string, encoded bool) int {
+	if encoded && len(segment) >= len("%2e") && len(segment) <= len("%2e%2e") {
+		segment = unescape(segment)
+	}
 	if segment == "." || segment == ".." {
 		return len(segment)
 	}
 	return 0
 }
 
-// sentDots is decodedDots for a segment that may be encoded.
-func sentDots(segment string) int {
-	if len(segment) > len("%2e%2e") {
-		return 0
-	}
-	return decodedDots(unescape(segment))
-}
-
 // resolve resolves the dot segments of a path, and keeps a slash at the end. With merge,
-// `//` is one slash.
-func resolve(path string, dots func(segment string) int, merge bool) string {
-	segments := strings.Split(path, "/")
-	kept := make([]string, 0, len(segments))
-	if len(segments) > 1 && segments[0] == "" {
-		segments = segments[1:] // before the first slash
+// `//` is one slash. It reports false for a path in which there is nothing to do.
+func resolve(path string, encoded, merge bool) (resolved string, is bool) {
+	if !strings.Contains(path, "/.") && (!merge || !strings.Contains(path, "//")) && (!encoded || !strings.Contains(path, "/%2")) {
+		return path, false
 	}
-	for i, s := range segments {
-		last := i == len(segments)-1
-		switch n := dots(s); {
-		case s == "":
+	kept := make([]byte, 0, len(path)) // segments, each with the slash before it
+	for rest, last := path[1:], false; !last; {
+		segment := rest
+		if i := strings.IndexByte(rest, '/'); i >= 0 {
+			segment, rest = rest[:i], rest[i+1:]
+		} else {
+			last = true
+		}
+		switch n := dots(segment, encoded); {
+		case segment == "":
 			if last || !merge {
-				kept = append(kept, "")
+				kept = append(kept, '/')
 			}
 		case n == 0:
-			kept = append(kept, s)
+			kept = append(append(kept, '/'), segment...)
 		default:
 			if n == 2 && len(kept) > 0 {
-				kept = kept[:len(kept)-1]
+				kept = kept[:bytes.LastIndexByte(kept, '/')]
 			}
 			if last {
-				kept = append(kept, "")
+				kept = append(kept, '/')
 			}
 		}
 	}
-	return "/" + strings.Join(kept, "/")
+	if len(kept) == 0 {
+		return "/", true
+	}
+	return string(kept), true
 }
 
 // dotsAsNames makes names of dot segments: a front controller routes REQUEST_URI as it
 // was sent, so that `/app/..` and `/app%2f..` are pages below /app to it, and the root
 // to Caddy's matchers.
-func dotsAsNames(r *reader, in string, out func(path string)) {
+func dotsAsNames(_ *reader, in string, out func(path string)) {
 	if strings.Contains(in, "/.") {
 		out(asNames(in))
 	}
 }
 
 func asNames(path string) string {
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		if s == "." || s == ".." {
-			segments[i] = "-"
+	named := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		named = append(named, path[i])
+		if path[i] != '/' {
+			continue
+		}
+		if n := leadingDots(path[i+1:]); n > 0 {
+			named = append(named, '-')
+			i += n
 		}
 	}
-	return strings.Join(segments, "/")
+	return string(named)
+}
+
+// leadingDots returns how many dots the dot segment has with which a path begins that has
+// no slash in front, and 0 if it begins with none.
+func leadingDots(path string) int {
+	for n := 2; n > 0; n-- {
+		if strings.HasPrefix(path, ".."[:n]) && (len(path) == n || path[n] == '/') {
+			return n
+		}
+	}
+	return 0
 }
 
 // dotsDropped drops the segments that lead up, and empty ones.
-func dotsDropped(r *reader, in string, out func(path string)) {
+func dotsDropped(_ *reader, in string, out func(path string)) {
 	if !strings.Contains(in, "/..") {
 		return
 	}
-	segments := strings.Split(in, "/")
-	out("/" + strings.Join(slices.DeleteFunc(segments, func(s string) bool { return s == "" || s == ".." }), "/"))
+	kept := make([]byte, 0, len(in))
+	for segment := range strings.SplitSeq(in, "/") {
+		if segment != "" && segment != ".." {
+			kept = append(append(kept, '/'), segment...)
+		}
+	}
+	out(rooted(string(kept)))
 }
 
 // folderByLength cuts as many characters off the path as the folder of the application
 // has, which is the folder that the resolved path begins with: of
-// `/a/app/x/../../../shop/` Drupal 7 in /shop routes `app/x/…`, where /shop/app/x is meant.
-func folderByLength(r *reader, in string, out func(path string)) {
+// `/aaaa/app/x/../../../shop/` Drupal 7 in /shop routes `app/x/…`, where /shop/app/x is meant.
+func folderByLength(_ *reader, in string, out func(path string)) {
+	eachFolder(in, func(folder string) {
+		if n := len(folder) + 1; len(in) > n {
+			out(folder + asNames("/"+in[n:]))
+		}
+	})
+}
+
+// folderMissed takes the whole path for the route of an application in such a folder.
+func folderMissed(_ *reader, in string, out func(path string)) {
+	eachFolder(in, func(folder string) { out(folder + asNames(in)) })
+}
+
+// eachFolder calls do with the first folders of a path when it is resolved, if it does not
+// begin with them as it is.
+func eachFolder(in string, do func(folder string)) {
 	if !strings.Contains(in, "/.") {
 		return
 	}
-	resolved := resolve(in, decodedDots, true)
-	for from := 1; ; {
-		i := strings.IndexByte(resolved[from:], '/')
-		if i < 0 || from > 1 && strings.Count(resolved[:from], "/") > maxFolders {
+	resolved, _ := resolve(in, false, true)
+	for from := 1; from < len(resolved); {
+		folder := resolved
+		if i := strings.IndexByte(resolved[from:], '/'); i >= 0 {
+			folder = resolved[:from+i]
+		}
+		if strings.Count(folder, "/") > maxFolders {
 			return
 		}
-		folder := resolved[:from+i]
-		if from += i + 1; len(in) > len(folder)+1 && !strings.HasPrefix(in, resolved[:from]) {
-			out(folder + asNames("/"+in[len(folder)+1:]))
+		from = len(folder) + 1
+		if rest, is := strings.CutPrefix(in, folder); !is || rest != "" && rest[0] != '/' {
+			do(folder)
 		}
 	}
 }
 
-// maxFolders is how deep an application may live for [folderByLength].
+// maxFolders is how deep an application may live for [eachFolder].
 const maxFolders = 2
 
 func decodedAgain(r *reader, in string, out func(path string)) {
@@ -441,7 +516,10 @@ func rewrittenQuery(r *reader, in string, out func(path string)) {
 			return
 		}
 		if _, value, has := strings.Cut(parameter, "="); has {
-			out(query.Unescape(value))
+			if strings.ContainsAny(value, "%+") {
+				value = query.Unescape(value)
+			}
+			out(value)
 		}
 	}
 }
@@ -457,34 +535,59 @@ func scriptOf(r *reader, in string, out func(path string)) {
 }
 
 func restOf(r *reader, in string, out func(path string)) {
-	eachScript(r, in, out, func(_, rest string) string { return rest })
+	eachScript(r, in, out, func(_, rest string) string { return rooted(rest) })
 }
 
-// folderOf puts what stands behind a script into the script's folder.
+// folderOf puts what stands behind a script into the script's folder, and into that of the
+// first script, whose name some remove wherever it stands.
 func folderOf(r *reader, in string, out func(path string)) {
+	first, has := "", false
 	eachScript(r, in, out, func(script, rest string) string {
-		return script[:strings.LastIndexByte(script, '/')] + rest
+		folder := script[:strings.LastIndexByte(script, '/')]
+		rest = rooted(rest)
+		if !has {
+			first, has = folder, true
+		} else if folder != first {
+			out(first + rest)
+		}
+		return folder + rest
+	})
+}
+
+// folderTwice is folderOf where what stands behind the script begins with the folder, with
+// a slash behind it or without.
+func folderTwice(r *reader, in string, out func(path string)) {
+	eachScript(r, in, out, func(script, rest string) string {
+		folder := script[:strings.LastIndexByte(script, '/')]
+		rest = rooted(rest)
+		if n := len(folder); n > 0 && len(rest) > n && strings.EqualFold(rest[:n], folder) {
+			return folder + rooted(rest[n:])
+		}
+		return folder + rest
 	})
 }
 
 // eachScript puts out what of makes of each script in the path, and of what stands behind
-// it, beginning with a slash.
+// it.
 func eachScript(r *reader, in string, out func(path string), of func(script, rest string) string) {
-	for i := range len(in) {
-		if in[i] != '.' {
-			continue
-		}
-		if r.full() {
-			return
-		}
+	for i := strings.IndexByte(in, '.'); i >= 0 && !r.full(); i = nextDot(in, i) {
 		for n := scriptEnd(in[i:]); n > 0; n = longerEnd(in[i:], n) {
-			rest := in[i+n:]
-			if rest[0] != '/' {
-				rest = "/" + rest
+			out(of(in[:i+n], in[i+n:]))
+			after := strings.TrimPrefix(in[i+n:], "/")
+			if leadingDots(after) == 2 {
+				out(of(in[:i+n], after[2:])) // CodeIgniter 3 drops dots when the script is gone
 			}
-			out(of(in[:i+n], rest))
 		}
 	}
+}
+
+// nextDot returns where the next dot stands behind i, or -1.
+func nextDot(in string, i int) int {
+	n := strings.IndexByte(in[i+1:], '.')
+	if n < 0 {
+		return -1
+	}
+	return i + 1 + n
 }
 
 // scriptEnd returns how long the ending of a script is with which p begins, if something
