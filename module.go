@@ -413,6 +413,9 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 	if refusal := h.def.admitBody(r, slices.Contains(h.def.bodies, st.request.Method)); !refusal.None() {
 		return refusal
 	}
+	if h.def.namesInPath(r.URL) {
+		return link.Refuse(link.Ambiguous, "lookalike")
+	}
 	if detail := st.rewritten(r, h.def, v); detail != "" {
 		return link.Refuse(link.Ambiguous, detail)
 	}

@@ -128,6 +128,25 @@ func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile 
 	return false, true, nil
 }
 
+// namesInPath reports whether the path has a protected parameter in it for a backend that
+// makes a query of the path: behind Apache's `RewriteRule ^(.*)$ index.php?url=$1` PHP has
+// user=mike of `/app/x%26user=mike`.
+func (d *definition) namesInPath(u *url.URL) bool {
+	if d.profile == query.Servlet {
+		return false
+	}
+	_, rest, has := strings.Cut(u.Path, "&")
+	if !has {
+		return false
+	}
+	for segment := range strings.SplitSeq(rest, "&") {
+		if _, spelling := d.names.Classify(segment); spelling != query.Other || d.coversAll && strings.Contains(segment, "=") {
+			return true
+		}
+	}
+	return false
+}
+
 // tooLong reports whether the path is beyond the bounds, before anything reads it. As it
 // was sent it has at most three bytes for each that is decoded.
 func tooLong(u *url.URL) bool {

@@ -1,6 +1,9 @@
 package signedlink
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -106,6 +109,7 @@ var pathAttacks = []struct{ row, matcher, backend, target string }{
 	{"folder_missed", "path /shop/app/*", "php", "/app/../shop/?@"},
 	{"decoded_again", "path /app /app/*", "php", "/%2561pp/login?@"},
 	{"rewritten_query", "path /app/login", "php", "/app/login%26x?@"},
+	{"rewritten_query", "path /app/login", "php", "/app/login%23x?@"},
 	{"rewritten_query", "path /app /app/*", "strict", "/x%26url=app/login?@"},
 	{"plus_is_blank", "path \"/my app/*\"", "php", "/my+app/login?@"},
 	{"script", "path /autologin.php /autologin.php/*", "php", "/autologin.phpfoo.php?@"},
@@ -153,6 +157,39 @@ func TestAttackReadingOfPath(t *testing.T) {
 	for _, row := range targets.Rows {
 		if !rows[row.Name] {
 			t.Errorf("no site is attacked by %s", row.Name)
+		}
+	}
+}
+
+// TestAttackParameterInPath: a RewriteRule puts the path into a query, where `&` begins
+// another parameter: behind `RewriteRule ^(.*)$ index.php?url=$1` PHP has user=mike of
+// `/app/x%26user=mike`, beside the header that names jeff.
+func TestAttackParameterInPath(t *testing.T) {
+	for _, tc := range []struct {
+		backend, path string
+		refused       bool
+	}{
+		{"php", "/app/x%26user=mike", true},
+		{"php", "/app/x&user=mike", true},
+		{"strict", "/app/x&a=b%26us%2565r=mike/y", true},
+		{"php", "/app/x&user[]=mike", true},
+		{"php", "/app/x%26key=x", true},
+		{"php", "/app/a&b=c", false},
+		{"php", "/app/a%2526user=mike", false},
+		{"servlet", "/app/x%26user=mike", false},
+	} {
+		for _, mode := range []string{"require", "recognize"} {
+			s := quietSite(t, "@m path /app /app/*\n"+autologin("@m "+mode, "backend "+tc.backend)+
+				"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
+			a := s.get(tc.path + "?" + goodLink)
+			switch {
+			case !tc.refused && (a.seen == nil || a.header1(t, "X-Verified-User") != "jeff"):
+				t.Errorf("%s %s %s: an honest link is refused: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
+			case tc.refused && mode == "require" && a.Body.String() != "ambiguous/lookalike":
+				t.Errorf("%s %s %s: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
+			case tc.refused && mode == "recognize" && (a.seen == nil || a.header1(t, "X-Verified-User") != ""):
+				t.Errorf("%s %s %s: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
+			}
 		}
 	}
 }
@@ -344,6 +381,20 @@ func TestRedirectToReading(t *testing.T) {
 		_, err := tryLoad(t, siteFile("@m path /app/*\n"+autologin("@m", "redir "+to)+"test_backend"))
 		if (err != nil) != circles || err != nil && !strings.Contains(err.Error(), "in circles") {
 			t.Errorf("redir %s: %v", to, err)
+		}
+	}
+}
+
+// TestAttackParameterInPathOfWholeQuery: the same, where a message covers the whole query
+// and names no parameter.
+func TestAttackParameterInPathOfWholeQuery(t *testing.T) {
+	s := quietSite(t, "signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {\nalgorithm hmac-sha256\nmessage {query}\nsignature {query.sig}\nuser {query.user}\n}\ntest_backend")
+	mac := hmac.New(sha256.New, []byte(autologinSecret))
+	mac.Write([]byte("user=jeff&a=1"))
+	link := "user=jeff&a=1&sig=" + hex.EncodeToString(mac.Sum(nil))
+	for path, passes := range map[string]bool{"/app/x": true, "/app/R&D": true, "/app/x%26b=2": false, "/app/x&user=mike": false} {
+		if a := s.get(path + "?" + link); (a.seen != nil) != passes {
+			t.Errorf("%s: %d %s", path, a.Code, a.Body)
 		}
 	}
 }

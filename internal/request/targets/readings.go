@@ -78,7 +78,7 @@ var Rows = []Row{
 	{"folder_by_length", true, false, true, "Drupal 7, Joomla 3 in /shop: five characters of REQUEST_URI go, whatever they are: /a/../shop/", dot, folderByLength},
 	{"folder_missed", true, false, true, "Slim, CodeIgniter 3 in /shop: where REQUEST_URI does not begin with it, all of it is the route: /app/../shop", dot, folderMissed},
 	{"decoded_again", true, false, true, "Apache's RewriteRule ^(.*)$ index.php?url=$1 decodes, and PHP once more: /%2561pp is /app", again, decodedAgain},
-	{"rewritten_query", true, false, true, "the same RewriteRule: & begins another parameter: /app%26x, /x%26url=app", again, rewrittenQuery},
+	{"rewritten_query", true, false, true, "the same RewriteRule: %23 ends the path, & begins another parameter: /app%23x, /app%26x, /x%26url=app", again, rewrittenQuery},
 	{"plus_is_blank", true, false, true, "Yii 2 and Drupal 7 decode paths as queries: /my+app is /my app", again, plusIsBlank},
 	{"script", true, false, true, "PHP-FPM, mod_php, Caddy's FastCGI: /autologin.php/x and /autologin.phpx.php run /autologin.php", script, scriptOf},
 	{"script_rest", true, false, true, "Symfony, Laravel, Slim, Yii 2, WordPress: /index.php/app and /index.phpapp are /app", script, restOf},
@@ -503,13 +503,14 @@ func decodedAgain(r *reader, in string, out func(path string)) {
 	}
 }
 
-// rewrittenQuery reads a path that a RewriteRule has put into a query: it ends at `&`,
-// and what stands behind `=` in a later parameter may take its place.
+// rewrittenQuery reads a path that a RewriteRule has put into a query: it ends at `#` and
+// at `&`, and what stands behind `=` in a later parameter may take its place.
 func rewrittenQuery(r *reader, in string, out func(path string)) {
-	first, rest, has := strings.Cut(in, "&")
-	if !has {
+	if !strings.ContainsAny(in, "&#") {
 		return
 	}
+	in, _, _ = strings.Cut(in, "#")
+	first, rest, _ := strings.Cut(in, "&")
 	out(query.Unescape(first))
 	for parameter := range strings.SplitSeq(rest, "&") {
 		if r.full() {

@@ -118,6 +118,8 @@ var attacks = map[string][]struct{ target, page string }{
 	"rewritten_query": {
 		{"/app/login%26x", "/app/login"},
 		{"/app/login&x", "/app/login"},
+		{"/app/login%23x", "/app/login"},
+		{"/x%26url=app/login%23&url=x", "/app/login"},
 		{"/x%26url=app/login", "/app/login"},
 		{"/x&a=b&url=%2561pp/login&c", "/app/login"},
 	},
