@@ -158,7 +158,7 @@ func (r *reader) rows(s step, in string, do func(path string)) {
 // read goes the whole chain.
 func (r *reader) read() []string {
 	r.sent = r.decode(r.target.Path)
-	r.each(source, r.target.Path, func(path string) {
+	r.each(source, rooted(r.target.Path), func(path string) {
 		r.each(parameter, path, func(path string) {
 			r.each(letter, r.decode(path), func(path string) { r.each(dot, path, r.spell) })
 			r.rows(early, path, func(path string) { r.spell(r.decode(path)) })
@@ -206,14 +206,17 @@ func unescape(path string) string {
 // Plain reports whether every reader reads the target alike.
 func Plain(profile query.Profile, t Target) bool {
 	php := profile != query.Servlet
-	if php && strings.HasPrefix(t.Query, "/") {
+	if t.Path == "*" {
+		return true // OPTIONS *
+	}
+	if t.Path == "" || t.Path[0] != '/' || php && strings.HasPrefix(t.Query, "/") {
 		return false
 	}
 	for i := range len(t.Path) {
 		switch t.Path[i] {
 		case ';', '%', '\\':
 			return false
-		case '+', '&':
+		case '+', '&', '#', 0:
 			if php {
 				return false
 			}

@@ -394,7 +394,7 @@ func FuzzRead(f *testing.F) {
 			if Plain(profile, tg) && path != "" && readings != nil {
 				t.Errorf("%s: the plain %q is read as %q", profile, path, readings)
 			}
-			if path == "" || len(path) > MaxPath || len(q) > MaxPath || len(host) > 255 {
+			if path == "" || path == "*" || len(path) > MaxPath || len(q) > MaxPath || len(host) > 255 {
 				continue
 			}
 			r := reader{chain: &chains[p], target: tg}
