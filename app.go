@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
 func init() {
@@ -43,13 +44,16 @@ type App struct {
 	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
 	progress     progress                   // of the servers' provisioning
 	report       *routes.Report             // of the last walk
-	told         bool                       // the findings of the walk were logged
+	logged       bool                       // the findings of the walk were
 	handlers     []*Handler                 // the definitions
 	guards       []*Handler
 	marker       []byte // a random key, under which secrets are compared
 	shared       bool   // what the schemes share was looked at
+	accepted     []accepted
 
-	warnedForwarded atomic.Bool // once is enough
+	cutsAlways      atomic.Bool   // a definition has `authorization cut always`
+	told            []atomic.Bool // which identity headers were deleted, by their place in the table
+	warnedForwarded atomic.Bool   // once is enough
 }
 
 // CaddyModule returns the Caddy module information.
@@ -68,6 +72,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.progress = newProgress()
 	a.guarded = make(map[*caddyhttp.Server]bool)
 	a.headers.Store(newWatched(nil))
+	a.told = make([]atomic.Bool, len(headers.Table))
 	a.definitions.Store(new([]*definition))
 	placeholders := []string{
 		placeholderPrefix + "user", placeholderPrefix + "key_id", placeholderPrefix + "scheme",
@@ -103,16 +108,20 @@ func (*App) Stop() error { return nil }
 
 // protect adds a definition, and the headers that it sets, to what every guard of
 // the configuration watches.
-func (a *App) protect(h *Handler, names []string) {
+func (a *App) protect(h *Handler, names []string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	headers := slices.Clone(a.headers.Load().outputs)
 	for _, name := range names {
-		if folded := foldHeader(name); !headers.protects(folded) {
-			headers = append(headers, folded)
+		for _, x := range a.accepted {
+			if headers.Fold(x.name) == headers.Fold(name) {
+				return x.conflict(h.Origin)
+			}
 		}
 	}
-	a.headers.Store(newWatched(headers))
+	a.headers.Store(a.headers.Load().with(names))
+	if h.authorization == alwaysCutAuthorization && h.mode != observe {
+		a.cutsAlways.Store(true)
+	}
 	a.handlers = append(a.handlers, h)
 	definitions := append(slices.Clone(*a.definitions.Load()), h.def)
 	a.definitions.Store(&definitions)
@@ -125,6 +134,7 @@ func (a *App) protect(h *Handler, names []string) {
 		}
 	}
 	a.placeholders.Store(&placeholders)
+	return nil
 }
 
 func (a *App) allDefinitions() []*definition { return *a.definitions.Load() }

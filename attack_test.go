@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -260,7 +261,7 @@ func TestAttackHeaderAlias(t *testing.T) {
 				t.Errorf("%s %s: X-Verified-User is %q, want %q", mode, target, got, want)
 			}
 			for name := range a.seen.Headers {
-				if strings.HasPrefix(foldHeader(name), protectedPrefix) && name != "X-Verified-User" && name != "X-Verified-Scheme" {
+				if headers.Protected(name) && name != "X-Verified-User" && name != "X-Verified-Scheme" {
 					t.Errorf("%s %s: the backend gets %s", mode, target, name)
 				}
 			}
@@ -268,25 +269,25 @@ func TestAttackHeaderAlias(t *testing.T) {
 	}
 }
 
-// TestAttackUnwatchedLength: a header that the guard passes over because of its length is
-// none that it would delete, however it is spelled.
-func TestAttackUnwatchedLength(t *testing.T) {
-	w := newWatched(headerNames{"x-account", "y-" + strings.Repeat("long-", 20) + "name"})
-	names := slices.Concat(w.outputs, rerouting, forwarded, overrideHeaders, headerNames{"connection", "trailer", "upgrade"})
-	for n := range 100 {
-		names = append(names, protectedPrefix+strings.Repeat("u", n))
+// TestAttackUnwatchedOutput: a header that some definition sets is watched in every
+// spelling, however long it is, and however many there are.
+func TestAttackUnwatchedOutput(t *testing.T) {
+	long := "y-" + strings.Repeat("long-", 20) + "name"
+	w := newWatched(nil).with([]string{"X-Account", long}).with([]string{"x-account", "X-Verified-Mailing", "Remote-User", "X-Acc"})
+	if want := []string{"x-account", long, "remote-user", "x-acc"}; !slices.Equal(w.outputs, want) {
+		t.Errorf("%q is watched, want %q", w.outputs, want)
 	}
-	for _, name := range names {
+	for _, name := range w.outputs {
 		for _, spelled := range []string{
 			name, strings.ToUpper(name), http.CanonicalHeaderKey(name), strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "-", "."),
 		} {
-			if !w.mayWatch(spelled) {
+			if !w.names.Has(spelled) {
 				t.Errorf("the guard passes over %q", spelled)
 			}
 		}
 	}
-	for _, name := range []string{"", "Cookie", "Accept", "User-Agent", "Upgrade-Insecure-Requests", "X-Verified"} {
-		if w.mayWatch(name) {
+	for _, name := range []string{"", "Cookie", "X-Accounts", "X-Ac", "Remote-Users"} {
+		if w.names.Has(name) {
 			t.Errorf("the guard looks at %q", name)
 		}
 	}
@@ -331,13 +332,15 @@ func TestAttackRerouting(t *testing.T) {
 	for _, mode := range []string{"require", "recognize", "observe"} {
 		s := refusedAs(t, "/app/* "+mode)
 		r := request(t, "GET", "/open", "", "X-Forwarded-Host: a")
-		for _, name := range append(rerouting, forwarded...) {
+		rows := append(headers.Each(headers.Rerouting), headers.Each(headers.Transport)...)
+		for _, row := range rows {
+			name := row.Name
 			r.Header[http.CanonicalHeaderKey(name)] = []string{"/app/x?user=admin"}
 			r.Header[strings.ReplaceAll(http.CanonicalHeaderKey(name), "-", "_")] = []string{"/app/x?user=admin"}
 		}
 		a := s.do(r)
 		for name := range a.seen.Headers {
-			if folded := foldHeader(name); rerouting.has(folded) || forwarded.has(folded) {
+			if row := headers.Lookup(name); row != nil && (row.Kind == headers.Rerouting || row.Kind == headers.Transport) {
 				t.Errorf("%s: the backend gets %s", mode, name)
 			}
 		}
@@ -637,7 +640,7 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 		t.Fatalf("%d %s", a.Code, a.Body)
 	}
 	for name := range a.seen.Headers {
-		if strings.HasPrefix(foldHeader(name), protectedPrefix) {
+		if headers.Protected(name) {
 			t.Errorf("the error route gets %s", name)
 		}
 	}

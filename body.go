@@ -34,9 +34,6 @@ var override = func() (m [3]*query.Names) {
 	return m
 }()
 
-// overrideHeaders, as folds, do the same (Symfony, Rails, Laravel, JAX-RS filters).
-var overrideHeaders = headerNames{"x-http-method-override", "x-http-method", "x-method-override"}
-
 // overridesMethod reports whether the query asks the backend's framework to take the
 // request for another method than the one that was judged: a mailed GET link would
 // delete. The guard looks for headers that do.

@@ -41,7 +41,7 @@ func init() {
 //		scheme <name> [<secret>] { <scheme option>... }
 //		<definition option>...
 //	}
-//	signed_link guard
+//	signed_link guard [{ accept <header>... }]
 //	signed_link unguarded
 //
 // Definition options:
@@ -57,6 +57,8 @@ func init() {
 //	redir           [<reason>...] <to>
 //	throttle        <failures> <window> { ipv4 <bits>  ipv6 <bits> }
 //	referrer_policy <policy>|off
+//	authorization   cut|keep|cut always
+//	cookies         cut <name>...|all
 //
 // Options of every scheme:
 //
@@ -138,7 +140,7 @@ type definitionParser struct {
 	scheme  *schemeParser // of the one-line form
 }
 
-var definitionOptions = []string{"mode", "missing", "backend", "methods", "strip", "unsigned", "request_header", "status", "redir", "throttle", "referrer_policy"}
+var definitionOptions = []string{"mode", "missing", "backend", "methods", "strip", "unsigned", "request_header", "status", "redir", "throttle", "referrer_policy", "authorization", "cookies"}
 
 func (p *definitionParser) parse() error {
 	d := p.d
@@ -154,10 +156,7 @@ func (p *definitionParser) parse() error {
 			return d.Err("a guard has no mode: it runs in every one")
 		}
 		p.handler.Guard = true
-		if d.NextBlock(0) {
-			return d.Err("a guard has no options")
-		}
-		return nil
+		return p.guard()
 	case len(args) == 1 && args[0] == "unguarded":
 		if p.handler.Mode != "" {
 			return d.Err("`signed_link unguarded` has no mode, because it judges nothing; leave the mode out")
@@ -187,6 +186,24 @@ func (p *definitionParser) parse() error {
 	}
 	if len(p.handler.Schemes) == 0 {
 		return d.Err("there is no scheme; write `signed_link [<matcher>] akid {env.AKID_SECRET}`, for instance, or lines `scheme <name>` in the block")
+	}
+	return nil
+}
+
+// guard reads the block of a guard.
+func (p *definitionParser) guard() error {
+	d := p.d
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() != "accept" {
+			return d.Errf("a guard has no option %q; it has accept, for the identity headers of a gateway in front", link.Shown(d.Val()))
+		}
+		if err := p.seen.Once(d); err != nil {
+			return err
+		}
+		var err error
+		if p.handler.Accept, err = block.Args(d, 1, 0, "accept <header>..."); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -267,6 +284,10 @@ func (p *definitionParser) option() error {
 				err = d.WrapErr(bad)
 			}
 		}
+	case "authorization":
+		err = p.authorization()
+	case "cookies":
+		err = p.cookies()
 	default:
 		if p.scheme == nil {
 			return block.Unknown(d, append([]string{"scheme"}, definitionOptions...))
@@ -274,6 +295,36 @@ func (p *definitionParser) option() error {
 		return p.scheme.option(d)
 	}
 	return err
+}
+
+func (p *definitionParser) authorization() error {
+	args, err := block.Args(p.d, 1, 2, "authorization cut|keep|cut always")
+	if err != nil {
+		return err
+	}
+	p.handler.Authorization = strings.Join(args, " ")
+	if !slices.Contains(authorizationNames, p.handler.Authorization) {
+		return p.d.Errf("authorization %s: write one of %s", link.Shown(p.handler.Authorization), strings.Join(authorizationNames, ", "))
+	}
+	return nil
+}
+
+func (p *definitionParser) cookies() error {
+	args, err := block.Args(p.d, 2, 0, "cookies cut <name>...` or `cookies cut all")
+	switch {
+	case err != nil:
+		return err
+	case args[0] != "cut":
+		return p.d.Errf("cookies %s: write `cookies cut <name>...` or `cookies cut all`", link.Shown(args[0]))
+	}
+	p.handler.Cookies = &Cookies{Cut: args[1:]}
+	if slices.Contains(args[1:], "all") {
+		if len(args) > 2 {
+			return p.d.Err("cookies cut: all is every cookie, so it stands alone")
+		}
+		p.handler.Cookies = &Cookies{CutAll: true}
+	}
+	return nil
 }
 
 func (p *definitionParser) status() error {

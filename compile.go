@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -66,7 +67,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.statuses = defaultStatuses
 		h.label = "guard"
 		h.meter = h.newMeter()
-		return nil
+		return h.compileAccept()
+	}
+	if len(h.Accept) > 0 {
+		return h.errorf("accept: only a guard takes it, because the first of a request deletes these headers; "+
+			"write `signed_link guard { accept %s }` before this definition", strings.Join(h.Accept, " "))
 	}
 	if err := h.compileOptions(); err != nil {
 		return h.errorf("%w", err)
@@ -86,17 +91,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.def, err = h.compile(ctx); err != nil {
 		return h.errorf("%w", err)
 	}
+	if err := h.compileCookies(); err != nil {
+		return h.errorf("%w", err)
+	}
 	names := make([]string, 0, len(h.def.schemes))
-	var headers []string
 	for _, s := range h.def.schemes {
 		names = append(names, s.name)
-		for _, o := range s.outputs {
-			headers = append(headers, o.header)
-		}
 	}
 	h.label = strings.Join(names, ",")
 	h.meter = h.newMeter()
-	h.app.protect(h, headers)
+	if err := h.app.protect(h, h.def.outputs()); err != nil {
+		return h.errorf("%w", err)
+	}
 	for _, s := range h.def.schemes {
 		h.warn(s, s.findings)
 	}
@@ -143,6 +149,8 @@ var (
 	stripNames    = []string{"signature", "signed", "none"}
 	unsignedNames = []string{"keep", "strip"}
 	backendNames  = []string{"strict", "php", "servlet"}
+
+	authorizationNames = []string{"cut", "keep", "cut always"}
 )
 
 func (h *Handler) compileOptions() error {
@@ -163,6 +171,11 @@ func (h *Handler) compileOptions() error {
 		return err
 	}
 	if h.cutUnsigned, err = choose("unsigned", h.Unsigned, unsignedNames, []bool{false, true}); err != nil {
+		return err
+	}
+	h.authorization, err = choose("authorization", h.Authorization, authorizationNames,
+		[]authorization{cutAuthorization, keepAuthorization, alwaysCutAuthorization})
+	if err != nil {
 		return err
 	}
 	for i, m := range h.Methods {
@@ -503,7 +516,7 @@ func (h *Handler) compileOutputs(s *scheme) error {
 	seen := make(map[string]bool)
 	for _, x := range s.description.Headers {
 		// One that a scheme of another module brings must not be the identity, either.
-		if err := checkOutput(x.Header); err != nil {
+		if err := headers.CheckOutput(x.Header); err != nil {
 			return fmt.Errorf("the headers of the scheme: %w", err)
 		}
 		name := http.CanonicalHeaderKey(x.Header)
@@ -515,11 +528,11 @@ func (h *Handler) compileOutputs(s *scheme) error {
 		if err != nil {
 			return err
 		}
-		s.outputs = append(s.outputs, output{name, t})
+		s.outputs = append(s.outputs, output{name, t, false})
 	}
 	clear(seen)
 	for _, x := range h.RequestHeaders {
-		if err := checkOutput(x.Name); err != nil {
+		if err := headers.CheckOutput(x.Name); err != nil {
 			return fmt.Errorf("request_header %w", err)
 		}
 		name := http.CanonicalHeaderKey(x.Name)
@@ -535,31 +548,7 @@ func (h *Handler) compileOutputs(s *scheme) error {
 			return fmt.Errorf("request_header %s: %w", x.Name, err)
 		}
 		s.outputs = slices.DeleteFunc(s.outputs, func(o output) bool { return o.header == name })
-		s.outputs = append(s.outputs, output{name, t})
-	}
-	return nil
-}
-
-// checkOutput refuses headers that mean something to proxies and servers themselves,
-// and names that some backend files under another one.
-func checkOutput(name string) error {
-	folded := foldHeader(name)
-	if folded != strings.ToLower(name) || strings.Trim(name, "-") != name || name == "" || len(name) > 64 {
-		return fmt.Errorf("%q: a name is made of letters, digits and hyphens", name)
-	}
-	for _, prefix := range []string{"content-", "proxy-", "sec-", "access-control-", "if-", "x-forwarded-", "x-http-method"} {
-		if strings.HasPrefix(folded, prefix) {
-			return fmt.Errorf("%s: headers that begin with %s have a meaning of their own; choose a name such as X-Verified-Account", name, prefix)
-		}
-	}
-	reserved := []string{
-		"accept", "accept-encoding", "authorization", "cache-control", "connection", "cookie", "date", "expect", "forwarded", "host",
-		"http2-settings", "keep-alive", "proxy", "range", "referer", "origin", "set-cookie", "te", "trailer", "transfer-encoding",
-		"upgrade", "via", "x-original-url", "x-rewrite-url", "x-method-override",
-		strings.ToLower(headerUser), strings.ToLower(headerScheme), strings.ToLower(headerKeyID),
-	}
-	if slices.Contains(reserved, folded) {
-		return fmt.Errorf("%s: this header has a meaning of its own; choose a name such as X-Verified-Account", name)
+		s.outputs = append(s.outputs, output{name, t, true})
 	}
 	return nil
 }

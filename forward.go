@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -27,12 +28,15 @@ type state struct {
 
 	query      string // the query as the last handler left it
 	headers    []header
-	valid      *verdict // the first definition that verified
-	last       *verdict // the last that had something to say
-	verifiedBy []string // names of the schemes that verified, for the matcher
-	required   bool     // a definition that requires a link verified one
+	valid      *verdict   // the one link that speaks: the first that named a user, or the first that verified
+	verified   []*verdict // all that verified, in written order
+	disputed   bool       // two links named two users, so that no further one can name any
+	last       *verdict   // the last that had something to say
+	verifiedBy []string   // names of the schemes that verified, for the matcher
+	required   bool       // a definition that requires a link verified one
 	cookiesCut int
 	shadowed   []string     // placeholders that must be published; see [bystander]
+	cleaned    http.Header  // what the guard has cleaned
 	answer     answerWriter // of the first definition that verified
 
 	// The memory of the above, for the first definition that matches.
@@ -40,6 +44,7 @@ type state struct {
 	firstTaken  bool
 	fewValues   [4]string
 	fewVerified [1]string
+	fewVerdicts [2]*verdict
 	original    originalContext
 }
 
@@ -53,7 +58,7 @@ func (*state) String() string { return "" }
 // most requests of a site, which shall cost no memory. Their placeholders are empty, and
 // the function that says so belongs to no request. Caddy asks it before any that comes
 // later, so a definition that does match publishes its placeholders one by one.
-type bystander struct{}
+type bystander struct{ cleaned http.Header }
 
 // String keeps the bystander out of logs that print all vars.
 func (bystander) String() string { return "" }
@@ -86,7 +91,11 @@ func (a *App) enter(r *http.Request, vars map[string]any) *state {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		st.query = original.URL.RawQuery // what was changed since is a rewrite
 	}
-	st.verifiedBy = st.fewVerified[:0]
+	st.verifiedBy, st.verified = st.fewVerified[:0], st.fewVerdicts[:0]
+	st.cleaned = r.Header
+	if b, ok := vars[stateKey].(bystander); ok {
+		st.cleaned = b.cleaned
+	}
 	if vars != nil {
 		vars[stateKey] = st
 	}
@@ -105,7 +114,7 @@ func standBy(r *http.Request, vars map[string]any) {
 	if _, before := stateOf(vars); before || vars == nil {
 		return
 	}
-	vars[stateKey] = bystander{}
+	vars[stateKey] = bystander{r.Header}
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(silent)
 	}
@@ -259,9 +268,9 @@ func (st *state) rewritten(r *http.Request, d *definition, v *verdict) string {
 }
 
 // namesOtherUser reports whether an earlier definition verified another user on
-// this request.
+// this request, or two did, so that nobody can say which of them is right.
 func (st *state) namesOtherUser(v *verdict) bool {
-	return st.valid != nil && st.valid.scheme.user != nil && v.scheme.user != nil && st.valid.user != v.user
+	return v.scheme.user != nil && (st.disputed || st.valid != nil && st.valid.scheme.user != nil && st.valid.user != v.user)
 }
 
 // conflict reports whether v is the refusal of a second user.
@@ -278,22 +287,21 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 		shadows.sent = st.request.Query.NameSet(query.PHP, v.scheme.ignore.Match)
 	}
 	h.meter.cookiesCut.Add(st.cutCookies(r, shadows))
-	dropUpgrade(r)
+	h.cutSessions(r, st)
+	headers.DropUpgrade(r.Header)
 	dropUndeclaredBody(r)
 	st.required = st.required || h.mode == require
-	st.setHeaders(r, v.headers)
 	st.verifiedBy = append(st.verifiedBy, v.scheme.name)
-	if st.valid != nil {
-		return // the first definition speaks; this one agrees with it
+	// Caddy asks for what was set before it asks us: only where there is something, or
+	// where it does not ask us, must this be set, too.
+	set := st.shadowed != nil
+	if st.repl != nil && !set {
+		earlier, _ := st.repl.Get(authUserPlaceholder)
+		set = earlier != ""
 	}
-	if st.repl != nil && v.scheme.user != nil {
-		// Caddy asks for what was set before it asks us: only where there is something, or
-		// where it does not ask us, must this be set, too.
-		if earlier, _ := st.repl.Get(authUserPlaceholder); earlier != "" || st.shadowed != nil {
-			st.repl.Set(authUserPlaceholder, v.user)
-		}
+	if st.hear(r, v) && v.scheme.user != nil && set && st.repl != nil {
+		st.repl.Set(authUserPlaceholder, v.user)
 	}
-	st.valid = v
 }
 
 // authUserPlaceholder is Caddy's own name for the authenticated user: the access
@@ -302,6 +310,9 @@ const authUserPlaceholder = "http.auth.user.id"
 
 // cutsVerified reports whether a segment is cut out of a request that s verified.
 func (h *Handler) cutsVerified(s *scheme, segment string) bool {
+	if h.sessions.inQuery(segment) {
+		return true
+	}
 	i, spelling := h.def.names.Classify(segment)
 	known := spelling != query.Other
 	if h.strip == stripSignature && !h.cutUnsigned {
@@ -339,6 +350,7 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 	h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
 	if st.conflict(v) {
 		st.forget(r)
+		st.disputed = true
 	}
 }
 
@@ -350,28 +362,63 @@ func (st *state) forget(r *http.Request) {
 	if st.valid != nil && st.repl != nil {
 		st.repl.Delete(authUserPlaceholder)
 	}
-	st.headers, st.valid, st.verifiedBy, st.required = nil, nil, nil, false
+	st.headers, st.valid, st.verified, st.verifiedBy, st.required = nil, nil, nil, nil, false
 	st.publish()
 }
 
-// setHeaders sets each header to exactly one value, and remembers it, so that the guard
-// of a later definition spares it. What an earlier definition set stays.
-func (st *state) setHeaders(r *http.Request, headers []header) {
-	if len(st.headers) == 0 {
-		st.headers = slices.Clip(headers)
-		for i, x := range headers {
-			if i >= len(st.fewValues) {
-				r.Header[x.name] = []string{x.value}
-				continue
+// hear adds a link that verified, and reports whether it is the one that speaks. One link
+// speaks for all: the first that named a user, or the first that verified if none did. All
+// that says who, by which scheme, under which key and from which mailing comes from it,
+// for a user of one link with the mailing of another would be somebody whom nobody
+// signed. What the operator wants to know of the others is a request_header of theirs.
+func (st *state) hear(r *http.Request, v *verdict) bool {
+	st.verified = append(st.verified, v)
+	if st.valid == nil {
+		st.valid = v
+		st.setHeaders(r, v.headers)
+		return true
+	}
+	speaks := st.valid.scheme.user == nil && v.scheme.user != nil
+	if speaks {
+		st.valid = v
+	}
+	all := slices.Clone(st.valid.headers)
+	for _, other := range st.verified {
+		for _, x := range other.headers {
+			if x.requested && !slices.ContainsFunc(all, func(y header) bool { return y.name == x.name }) {
+				all = append(all, x)
 			}
-			st.fewValues[i] = x.value
-			r.Header[x.name] = st.fewValues[i : i+1 : i+1]
 		}
-		return
+	}
+	st.changeHeaders(r, all)
+	return speaks
+}
+
+// setHeaders sets each header to exactly one value, and remembers it, so that the guard
+// of a later definition spares it.
+func (st *state) setHeaders(r *http.Request, headers []header) {
+	st.headers = slices.Clip(headers)
+	for i, x := range headers {
+		if i >= len(st.fewValues) {
+			r.Header[x.name] = []string{x.value}
+			continue
+		}
+		st.fewValues[i] = x.value
+		r.Header[x.name] = st.fewValues[i : i+1 : i+1]
+	}
+}
+
+// changeHeaders puts others in place of the headers that were set.
+func (st *state) changeHeaders(r *http.Request, headers []header) {
+	was := st.headers
+	st.headers = headers
+	for _, x := range was {
+		if st.value(x.name) == "" {
+			delete(r.Header, x.name)
+		}
 	}
 	for _, x := range headers {
-		if st.value(x.name) == "" {
-			st.headers = append(st.headers, x)
+		if !slices.Contains(was, x) {
 			r.Header[x.name] = []string{x.value}
 		}
 	}
@@ -399,8 +446,11 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	for _, d := range h.app.allDefinitions() {
 		h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
 	}
+	if h.authorization != keepAuthorization || h.app.cutsAlways.Load() {
+		headers.CutCredentials(r.Header)
+	}
 	dropBody(r)
-	dropUpgrade(r)
+	headers.DropUpgrade(r.Header)
 	if !plainTarget(r.URL) {
 		st.dropTarget(r)
 	}
@@ -634,16 +684,6 @@ func (s *shadows) cut(line string) (string, int) {
 		return line, 0
 	}
 	return strings.TrimLeft(strings.Join(kept, ";"), " "), n
-}
-
-// dropUpgrade keeps a request with an identity from becoming a tunnel: what follows
-// in it was never verified, and a 101 that names h2c would let whole requests pass.
-func dropUpgrade(r *http.Request) {
-	delete(r.Header, "Upgrade")
-	delete(r.Header, "Http2-Settings")
-	filterConnection(r.Header, func(token string) bool {
-		return strings.EqualFold(token, "upgrade") || strings.EqualFold(token, "http2-settings")
-	})
 }
 
 // dropBody makes the request one without a body.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -77,7 +78,7 @@ func FuzzGateway(f *testing.F) {
 			return // refused
 		}
 		for name, values := range got.Headers {
-			if strings.HasPrefix(foldHeader(name), protectedPrefix) && name != headerUser && name != headerScheme {
+			if headers.Protected(name) && name != headerUser && name != headerScheme {
 				t.Errorf("the backend gets %s", name)
 			}
 			if name == headerUser && (len(values) != 1 || values[0] != "jeff" || !strings.Contains(rawQuery, good)) {

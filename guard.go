@@ -2,12 +2,14 @@ package signedlink
 
 import (
 	"net/http"
-	"net/textproto"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -18,199 +20,165 @@ const (
 	headerKeyID  = "X-Verified-Key-Id"
 )
 
-// protectedPrefix is the fold of every header name that belongs to the gateway.
-const protectedPrefix = "x-verified-"
-
-// rerouting are headers, as folds, by which frameworks (Symfony, Zend, IIS rewriting,
-// Laravel, servlet filters) take another URL for the request's: with them a request
-// on an open path runs the code of a protected one (CVE-2018-14773; Laravel's
-// X-Forwarded-Prefix made the link of one page verify for another). No browser sends
-// them.
-var rerouting = headerNames{
-	"x-original-url", "x-original-uri", "x-rewrite-url", "x-rewrite-uri", "x-script-name",
-	"x-forwarded-prefix", "x-forwarded-uri", "x-forwarded-path", "forwarded",
-}
-
-// forwarded are headers, as folds, that a proxy in front of Caddy may set. Caddy
-// replaces the other X-Forwarded-* headers of clients that are no trusted proxies, and
-// leaves these.
-var forwarded = headerNames{
-	"x-forwarded-port", "x-forwarded-ssl", "x-forwarded-scheme", "x-forwarded-server", "x-forwarded-user",
-	"front-end-https", "x-url-scheme",
-}
-
-// headerNames is a set of protected header names, as folds. It is immutable.
-type headerNames []string
-
-// foldHeader returns the name under which the most lenient backend files a header:
-// PHP and CGI make '-' and '_' (and older servers '.' and any other character) the
-// same letter, and no backend minds case (CVE-2015-0219, CVE-2024-45614,
-// CVE-2025-64484, GHSA-f59h-q822-g45g, GHSA-49wc-4hcv-v58q).
-func foldHeader(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		b[i] = foldByte(c)
-	}
-	return string(b)
-}
-
-func foldByte(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c + 'a' - 'A'
-	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		return c
-	default:
-		return '-'
-	}
-}
-
-// foldsTo reports whether folded is the fold of name, without making it.
-func foldsTo(name, folded string) bool {
-	if len(name) != len(folded) {
-		return false
-	}
-	for i := range len(name) {
-		if foldByte(name[i]) != folded[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// protects reports whether the header belongs to the gateway.
-func (n headerNames) protects(name string) bool {
-	if len(name) >= len(protectedPrefix) && foldsTo(name[:len(protectedPrefix)], protectedPrefix) {
-		return true
-	}
-	return n.has(name)
-}
-
-// has reports whether the name folds to one of the set.
-func (n headerNames) has(name string) bool {
-	for _, folded := range n {
-		if foldsTo(name, folded) {
-			return true
-		}
-	}
-	return false
-}
-
-// watched is what the guard looks for among the headers. It is immutable.
+// watched is what the guards of a configuration look for beside what the table of
+// headers says: the outputs of every definition, but for those that are the gateway's
+// own anyway. It is immutable.
 type watched struct {
-	outputs headerNames // of every definition, but for those below protectedPrefix
-
-	// lengths tells, by a name's first byte, how long those names are that the guard must
-	// look at; most names are others.
-	lengths [256]lengths
+	outputs []string // as folds
+	names   *headers.Names
 }
 
-// lengths is a set of lengths; all from 63 on are one.
-type lengths uint64
-
-func length(n int) lengths { return 1 << min(n, 63) }
-
-// mayWatch reports whether the name must be looked at.
-func (w *watched) mayWatch(name string) bool {
-	return name != "" && w.lengths[name[0]]&length(len(name)) != 0
+func newWatched(outputs []string) *watched {
+	return &watched{outputs: outputs, names: headers.NewNames(outputs)}
 }
 
-func newWatched(outputs headerNames) *watched {
-	w := &watched{outputs: outputs}
-	add := func(first byte, long lengths) {
-		for c := range w.lengths {
-			if foldByte(byte(c)) == first {
-				w.lengths[c] |= long
-			}
+// with returns what is watched when definitions set these headers, too.
+func (w *watched) with(names []string) *watched {
+	outputs := w.outputs
+	for _, name := range names {
+		if folded := headers.Fold(name); !headers.Protected(folded) && !slices.Contains(outputs, folded) {
+			outputs = append(slices.Clip(outputs), folded)
 		}
 	}
-	for _, names := range []headerNames{outputs, rerouting, forwarded, overrideHeaders, {"connection", "trailer", "upgrade"}} {
-		for _, name := range names {
-			add(name[0], length(len(name)))
-		}
+	if len(outputs) == len(w.outputs) {
+		return w
 	}
-	add(protectedPrefix[0], -length(len(protectedPrefix))) // as long, and longer
-	return w
+	return newWatched(outputs)
+}
+
+// sighting is what the guard saw and leaves to the definition behind it.
+type sighting struct {
+	overrides   bool // a header asks for another method
+	credentials bool // a header holds a name and a password, or a token
 }
 
 // guard deletes what a client could use to forge an identity. It runs on every
 // request, matched or not, in every mode, before anything can fail: an error route
-// sees the headers as they are then. It reports whether a header asks for another
-// method.
-func (a *App) guard(r *http.Request, st *state) (overrides bool) {
-	w := a.headers.Load()
-	var connection, upgrade bool
+// sees the headers as they are then. What each header means is in [headers.Table].
+func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before bool) (seen sighting) {
+	w := h.app.headers.Load()
+	var connection, upgrade, first bool
 	for name, values := range r.Header {
-		switch {
-		case !w.mayWatch(name):
-		case rerouting.has(name):
-			delete(r.Header, name)
-		case w.outputs.protects(name):
+		place, output := headers.Watch(name), w.names.Has(name)
+		if place < 0 && !output {
+			continue
+		}
+		action := headers.Protect
+		if !output {
+			action = headers.Table[place].Action()
+		}
+		switch action {
+		case headers.Protect:
 			if ours := st.value(name); ours != "" && len(values) == 1 && values[0] == ours {
 				continue // an earlier definition of this request set it
 			}
+			h.tell(r, place)
 			delete(r.Header, name)
-		case forwarded.has(name):
-			if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+		case headers.Delete:
+			delete(r.Header, name)
+		case headers.DeleteFirst:
+			// Behind the first guard it is what a handler of this configuration set.
+			if first = first || !before || returned(r, vars); !first || h.believes(r, name, values) {
+				continue
+			}
+			h.tell(r, place)
+			delete(r.Header, name)
+		case headers.DeleteUnless:
+			if !fromTrustedProxy(r) {
 				delete(r.Header, name)
 			}
-		case name == "Connection":
-			connection = true
-		case name == "Upgrade":
-			upgrade = true
-		case name == "Trailer":
-			// Announced trailers go to the backend, where Apache's MergeTrailers makes
-			// headers of them. Without an announcement net/http drops them.
-			delete(r.Header, name)
-		case overrideHeaders.has(name):
-			overrides = true
+		case headers.DeleteAlias:
+			if name != headers.Canonical(place) {
+				delete(r.Header, name)
+			}
+		case headers.Filter:
+			switch name {
+			case "Connection":
+				connection = true
+			case "Upgrade":
+				upgrade = true
+			case "Trailer":
+				// Announced trailers go to the backend, where Apache's MergeTrailers makes
+				// headers of them. Without an announcement net/http drops them.
+				delete(r.Header, name)
+			}
+		case headers.Report:
+			seen.overrides = true
+		case headers.Credential:
+			seen.credentials = true
+		case headers.Leave:
 		}
+	}
+	if first && before {
+		remember(vars, r.Header)
 	}
 	r.Trailer = nil
 	if connection {
-		// Caddy's proxies delete what Connection names after this handler has set it
-		// (the class of CVE-2024-45410 and CVE-2025-48865).
-		filterConnection(r.Header, w.outputs.protects)
+		headers.FilterConnection(r.Header)
 	}
 	if upgrade {
 		// Behind a 101 that names h2c whole requests pass that no guard sees.
 		if protocols := r.Header["Upgrade"]; len(protocols) != 1 || !strings.EqualFold(protocols[0], "websocket") {
-			dropUpgrade(r)
+			headers.DropUpgrade(r.Header)
 		}
 	}
-	return overrides
+	return seen
 }
 
-// filterConnection takes tokens out of the Connection header.
-func filterConnection(h http.Header, drop func(token string) bool) {
-	lines, ok := h["Connection"]
-	if !ok {
-		return
-	}
-	dropLine := func(line string) bool {
-		for token := range strings.SplitSeq(line, ",") {
-			if drop(textproto.TrimString(token)) {
-				return true
-			}
-		}
+// fromTrustedProxy reports whether the request comes from a proxy that the operator
+// trusts.
+func fromTrustedProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}
+
+// believes reports whether the identity header comes from the gateway in front that the
+// operator named: once, in the spelling that was named. That gateway may hand on what its
+// client wrote under another spelling, and one that adds a line to the client's says two
+// names.
+func (h *Handler) believes(r *http.Request, name string, values []string) bool {
+	return slices.Contains(h.accepted, name) && len(values) == 1 && fromTrustedProxy(r)
+}
+
+// returned reports whether the request has headers that no guard has cleaned, although
+// one has run: Caddy runs error routes on the request as it was before handlers made
+// copies of it, and a guard that stood behind such a handler cleaned the copy.
+func returned(r *http.Request, vars map[string]any) bool {
+	if r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
 		return false
 	}
-	if !slices.ContainsFunc(lines, dropLine) {
+	var cleaned http.Header
+	switch v := vars[stateKey].(type) {
+	case *state:
+		cleaned = v.cleaned
+	case bystander:
+		cleaned = v.cleaned
+	}
+	return reflect.ValueOf(cleaned).Pointer() != reflect.ValueOf(r.Header).Pointer()
+}
+
+// remember notes which headers were cleaned.
+func remember(vars map[string]any, cleaned http.Header) {
+	switch v := vars[stateKey].(type) {
+	case *state:
+		v.cleaned = cleaned
+	case bystander:
+		vars[stateKey] = bystander{cleaned}
+	}
+}
+
+// tell writes down that an identity header of another gateway was deleted, once for each
+// row of the table: somebody may have relied on it. Neither the value nor the spelling,
+// which the client chooses, is in it.
+func (h *Handler) tell(r *http.Request, place int) {
+	if place < 0 || headers.Table[place].Kind != headers.Identity || h.app.told[place].Load() || h.app.told[place].Swap(true) {
 		return
 	}
-	var kept []string
-	for _, line := range lines {
-		for token := range strings.SplitSeq(line, ",") {
-			if token = textproto.TrimString(token); token != "" && !drop(token) {
-				kept = append(kept, token)
-			}
-		}
-	}
-	if len(kept) == 0 {
-		delete(h, "Connection")
-		return
-	}
-	h["Connection"] = []string{strings.Join(kept, ", ")}
+	clientIP, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	h.logger.Info("deleted an identity header of another gateway, which is said once for each name; "+
+		"if a gateway in front of Caddy sets it, name it with `signed_link guard { accept <header> }`",
+		zap.String("header", headers.Table[place].String()), zap.String("definition", h.label), zap.String("origin", h.Origin),
+		zap.String("client_ip", clientIP), zap.Bool("trusted_proxy", fromTrustedProxy(r)))
 }
 
 // protected returns which segments of a query spell a protected parameter of any
@@ -239,6 +207,9 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 	st.cut(r, drop)
 	for _, d := range a.allDefinitions() {
 		st.cutCookies(r, shadows{protected: d.cookies})
+	}
+	if a.cutsAlways.Load() {
+		headers.CutCredentials(r.Header)
 	}
 	dropBody(r)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -33,8 +34,9 @@ func init() {
 //
 // On every request that reaches the handler, whether its matcher matches or not, the
 // guard deletes what a client could use to forge an identity: headers that any
-// backend would file under `X-Verified-…` or another output header, `Connection`
-// tokens that would delete them, announced trailers, and `X-Original-URL` and its
+// backend would file under `X-Verified-…` or another output header, those in which
+// other gateways name a user, such as `Remote-User`, `Connection` tokens that would
+// delete what is judged or set here, announced trailers, and `X-Original-URL` and its
 // kin. So write it at site level, with the matcher behind the directive; nested
 // inside `handle` or `route` it needs a `signed_link guard` at site level, and Caddy
 // refuses to start without.
@@ -78,6 +80,12 @@ type Handler struct {
 	// stands behind a guard elsewhere: clients can write any identity here. Does nothing
 	// to requests. Default: `false`.
 	Unguarded bool `json:"unguarded,omitempty"`
+
+	// Identity headers, such as `Remote-User`, that a gateway in front of Caddy sets. Only
+	// a guard has them, and only where the server has `trusted_proxies`: they are believed
+	// of those proxies alone. Every other identity header of another gateway is deleted
+	// where a request meets the first guard or definition. Default: none.
+	Accept []string `json:"accept,omitempty"`
 
 	// What happens to a request that does not verify. `require` refuses it.
 	// `recognize` lets it go on as nobody, without signature and identity
@@ -123,6 +131,15 @@ type Handler struct {
 	// none: a policy of the specification, or `off`. Default: `same-origin`.
 	ReferrerPolicy string `json:"referrer_policy,omitempty"`
 
+	// What becomes of the client's `Authorization`, of which PHP makes `PHP_AUTH_USER`:
+	// `cut` takes it from verified requests, `cut always` from every request to which the
+	// definition applies, `keep` from none. Default: `cut`.
+	Authorization string `json:"authorization,omitempty"`
+
+	// Which cookies go from verified requests, so that the link wins over a session that
+	// another person left open. Default: none.
+	Cookies *Cookies `json:"cookies,omitempty"`
+
 	// The schemes, tried in this order where their signature parameters are there.
 	Schemes []*SchemeConfig `json:"schemes,omitempty"`
 
@@ -141,12 +158,15 @@ type Handler struct {
 	server         *caddyhttp.Server
 	statuses       map[link.Reason]int
 	redirects      map[link.Reason]string
-	referrerPolicy string   // "": none
-	allow          string   // the Allow header of a 405
-	label          string   // names of the schemes, for log and metrics
-	held           []string // signature parameters that the log filter knows from here
-	throttleKey    string   // of the throttle that is held
-	watchForwarded bool     // the client's address matters, and no proxy is trusted to tell it
+	referrerPolicy string // "": none
+	authorization  authorization
+	sessions       *sessions // nil: no cookie is cut
+	accepted       []string  // identity headers of the gateway in front, as they are spelled
+	allow          string    // the Allow header of a 405
+	label          string    // names of the schemes, for log and metrics
+	held           []string  // signature parameters that the log filter knows from here
+	throttleKey    string    // of the throttle that is held
+	watchForwarded bool      // the client's address matters, and no proxy is trusted to tell it
 	meter          *meter
 	logger         *zap.Logger
 	now            func() time.Time
@@ -229,6 +249,17 @@ type RequestHeader struct {
 	Value string `json:"value"`
 }
 
+// Cookies says which cookies go from verified requests.
+type Cookies struct {
+	// The names, or the beginning of names with a `*` at the end, in whatever spelling the
+	// backend reads as one of them. A parameter of the query with such a name goes, too,
+	// before PHP, and a parameter of the path before a servlet container, with `jsessionid`.
+	Cut []string `json:"cut,omitempty"`
+
+	// If true, every cookie goes. Default: `false`.
+	CutAll bool `json:"cut_all,omitempty"`
+}
+
 // Status is the HTTP status of some refusals.
 type Status struct {
 	// The reasons. Default: all.
@@ -282,7 +313,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// guard: on every request, before anything else
 	vars := varsOf(r)
 	st, before := stateOf(vars)
-	overrides := h.app.guard(r, st)
+	seen := h.guard(r, vars, st, before)
 	if !plainTarget(r.URL) {
 		switch {
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
@@ -327,7 +358,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
-		v.Refusal = h.admit(r, st, v, overrides)
+		v.Refusal = h.admit(r, st, v, seen.overrides)
 	}
 	st.say(r, v)
 	h.log(st, v)
@@ -340,6 +371,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	// forward
 	what := h.decide(st, v, unreadable)
+	if seen.credentials && h.cutsCredentials(what) {
+		headers.CutCredentials(r.Header)
+	}
 	switch what {
 	case resultVerified:
 		h.forwardVerified(r, st, v)

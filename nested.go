@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
 // Definitions that are nested in other handlers judge what comes down to them by the path
@@ -36,6 +37,9 @@ func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any
 			st := a.enter(r, vars)
 			v := h.pathVerdict(r, st)
 			h.forwardNobody(r, st, v)
+			if h.cutsCredentials(resultAnonymous) {
+				headers.CutCredentials(r.Header)
+			}
 			h.meter.count(resultAnonymous, v)
 		default:
 			h.meter.count(resultWouldRefuse, h.pathVerdict(r, a.enter(r, vars)))

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
 // This file has the app walk over the routes, when all servers are provisioned and
@@ -36,14 +37,13 @@ func (h *Handler) Where() string { return h.Origin }
 // Matcher implements [routes.Gate].
 func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.matchers }
 
-// CutsAuthorization implements [routes.Gate].
-func (h *Handler) CutsAuthorization() bool { return h.mode != observe }
-
 // Outputs implements [routes.Gate].
-func (h *Handler) Outputs(header string) bool { return h.app.headers.Load().outputs.protects(header) }
+func (h *Handler) Outputs(header string) bool {
+	return headers.Protected(header) || h.app.headers.Load().names.Has(header)
+}
 
 // Identity implements [routes.Gate].
-func (h *Handler) Identity(string) bool { return false }
+func (h *Handler) Identity(header string) bool { return headers.IsIdentity(header) }
 
 // standing is what the walk says of a handler.
 type standing struct {
@@ -79,8 +79,8 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 		h.stands.Store(&standing{entries: report.Entries(h), ahead: report.Ahead(h)})
 	}
 	a.report = report
-	if !a.told && len(report.Faults) == 0 {
-		a.told = true
+	if !a.logged && len(report.Faults) == 0 {
+		a.logged = true
 		for _, f := range report.Findings {
 			if f.IsNote() {
 				continue

@@ -74,8 +74,9 @@ type scheme struct {
 
 // output is a header of a verified request.
 type output struct {
-	header   string
-	template *keyedhash.Template
+	header    string
+	template  *keyedhash.Template
+	requested bool // by request_header, and not by the scheme itself
 }
 
 // boundRule is a `param` rule and where its value is.
@@ -86,7 +87,10 @@ type boundRule struct {
 }
 
 // header is one header that the gateway sets.
-type header struct{ name, value string }
+type header struct {
+	name, value string
+	requested   bool // by request_header
+}
 
 // verdict is what a definition says of a request.
 type verdict struct {
@@ -424,11 +428,11 @@ func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v
 			return link.Refuse(link.Malformed, detail)
 		}
 		v.user = user
-		v.headers = append(v.headers, header{headerUser, user})
+		v.headers = append(v.headers, header{headerUser, user, false})
 	}
-	v.headers = append(v.headers, header{headerScheme, s.name})
+	v.headers = append(v.headers, header{headerScheme, s.name, false})
 	if v.keyID != "" {
-		v.headers = append(v.headers, header{headerKeyID, v.keyID})
+		v.headers = append(v.headers, header{headerKeyID, v.keyID, false})
 	}
 	for i := range s.outputs {
 		o := &s.outputs[i]
@@ -440,7 +444,7 @@ func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}
-		v.headers = append(v.headers, header{o.header, text})
+		v.headers = append(v.headers, header{o.header, text, o.requested})
 	}
 	return link.Refusal{}
 }

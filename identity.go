@@ -1,0 +1,132 @@
+package signedlink
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+)
+
+// Who the user is, as others say it: the gateway in front of Caddy, and the client with a
+// name and a password.
+
+// authorization is what becomes of the client's Authorization.
+type authorization uint8
+
+const (
+	cutAuthorization       authorization = iota // it goes from verified requests
+	keepAuthorization                           // it stays
+	alwaysCutAuthorization                      // it goes from every request to which the definition applies
+)
+
+// CutsAuthorization reports whether requests lose their Authorization at this definition,
+// so that a handler behind it that asks for one finds none.
+func (h *Handler) CutsAuthorization() bool {
+	return !h.Guard && h.mode != observe && h.authorization != keepAuthorization
+}
+
+// cutsCredentials reports whether a request of which this has become loses its
+// Authorization: PHP makes PHP_AUTH_USER of it, which applications believe before
+// REMOTE_USER, so that one request would name two people. Who is refused loses it in
+// [Handler.refuse].
+func (h *Handler) cutsCredentials(what result) bool {
+	switch what {
+	case resultVerified:
+		return h.authorization != keepAuthorization
+	case resultAnonymous:
+		return h.authorization == alwaysCutAuthorization
+	default:
+		return false
+	}
+}
+
+// accepted is an identity header that a guard takes from the gateway in front.
+type accepted struct {
+	name  string
+	guard *Handler
+}
+
+// conflict is the error for a definition that sets the header, too.
+func (x accepted) conflict(origin string) error {
+	return fmt.Errorf("accept %s: the definition at %s sets this header, so it is the gateway's own and nobody else's; "+
+		"take another name for the request_header, or leave it out of accept (at %s)", x.name, originOr(origin), originOr(x.guard.Origin))
+}
+
+// originOr names where something is written.
+func originOr(origin string) string {
+	if origin == "" {
+		return "another place"
+	}
+	return origin
+}
+
+// compileAccept compiles the headers of the gateway in front.
+func (h *Handler) compileAccept() error {
+	if len(h.Accept) == 0 {
+		return nil
+	}
+	if trustsNoProxy(h.server) {
+		return h.errorf("accept: the server has no trusted_proxies, so anybody could be the gateway in front; " +
+			"name its address in the global option `servers { trusted_proxies static <address> }`, or leave accept out")
+	}
+	for _, name := range h.Accept {
+		switch row := headers.Lookup(name); {
+		case headers.Protected(name):
+			return h.errorf("accept %s: this header is what this gateway says, and nobody else", name)
+		case row == nil || row.Kind != headers.Identity:
+			return h.errorf("accept %s: this is no identity header that the guard deletes; those are %s", name, identityNames())
+		}
+		for _, other := range h.accepted {
+			if headers.Fold(other) == headers.Fold(name) {
+				return h.errorf("accept: %s and %s are one header to the backend; name the one that the gateway in front sends", other, name)
+			}
+		}
+		h.accepted = append(h.accepted, http.CanonicalHeaderKey(name))
+	}
+	if err := h.app.accept(h); err != nil {
+		return h.errorf("%w", err)
+	}
+	return nil
+}
+
+// identityNames lists the identity headers, for an error.
+func identityNames() string {
+	rows := headers.Each(headers.Identity)
+	names := make([]string, len(rows))
+	for i := range rows {
+		names[i] = rows[i].String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// accept notes what the guard takes from the gateway in front, unless a definition sets it.
+func (a *App) accept(h *Handler) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, name := range h.accepted {
+		if a.headers.Load().names.Has(name) {
+			for _, other := range a.handlers {
+				if slices.ContainsFunc(other.def.outputs(), func(o string) bool { return headers.Fold(o) == headers.Fold(name) }) {
+					return accepted{name, h}.conflict(other.Origin)
+				}
+			}
+			return errors.New("accept " + name + ": a definition sets this header")
+		}
+		a.accepted = append(a.accepted, accepted{name, h})
+	}
+	return nil
+}
+
+// outputs are the headers that the definition sets, beside the identity itself.
+func (d *definition) outputs() []string {
+	var names []string
+	for _, s := range d.schemes {
+		for _, o := range s.outputs {
+			names = append(names, o.header)
+		}
+	}
+	return names
+}

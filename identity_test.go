@@ -1,0 +1,498 @@
+package signedlink
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+)
+
+// testSpellings adds the headers that a test put into the context of its request: Caddy
+// itself drops the spellings of a name that the operator did not allow, and the guard is
+// tested as if all were.
+type testSpellings struct{}
+
+type spellingsKey struct{}
+
+func (testSpellings) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_spellings", New: func() caddy.Module { return new(testSpellings) }}
+}
+
+func (testSpellings) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	more, _ := r.Context().Value(spellingsKey{}).(http.Header)
+	maps.Copy(r.Header, more)
+	return next.ServeHTTP(w, r)
+}
+
+// testCopy is a handler that gives a copy of the request to the next one, as some of
+// other modules do.
+type testCopy struct{}
+
+func (testCopy) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_copy", New: func() caddy.Module { return new(testCopy) }}
+}
+
+func (testCopy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(w, r.Clone(r.Context()))
+}
+
+func init() {
+	caddy.RegisterModule(testSpellings{})
+	httpcaddyfile.RegisterHandlerDirective("test_spellings", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		return testSpellings{}, nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_spellings", httpcaddyfile.Before, "root")
+	caddy.RegisterModule(testCopy{})
+	httpcaddyfile.RegisterHandlerDirective("test_copy", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		return testCopy{}, nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_copy", httpcaddyfile.Before, "root")
+}
+
+// believed returns the headers of a kind that real software believes, as it spells them.
+func believed(t *testing.T, kind string) []string {
+	t.Helper()
+	data, err := os.ReadFile("internal/request/headers/testdata/believed.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(data)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), kind+" "); ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		t.Fatalf("no header of the kind %s", kind)
+	}
+	return names
+}
+
+// trustingSite is a site whose server trusts proxies on 127.0.0.1.
+func trustingSite(directives string) string {
+	return "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp:// {\n" + directives + "\n}\n"
+}
+
+// withAll adds headers in the spellings under which PHP, CGI and others file them.
+func withAll(r *http.Request, names []string) *http.Request {
+	more := make(http.Header)
+	for _, name := range names {
+		for _, spelled := range []string{
+			http.CanonicalHeaderKey(name), name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "."), strings.ToUpper(name),
+		} {
+			more[spelled] = []string{"admin"}
+		}
+	}
+	return withHeaders(r, more)
+}
+
+// withHeaders adds headers, spelled as they are.
+func withHeaders(r *http.Request, more http.Header) *http.Request {
+	maps.Copy(r.Header, more)
+	return r.WithContext(context.WithValue(r.Context(), spellingsKey{}, more))
+}
+
+// TestAttackOtherGatewaysIdentity: applications believe Remote-User and its family without
+// being told to (tt-rss, FreshRSS, Kanboard, Heimdall: holes B2). Whoever sent it, it goes
+// in every mode, on every route, in every spelling, and from error routes.
+func TestAttackOtherGatewaysIdentity(t *testing.T) {
+	setSecrets(t)
+	names := believed(t, "identity")
+	for _, directive := range []string{
+		"signed_link guard\n", autologin("/app/*"), autologin("/app/* recognize"), autologin("/app/* observe"), autologin("/app/*", "missing pass"),
+	} {
+		s := load(t, trustingSite("test_spellings\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}"))
+		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open", "/boom", "/app;x/", "http:X./app"} {
+			for _, addr := range []string{"127.0.0.1:1", "192.0.2.1:1"} {
+				r := request(t, "GET", target, "")
+				r.RemoteAddr = addr
+				a := s.do(withAll(r, names))
+				if a.seen == nil {
+					t.Fatalf("%s: %d %s", target, a.Code, a.Body)
+				}
+				for name := range a.seen.Headers {
+					if headers.IsIdentity(name) {
+						t.Errorf("%.30s %s: %s of %s arrives", directive, target, name, addr)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestIdentityOfThisSite: what a handler of the configuration sets behind the first guard
+// is its word, past later guards, definitions and the guard of error routes.
+func TestIdentityOfThisSite(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	route {
+		request_header Remote-User carol
+		signed_link guard
+		`+autologin("/app/* recognize")+`
+		signed_link /b* akid {env.AKID_SECRET}
+		error /boom 502
+		test_backend
+	}
+	handle_errors {
+		signed_link guard
+		test_backend errors
+	}`)
+	for _, target := range []string{"/open", "/app/x", "/app/x?" + goodLink, "/b?akid=" + badAKID, "/boom"} {
+		a := s.get(target, "Remote-User: admin", "X-Remote-User: admin")
+		if a.seen == nil || a.header1(t, "Remote-User") != "carol" || a.header1(t, "X-Remote-User") != "" {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackReturnedHeaders: a handler before the guard copied the request, so that the
+// guard cleaned the copy. The error route has the original.
+func TestAttackReturnedHeaders(t *testing.T) {
+	setSecrets(t)
+	for _, directive := range []string{"signed_link guard\n", autologin("/boom recognize"), autologin("/app")} {
+		s := loadSite(t, "test_copy\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\nrequest_header X-Set by-the-site\nsigned_link guard\ntest_backend errors\n}")
+		a := s.get("/boom?"+goodLink, "Remote-User: admin", "X-Verified-User: admin")
+		if a.seen == nil || a.seen.Backend != "errors" || a.header1(t, "Remote-User") != "" || a.header1(t, "X-Verified-User") == "admin" {
+			t.Errorf("%s: %d %s", directive, a.Code, a.Body)
+		}
+	}
+	s := loadSite(t, "test_copy\nsigned_link guard\nerror 502\nhandle_errors {\nroute {\nsigned_link guard\nrequest_header Remote-User carol\nsigned_link guard\ntest_backend errors\n}\n}")
+	if a := s.get("/", "Remote-User: admin"); a.seen == nil || a.header1(t, "Remote-User") != "carol" {
+		t.Errorf("what the error route sets is gone: %s", a.Body)
+	}
+}
+
+// TestAttackErrorBeforeRoutesIdentity: the same headers, with a request that Caddy refuses
+// before all routes.
+func TestAttackErrorBeforeRoutesIdentity(t *testing.T) {
+	setSecrets(t)
+	always := loadSite(t, autologin("/app/*")+autologin("/other", "authorization cut always", "name other")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	kept := loadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	for s, want := range map[*site]string{always: "", kept: "Basic YWRtaW46eA=="} {
+		r := request(t, strings.Repeat("A", 33), "/open", "", "Authorization: Basic YWRtaW46eA==")
+		a := s.do(withAll(r, []string{"Remote-User", "X-Auth-Request-User"}))
+		if a.seen == nil || a.seen.Backend != "errors" {
+			t.Fatalf("%d %s", a.Code, a.Body)
+		}
+		for name := range a.seen.Headers {
+			if headers.IsIdentity(name) {
+				t.Errorf("the error route gets %s", name)
+			}
+		}
+		if got := a.header1(t, "Authorization"); got != want {
+			t.Errorf("Authorization is %q, want %q", got, want)
+		}
+	}
+}
+
+// TestAttackAccept: a guard accepts what the gateway in front says, of trusted peers only,
+// once, and in the spelling that it named.
+func TestAttackAccept(t *testing.T) {
+	setSecrets(t)
+	const guard = "signed_link guard {\naccept Remote-User remote-groups SM_USER X-Authentik-Username\n}\n"
+	const trusted, stranger = "127.0.0.1:1", "192.0.2.1:1"
+	for _, tc := range []struct {
+		name, addr string
+		header     http.Header
+		seen       string // names that arrive
+	}{
+		{"of the gateway in front", trusted, http.Header{"Remote-User": {"bob"}, "Remote-Groups": {"a,b"}}, "Remote-Groups Remote-User"},
+		{"of anybody", stranger, http.Header{"Remote-User": {"bob"}, "Remote-Groups": {"a,b"}}, ""},
+		{"not named", trusted, http.Header{"Remote-Email": {"b@c"}, "X-Authentik-Groups": {"x"}, "X-Authentik-Username": {"bob"}}, "X-Authentik-Username"},
+		{"the client's own beside it", trusted, http.Header{"Remote-User": {"bob"}, "Remote_user": {"admin"}, "Remote.user": {"admin"}}, "Remote-User"},
+		{"the client's own before it", trusted, http.Header{"Remote-User": {"admin", "bob"}}, ""},
+		{"as it is spelled", trusted, http.Header{"Sm_user": {"bob"}, "Sm-User": {"admin"}}, "Sm_user"},
+	} {
+		for _, directives := range []string{guard, guard + autologin("/app/*"), guard + "route {\nsigned_link guard\n" + autologin("/app/* recognize") + "test_backend\n}\n"} {
+			s := load(t, trustingSite("test_spellings\n"+directives+"test_backend"))
+			r := request(t, "GET", "/open", "")
+			r.RemoteAddr = tc.addr
+			a := s.do(withHeaders(r, tc.header))
+			var got []string
+			for name := range a.seen.Headers {
+				if headers.IsIdentity(name) {
+					got = append(got, name)
+				}
+			}
+			slices.Sort(got)
+			if strings.Join(got, " ") != tc.seen {
+				t.Errorf("%s: %q arrives, want %q", tc.name, got, tc.seen)
+			}
+		}
+	}
+	// A definition that stands before it has cleaned the request already.
+	s := load(t, trustingSite("route {\n"+autologin("/app/*")+guard+"test_backend\n}"))
+	r := request(t, "GET", "/open", "", "Remote-User: bob")
+	r.RemoteAddr = trusted
+	if a := s.do(r); a.header1(t, "Remote-User") != "" {
+		t.Error("a guard behind a definition accepts")
+	}
+}
+
+// TestAttackAcceptOutput: what a definition of the configuration sets is nobody else's
+// word, in whichever order the two stand.
+func TestAttackAcceptOutput(t *testing.T) {
+	setSecrets(t)
+	const guard = "signed_link guard {\naccept Remote-User\n}\n"
+	definition := autologin("/app/*", "request_header remote-user {user}")
+	for _, directives := range []string{"route {\n" + guard + definition + "}", "route {\n" + definition + guard + "}"} {
+		_, err := tryLoad(t, trustingSite(directives))
+		if err == nil || !strings.Contains(err.Error(), "accept Remote-User: the definition at Caddyfile:") || strings.Count(err.Error(), "Caddyfile:") < 2 {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := tryLoad(t, trustingSite(guard+autologin("/app/*", "request_header Remote-Email {user}"))); err != nil {
+		t.Errorf("another header: %v", err)
+	}
+}
+
+// TestAcceptErrors: an accept that could not hold is refused when the configuration loads.
+func TestAcceptErrors(t *testing.T) {
+	setSecrets(t)
+	for accept, want := range map[string]string{
+		"X-Verified-User":         "is what this gateway says",
+		"X-Verified-Account":      "is what this gateway says",
+		"X_verified.foo":          "is what this gateway says",
+		"X-Original-Url":          "is no identity header",
+		"Authorization":           "is no identity header",
+		"X-Forwarded-For":         "is no identity header",
+		"X-Something":             "is no identity header that the guard deletes; those are Remote-User*, Remote-Group*",
+		"Remote-User remote_user": "Remote-User and remote_user are one header to the backend",
+	} {
+		if _, err := tryLoad(t, trustingSite("signed_link guard {\naccept "+accept+"\n}")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("accept %s: %v", accept, err)
+		}
+	}
+	if _, err := tryLoad(t, siteFile("signed_link guard {\naccept Remote-User\n}")); err == nil || !strings.Contains(err.Error(), "trusted_proxies static") {
+		t.Errorf("without trusted proxies: %v", err)
+	}
+	config := `{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","accept":["Remote-User"],"schemes":[{"scheme":{"kind":"akid"},` +
+		`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}]}]}]}}}}}`
+	if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "signed_link guard { accept Remote-User }") {
+		t.Errorf("accept of a definition: %v", err)
+	}
+}
+
+// TestAttackIdentityOutput: an identity header of others that a definition sets is the
+// gateway's own on every guard, and not only on the first: what stands between cannot be
+// told from a client's any more.
+func TestAttackIdentityOutput(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `test_spellings
+	signed_link guard
+	route {
+		request_header /set* Remote-User carol
+		`+autologin("/app/* recognize", "request_header Remote-User {user}")+`
+		signed_link guard
+		test_backend
+	}`)
+	for target, want := range map[string]string{
+		"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "", "/app/x": "", "/open": "", "/set": "",
+	} {
+		r := request(t, "GET", target, "")
+		a := s.do(withAll(r, []string{"Remote-User", "Remote-Users"}))
+		if a.header1(t, "Remote-User") != want {
+			t.Errorf("%s: Remote-User is %q, want %q", target, a.header1(t, "Remote-User"), want)
+		}
+		for name := range a.seen.Headers {
+			if headers.IsIdentity(name) && name != "Remote-User" {
+				t.Errorf("%s: %s arrives", target, name)
+			}
+		}
+	}
+}
+
+// TestAttackWhichHeaderTheApplicationReads: FreshRSS, Heimdall, Kanboard and others log in
+// whoever REMOTE_USER, X-WebAuth-User or Remote-User names. With a link that is its user,
+// without one nobody, whatever the client writes.
+func TestAttackWhichHeaderTheApplicationReads(t *testing.T) {
+	t.Setenv("LINK_SECRET", "4b7a1f0c9e2d8a6b5c3f7e1d0a9b8c7d")
+	s := loadSite(t, `test_spellings
+	signed_link recognize keyed_hash {env.LINK_SECRET} {
+		backend php
+		algorithm hmac-sha256
+		message {query.user}
+		signature {query.sig}
+		param user token
+		request_header X-WebAuth-User {user}
+		allow no_expiry
+	}
+	test_backend`)
+	const link = "/index.php?user=alice&sig=5d7a2cf54c1a65ae72a1ac0e05c51c483dcbec47a05f2405ce4cd42e63cadc3a"
+	for _, target := range []string{link, "/index.php"} {
+		want := ""
+		if target == link {
+			want = "alice"
+		}
+		for _, name := range []string{
+			"X-Nothing", "X-WebAuth-User", "X_WebAuth_User", "x.webauth.user", "X-WEBAUTH-USER", "X-Verified-User", "Remote-User", "X-Remote-User",
+			"X-Forwarded-User", "X-Authenticated-User", "X-Auth-Username", "REMOTE_USER", "Auth-User", "PHP-Auth-User",
+		} {
+			a := s.do(withHeaders(request(t, "GET", target, "", name+": admin"), http.Header{name: {"admin"}}))
+			if a.seen == nil || a.header1(t, "X-WebAuth-User") != want || a.seen.AuthUser != want {
+				t.Fatalf("%s, %s: %d %s", target, name, a.Code, a.Body)
+			}
+			delete(a.seen.Headers, "X-Nothing")
+			if strings.Contains(strings.ToLower(marshal(t, a.seen)), "admin") {
+				t.Errorf("%s, %s: %s", target, name, a.Body)
+			}
+		}
+		a := s.get(target, "Authorization: Basic YWRtaW46eA==")
+		if a.seen.AuthUser != want || (a.header1(t, "Authorization") == "") != (want != "") {
+			t.Errorf("%s: basic authentication of the client: %s", target, a.Body)
+		}
+	}
+}
+
+func marshal(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestIdentityLog: that an identity header was deleted is said once for each name of the
+// table, without the value and in no spelling of the client's.
+func TestIdentityLog(t *testing.T) {
+	setSecrets(t)
+	file := filepath.Join(t.TempDir(), "log")
+	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\ntest_spellings\n"+
+		autologin("/app/* recognize", "request_header X-Webauth-User {user}")+"signed_link guard\ntest_backend\n}")
+	for i := range 3 {
+		r := request(t, "GET", "/open", "", "X-Verified-User: canary")
+		r = withAll(r, []string{"Remote-User", "X-Authentik-Canary" + strings.Repeat("x", i), "X-WebAuth-User"})
+		for _, values := range r.Header {
+			values[0] = "canary"
+		}
+		s.do(r)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Remote-User*", "X-Authentik-*", "X-Webauth-*"} {
+		if n := strings.Count(string(data), `"header":"`+name+`"`); n != 1 {
+			t.Errorf("%s is told %d times\n%s", name, n, data)
+		}
+	}
+	if n := strings.Count(string(data), "deleted an identity header"); n != 3 {
+		t.Errorf("%d lines", n)
+	}
+	if strings.Contains(strings.ToLower(string(data)), "canary") {
+		t.Errorf("a value or a spelling of the client's: %s", data)
+	}
+}
+
+// TestAttackForwardedAlias: Caddy's proxies write X-Forwarded-Host, and the client writes
+// X_Forwarded_Host beside it, which PHP takes for the same.
+func TestAttackForwardedAlias(t *testing.T) {
+	setSecrets(t)
+	s := load(t, trustingSite("test_spellings\nsigned_link guard\ntest_backend"))
+	for _, addr := range []string{"127.0.0.1:1", "192.0.2.1:1"} {
+		r := request(t, "GET", "/", "", "X-Forwarded-Host: a", "X-Forwarded-For: 192.0.2.9", "X-Forwarded-Proto: https")
+		r.RemoteAddr = addr
+		r = withHeaders(r, http.Header{"X_forwarded_host": {"evil"}, "X.forwarded.for": {"evil"}, "X-Forwarded_proto": {"evil"}})
+		if a := s.do(r); strings.Contains(a.Body.String(), "evil") || a.header1(t, "X-Forwarded-Host") != "a" {
+			t.Errorf("%s: %s", addr, a.Body)
+		}
+	}
+}
+
+// TestAttackAuthorization: PHP makes PHP_AUTH_USER of Authorization, and Cacti and tt-rss
+// believe it before REMOTE_USER: `curl -u admin:x` with jeff's link is admin (holes B2).
+func TestAttackAuthorization(t *testing.T) {
+	setSecrets(t)
+	names := believed(t, "credentials")
+	for _, tc := range []struct {
+		mode, option                string
+		good, bad, none, other, err bool // whether Authorization stays
+	}{
+		{"require", "", false, false, false, true, false},
+		{"require", "authorization cut", false, false, false, true, false},
+		{"require", "authorization cut always", false, false, false, true, false},
+		{"require", "authorization keep", true, true, true, true, true},
+		{"recognize", "", false, true, true, true, false},
+		{"recognize", "authorization cut always", false, false, false, true, false},
+		{"recognize", "authorization keep", true, true, true, true, true},
+		{"observe", "", true, true, true, true, true},
+		{"observe", "authorization cut always", true, true, true, true, true},
+	} {
+		s := loadSite(t, "test_spellings\n"+autologin("/app/* "+tc.mode, tc.option)+"error /app/boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+		for target, want := range map[string]bool{
+			"/app/x?" + goodLink: tc.good, "/app/x?" + badLink: tc.bad, "/app/x": tc.none, "/open?" + goodLink: tc.other, "/app/boom?" + goodLink: tc.err,
+		} {
+			r := request(t, "GET", target, "")
+			a := s.do(withAll(r, names))
+			got := 0
+			for name := range a.seen.Headers {
+				if row := headers.Lookup(name); row != nil && row.Kind == headers.Credentials {
+					got++
+				}
+			}
+			if (got > 0) != want {
+				t.Errorf("%s, %s, %s: %d of the headers stay, want them: %t", tc.mode, tc.option, target, got, want)
+			}
+		}
+	}
+}
+
+// TestAttackAuthorizationOfErrorRoute: a refusal by a definition that keeps Authorization
+// hands none to the error route where another one never lets it through.
+func TestAttackAuthorizationOfErrorRoute(t *testing.T) {
+	setSecrets(t)
+	for other, want := range map[string]string{"authorization cut": "Basic x", "authorization cut always": "", "mode observe\nauthorization cut always": "Basic x"} {
+		s := loadSite(t, autologin("/app/*", "authorization keep")+autologin("/other", "name other", other)+"test_backend\nhandle_errors {\ntest_backend errors\n}")
+		a := s.get("/app/x?"+badLink, "Authorization: Basic x")
+		if a.seen == nil || a.seen.Backend != "errors" || a.header1(t, "Authorization") != want {
+			t.Errorf("%s: %d %s", other, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackBasicAuthOverLink: behind basic_auth the link's user is the user of the
+// request, for the access log and for PHP's REMOTE_USER (holes A7).
+func TestAttackBasicAuthOverLink(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	route {
+		basic_auth {
+			staging $2a$04$EUVW1QBiPTozo8j4E5l.A.5DHvKK0qlsCTe5LtcNQdovQD2TRRAXO
+		}
+		signed_link /none recognize akid {env.AKID_SECRET} {
+			user none
+		}
+		`+autologin("/app/* recognize")+`
+		signed_link /app/* recognize akid {env.AKID_SECRET} {
+			name second
+			allow shared_users
+		}
+		test_backend
+	}`)
+	const staging = "Authorization: Basic c3RhZ2luZzpzdGFnaW5n"
+	for target, want := range map[string]string{
+		"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "staging", "/open": "staging", "/none?akid=" + goodAKID: "staging",
+		"/app/x?" + goodLink + "&akid=" + goodAKID: "", // two users
+	} {
+		if a := s.get(target, staging); a.seen == nil || a.seen.AuthUser != want {
+			t.Errorf("%s: %d %s, want %q", target, a.Code, a.Body, want)
+		}
+	}
+	if a := s.get("/app/x?" + goodLink); a.Code != http.StatusUnauthorized {
+		t.Errorf("without a password: %d", a.Code)
+	}
+}

@@ -1,0 +1,216 @@
+package signedlink
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// TestAttackOtherPersonsSession: jeff is logged in at the application, opens mike's link,
+// and sees jeff (Cacti, DokuWiki, tt-rss: holes B4). What carries the session goes, in
+// every spelling in which the backend reads it; all else stays byte for byte.
+func TestAttackOtherPersonsSession(t *testing.T) {
+	setSecrets(t)
+	for _, tc := range []struct {
+		backend, option string
+		cookies, want   []string
+	}{
+		{"php", "PHPSESSID", []string{"a=1; PHPSESSID=x;  b=%zz"}, []string{"a=1;  b=%zz"}},
+		{"php", "PHPSESSID", []string{"PHPSESSID=x", "a=1"}, []string{"a=1"}},
+		{"php", "PHPSESSID", []string{"PHPSESSID=x; PHPSESSID=y"}, nil},
+		{"php", "PHPSESSID", []string{"PHPSESSID[]=x; PHP%53ESSID=y;PHPSESSID%00z=1; phpsessid=other; PHPSESSIDS=1; a"}, []string{"phpsessid=other; PHPSESSIDS=1; a"}},
+		{"php", "php.sess", []string{"php.sess=1; php_sess=2; php+sess=3; php[sess=4; phpsess=5"}, []string{"phpsess=5"}},
+		{"php", "wordpress_logged_in_* wp", []string{"wordpress_logged_in_0123=x; wordpress.logged.in.9=y; wp=z; wordpress_test_cookie=1"}, []string{"wordpress_test_cookie=1"}},
+		{"servlet", "JSESSIONID", []string{"JSESSIONID=x; a=b; jsessionid=c"}, []string{"a=b; jsessionid=c"}},
+		{"servlet", "JSESSIONID", []string{`$Version=1; a="b, JSESSIONID=x"; c=d`}, []string{"$Version=1; c=d"}},
+		{"servlet", "JSESSIONID", []string{"a=b, JSESSIONID =x"}, nil},
+		{"strict", "SID", []string{"sid=1; S_ID=2; SID[x]=3; S%49D=4; x=5"}, []string{"S_ID=2; x=5"}},
+		{"strict", "all", []string{"a=1; b=2", "c=3"}, nil},
+		{"servlet", "all", []string{"a"}, nil},
+		{"php", "a", []string{";;a=1;"}, []string{";;"}},
+	} {
+		s := loadSite(t, autologin("/app/* recognize", "backend "+tc.backend, "cookies cut "+tc.option)+"test_backend")
+		for target, want := range map[string][]string{"/app/x?" + goodLink: tc.want, "/app/x?" + badLink: tc.cookies, "/app/x": tc.cookies, "/open?" + goodLink: tc.cookies} {
+			r := request(t, "GET", target, "")
+			r.Header["Cookie"] = slices.Clone(tc.cookies)
+			if a := s.do(r); a.seen == nil || !slices.Equal(a.seen.Headers["Cookie"], want) {
+				t.Errorf("%s, cut %s, %s: the backend gets %q, want %q", tc.backend, tc.option, target, a.seen.Headers["Cookie"], want)
+			}
+		}
+	}
+	// observe changes nothing, and without the option nothing is cut
+	for _, directive := range []string{autologin("observe", "cookies cut all"), autologin("")} {
+		a := loadSite(t, directive+"test_backend").get("/x;jsessionid=1?"+goodLink+"&PHPSESSID=1", "Cookie: PHPSESSID=1")
+		if a.seen == nil || a.header1(t, "Cookie") != "PHPSESSID=1" || !strings.HasPrefix(a.seen.URI, "/x;jsessionid=1?") || !strings.Contains(a.seen.URI, "&PHPSESSID=1") {
+			t.Errorf("%.30s: %s", directive, a.Body)
+		}
+	}
+}
+
+// TestAttackSessionInURL: a session in the URL is one, too: PHP's session.use_trans_sid,
+// and `;jsessionid=` of servlet containers, wherever a later handler finds the URL.
+func TestAttackSessionInURL(t *testing.T) {
+	setSecrets(t)
+	for _, tc := range []struct{ backend, option, target, want string }{
+		{"php", "PHPSESSID", "/x?PHPSESSID=1&" + goodLink + "&a=%zz&PHPSESSID[]=2&PHP%53ESSID=3&+PHPSESSID=4", "/x?user=jeff&a=%zz"},
+		{"strict", "PHPSESSID", "/x?" + goodLink + "&b=1;PHPSESSID=2&phpsessid=3&c", "/x?user=jeff&c"},
+		{"php", "all", "/x?" + goodLink + "&PHPSESSID=2&sid=3", "/x?user=jeff&sid=3"},
+		{"php", "MYSESS", "/x?" + goodLink + "&PHPSESSID=2&MYSESS=3", "/x?user=jeff&PHPSESSID=2"},
+		{"php", "wp_*", "/x?" + goodLink + "&wp_1=2&wp.2=3&wp=4", "/x?user=jeff&wp=4"},
+		{"servlet", "all", "/x?" + goodLink + "&PHPSESSID=2", "/x?user=jeff&PHPSESSID=2"},
+		{"php", "all", "/x;jsessionid=1?" + goodLink, "/x;jsessionid=1?user=jeff"},
+		{"servlet", "all", "/x;jsessionid=1?" + goodLink, "/x?user=jeff"},
+		{"servlet", "JSESSIONID", "/x;JSessionID=1;v=2?" + goodLink, "/x;v=2?user=jeff"},
+		{"servlet", "TOKEN", "/x;token=1;jsessionid=2;v=3?" + goodLink, "/x;v=3?user=jeff"},
+		{"strict", "all", "/x;j%73essionid=1;jsessionid?" + goodLink, "/x?user=jeff"},
+		{"strict", "all", "/caf%C3%A9/100%25;jsessionid=1?" + goodLink, "/caf%C3%A9/100%25?user=jeff"},
+		{"strict", "all", "/a%2Fb%3Bjsessionid=1;v=2?" + goodLink, "/a%2Fb%3Bjsessionid=1;v=2?user=jeff"},
+		{"servlet", "all", "/a;jsessionid=1/b;v=1;jsessionid=2/c;jsessionid=3?" + goodLink, "/a;/b;v=1/c?user=jeff"},
+		// of which no other path may become
+		{"strict", "all", "/;jsessionid=1/x/y?" + goodLink, "/;/x/y?user=jeff"},
+		{"strict", "all", "/x/..;jsessionid=1?" + goodLink, "/x/..;?user=jeff"},
+		{"strict", "all", "/x/%2e%2E;jsessionid=1?" + goodLink, "/x/%2e%2E;?user=jeff"},
+		{"servlet", "all", "/x/;jsessionid=1?" + goodLink, "/x/?user=jeff"},
+		{"servlet", "all", "http://example.org/x;jsessionid=1?" + goodLink, "/x?user=jeff"},
+	} {
+		s := loadSite(t, autologin("", "backend "+tc.backend, "cookies cut "+tc.option)+"test_backend\nerror /x/boom 502")
+		a := s.get(tc.target)
+		if a.seen == nil {
+			t.Fatalf("%s: %d %s", tc.target, a.Code, a.Body)
+		}
+		for what, uri := range map[string]string{
+			"URL": a.seen.URI, "RequestURI": strings.TrimPrefix(a.seen.RequestURI, "http://example.org"), "REQUEST_URI": a.seen.OrigURI,
+			"{orig_uri}": strings.TrimPrefix(a.seen.OrigText, "http://example.org"), "the original RequestURI": strings.TrimPrefix(a.seen.OrigTarget, "http://example.org"),
+		} {
+			if uri != tc.want {
+				t.Errorf("%s, cut %s, %s: %s is %q, want %q", tc.backend, tc.option, tc.target, what, uri, tc.want)
+			}
+		}
+	}
+	// behind handlers that changed the path, and on the error route
+	s := loadSite(t, `signed_link guard
+	handle_path /v1/* {
+		`+autologin("", "cookies cut all")+`
+		error /boom* 502
+		test_backend
+	}
+	handle_errors {
+		test_backend errors
+	}`)
+	a := s.get("/v1/x;jsessionid=1?" + goodLink)
+	if a.seen == nil || a.seen.URI != "/x?user=jeff" || a.seen.OrigURI != "/v1/x?user=jeff" || a.seen.OrigText != "/v1/x?user=jeff" {
+		t.Errorf("behind handle_path: %s", a.Body)
+	}
+	a = s.get("/v1/boom;jsessionid=1?"+goodLink, "Cookie: a=1")
+	if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.Body.String(), "jsessionid") || a.header1(t, "Cookie") != "" {
+		t.Errorf("the error route: %s", a.Body)
+	}
+}
+
+// TestSessionInSignedPath: the verdict is about the bytes that were received. A link whose
+// signed path holds a session verifies, and so does a second definition behind it.
+func TestSessionInSignedPath(t *testing.T) {
+	t.Setenv("S", "0123456789abcdef")
+	text := func(name string) string {
+		return `signed_link /app* keyed_hash {env.S} {
+			algorithm hmac-sha256
+			message {path}|{query.user}
+			signature {query.sig}
+			param user alnum
+			cookies cut all
+			name ` + name + `
+			allow shared_users
+		}
+		`
+	}
+	s := loadSite(t, text("one")+text("two")+"test_backend")
+	a := s.get("/app/x;jsessionid=1?user=jeff&sig=" + sum256("0123456789abcdef", "/app/x;jsessionid=1|jeff"))
+	if a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" || a.seen.URI != "/app/x?user=jeff" {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	if a := s.get("/app/x;jsessionid=1?user=jeff&sig=" + sum256("0123456789abcdef", "/app/x|jeff")); a.seen != nil {
+		t.Error("a session that nobody signed passes in a signed path")
+	}
+}
+
+// TestCookiesErrors: what cannot be meant is refused when the configuration loads.
+func TestCookiesErrors(t *testing.T) {
+	setSecrets(t)
+	for _, tc := range []struct{ backend, cut, want string }{
+		{"php", "user", "the link carries a parameter user"},
+		{"php", "us*", "the link carries a parameter user"},
+		{"strict", "KEY", "the link carries a parameter key"},
+		{"servlet", "user", ""},
+		{"php", "KEY", ""},
+		{"php", "a a", "named twice"},
+		{"php", "a*b", "beginning of names"},
+		{"php", "*", "beginning of names"},
+		{"php", "a=b", "beginning of names"},
+		{"php", `"a b"`, "beginning of names"},
+		{"php", "ä", "beginning of names"},
+		{"php", strings.Repeat("a", 129), "beginning of names"},
+	} {
+		_, err := tryLoad(t, siteFile(autologin("", "backend "+tc.backend, "cookies cut "+tc.cut)))
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s, cut %s: %v", tc.backend, tc.cut, err)
+		}
+	}
+	for config, want := range map[string]string{`{}`: "name what is cut", `{"cut":["a"],"cut_all":true}`: "all is every cookie"} {
+		_, err := tryLoadJSON(t, []byte(`{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","cookies":`+config+`,"schemes":[{"scheme":{"kind":"akid"},`+
+			`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}]}]}]}}}}}`))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", config, err)
+		}
+	}
+}
+
+// FuzzCutPathParameters: the rest is what was there, without whole parameters of the
+// names; no other path comes of it than one without its parameters.
+func FuzzCutPathParameters(f *testing.F) {
+	names := query.NewPatterns(query.Strict, []string{"jsessionid", "sid*"})
+	for _, path := range []string{
+		"/", "", "/x;jsessionid=1", "/;jsessionid=1/x", "/..;JSESSIONID/x", "/a;b=1;sid9=2/c;;", "http://h;sid/x", "/%2e;j%73essionid=1", "/a;jsessionid=1;v",
+	} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		left := cutPathParameters(path, names)
+		if cutPathParameters(left, names) != left {
+			t.Errorf("%q: %q is not all that can be cut", path, left)
+		}
+		before, after := strings.Split(path, "/"), strings.Split(left, "/")
+		if len(before) != len(after) {
+			t.Fatalf("%q: %q has other segments", path, left)
+		}
+		for i := range before {
+			name, _, _ := strings.Cut(before[i], ";")
+			rest, parameters, _ := strings.Cut(after[i], ";")
+			if name != rest {
+				t.Errorf("%q: %q", path, left)
+			}
+			if after[i] == name && before[i] != name && i < len(before)-1 {
+				t.Errorf("%q: %q reads as another path to those who know no parameters", path, left)
+			}
+			for parameter := range strings.SplitSeq(parameters, ";") {
+				if key, _, _ := strings.Cut(parameter, "="); names.Has(key) {
+					t.Errorf("%q: %q still has %q", path, left, key)
+				}
+			}
+		}
+	})
+}
+
+// TestCutSessionsAllocations: a link without cookies and parameters of the path pays
+// nothing for the option.
+func TestCutSessionsAllocations(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, autologin("", "cookies cut PHPSESSID")+"test_backend")
+	h, st := s.handlers()[0], new(state)
+	r := request(t, http.MethodGet, "/x", "")
+	if n := testing.AllocsPerRun(100, func() { h.cutSessions(r, st) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
