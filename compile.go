@@ -53,7 +53,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if h.Unguarded {
-		if h.Guard || len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
+		if h.Guard || len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 || len(h.Accept) > 0 {
 			return h.errorf("`signed_link unguarded` has no schemes and no matcher, and is no guard: it says that the whole site is meant to be open")
 		}
 		return nil
@@ -62,6 +62,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Guard {
 		if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
 			return h.errorf("a guard has no schemes and no matcher: it runs on every request")
+		}
+		if h.Authorization != "" || h.Cookies != nil {
+			return h.errorf("a guard has neither authorization nor cookies: it verifies no link; write them in the definition")
 		}
 		h.app.guards = append(h.app.guards, h)
 		h.statuses = defaultStatuses

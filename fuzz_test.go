@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,9 @@ func FuzzGateway(f *testing.F) {
 	}
 	f.Add("/rec/x", goodLink, "X_Verified_User: admin", "")
 	f.Add("/index.php/app/x", badLink, "Connection: X-Verified-User", "")
+	f.Add("/open", badLink, "Remote_User: admin", "")
+	f.Add("/app/x", goodLink, "Authorization: Basic YWRtaW46eA==", "")
+	f.Add("/app/x", goodLink, "Connection: close, Content-Type,,\tCookie", "user=mike")
 	f.Setenv("AUTOLOGIN_SECRET", autologinSecret)
 	s, err := tryLoad(f, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_*\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+
 		"@app path /app /app/*\n"+autologin("@app")+autologin("/rec/* recognize")+"test_backend\n}\n")
@@ -81,11 +85,24 @@ func FuzzGateway(f *testing.F) {
 			if headers.Protected(name) && name != headerUser && name != headerScheme {
 				t.Errorf("the backend gets %s", name)
 			}
+			if headers.IsIdentity(name) {
+				t.Errorf("the backend gets %s, by which other gateways name a user", name)
+			}
+			if name == "Connection" {
+				for token := range strings.SplitSeq(strings.Join(values, ","), ",") {
+					if !slices.Contains([]string{"close", "keep-alive", "upgrade", "te"}, strings.ToLower(strings.TrimSpace(token))) {
+						t.Errorf("Connection names %q", token)
+					}
+				}
+			}
 			if name == headerUser && (len(values) != 1 || values[0] != "jeff" || !strings.Contains(rawQuery, good)) {
 				t.Errorf("the backend gets the user %q", values)
 			}
 		}
 		verified := got.Headers.Get(headerUser) != ""
+		if verified && got.Headers.Get("Authorization") != "" {
+			t.Errorf("a verified request has a second name and password")
+		}
 		_, seenQuery, _ := strings.Cut(got.URI, "?")
 		lower := strings.ToLower(u.Path)
 		switch {

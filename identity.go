@@ -74,6 +74,8 @@ func (h *Handler) compileAccept() error {
 	}
 	for _, name := range h.Accept {
 		switch row := headers.Lookup(name); {
+		case strings.ContainsFunc(name, notInName):
+			return h.errorf("accept %q: write each header in full, letter for letter as the gateway in front spells it", name)
 		case headers.Protected(name):
 			return h.errorf("accept %s: this header is what this gateway says, and nobody else", name)
 		case row == nil || row.Kind != headers.Identity:
@@ -90,6 +92,12 @@ func (h *Handler) compileAccept() error {
 		return h.errorf("%w", err)
 	}
 	return nil
+}
+
+// notInName reports whether the character stands in no name of a header that a gateway
+// sets. A `*` would accept nothing: each spelling that is accepted is somebody's promise.
+func notInName(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_.$", c))
 }
 
 // identityNames lists the identity headers, for an error.

@@ -270,9 +270,13 @@ func TestAcceptErrors(t *testing.T) {
 		"Authorization":           "is no identity header",
 		"X-Forwarded-For":         "is no identity header",
 		"X-Something":             "is no identity header that the guard deletes; those are Remote-User*, Remote-Group*",
+		"X-Authentik-*":           "write each header in full",
+		"Remote-User*":            "write each header in full",
+		"Remote-Üser":             "write each header in full",
+		"$WSRU Remote.User":       "",
 		"Remote-User remote_user": "Remote-User and remote_user are one header to the backend",
 	} {
-		if _, err := tryLoad(t, trustingSite("signed_link guard {\naccept "+accept+"\n}")); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := tryLoad(t, trustingSite("signed_link guard {\naccept "+accept+"\n}")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("accept %s: %v", accept, err)
 		}
 	}
@@ -283,6 +287,12 @@ func TestAcceptErrors(t *testing.T) {
 		`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}]}]}]}}}}}`
 	if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "signed_link guard { accept Remote-User }") {
 		t.Errorf("accept of a definition: %v", err)
+	}
+	for _, option := range []string{`"authorization":"keep"`, `"cookies":{"cut_all":true}`} {
+		config := `{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","guard":true,` + option + `}]}]}}}}}`
+		if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "it verifies no link") {
+			t.Errorf("a guard with %s: %v", option, err)
+		}
 	}
 }
 

@@ -307,3 +307,18 @@ func TestPage(t *testing.T) {
 		t.Error("docs/headers.md is not what the table says; run go test ./internal/request/headers -update")
 	}
 }
+
+// BenchmarkWatch looks at the headers of a browser's request, as the guard does.
+func BenchmarkWatch(b *testing.B) {
+	names := []string{
+		"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Cookie", "Priority", "Referer", "Sec-Ch-Ua", "Sec-Ch-Ua-Mobile",
+		"Sec-Ch-Ua-Platform", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Upgrade-Insecure-Requests", "User-Agent", "X-Requested-With",
+	}
+	for b.Loop() {
+		for _, name := range names {
+			if Watch(name) >= 0 {
+				b.Fatal(name)
+			}
+		}
+	}
+}
