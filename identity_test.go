@@ -175,6 +175,27 @@ func TestAttackReturnedHeaders(t *testing.T) {
 	}
 }
 
+// TestIdentityOfThisSiteBehindCopy: the error route has what this site set on the request
+// that the guard cleaned, although a definition saw a copy of it.
+func TestIdentityOfThisSiteBehindCopy(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `signed_link guard
+	route {
+		request_header Remote-User carol
+		test_copy
+		`+autologin("/app/* recognize")+`
+		error 502
+	}
+	handle_errors {
+		test_backend errors
+	}`)
+	for _, target := range []string{"/open", "/app/x", "/app/x?" + goodLink} {
+		if a := s.get(target, "Remote-User: admin"); a.seen == nil || a.header1(t, "Remote-User") != "carol" {
+			t.Errorf("%s: %s", target, a.Body)
+		}
+	}
+}
+
 // TestAttackErrorBeforeRoutesIdentity: the same headers, with a request that Caddy refuses
 // before all routes.
 func TestAttackErrorBeforeRoutesIdentity(t *testing.T) {
@@ -504,5 +525,51 @@ func TestAttackBasicAuthOverLink(t *testing.T) {
 	}
 	if a := s.get("/app/x?" + goodLink); a.Code != http.StatusUnauthorized {
 		t.Errorf("without a password: %d", a.Code)
+	}
+	// the same without a guard before both
+	s = load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after basic_auth\n}\nhttp:// {\n"+`
+	basic_auth {
+		staging $2a$04$EUVW1QBiPTozo8j4E5l.A.5DHvKK0qlsCTe5LtcNQdovQD2TRRAXO
+	}
+	`+autologin("/app/* recognize")+"test_backend\n}\n")
+	for target, want := range map[string]string{"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "staging", "/open": "staging"} {
+		if a := s.get(target, staging); a.seen == nil || a.seen.AuthUser != want {
+			t.Errorf("without a guard, %s: %d %s, want %q", target, a.Code, a.Body, want)
+		}
+	}
+}
+
+// TestCutsAuthorization: what a handler that asks for a password may expect behind a
+// definition.
+func TestCutsAuthorization(t *testing.T) {
+	setSecrets(t)
+	for directive, want := range map[string]bool{
+		"signed_link guard": false, autologin(""): true, autologin("recognize", "authorization cut always"): true,
+		autologin("", "authorization keep"): false, autologin("observe", "authorization cut always"): false,
+	} {
+		if got := loadSite(t, directive).handlers()[0].CutsAuthorization(); got != want {
+			t.Errorf("%s: %t", directive, got)
+		}
+	}
+}
+
+// TestAttackConnectionElsewhere: whatever Connection names, a proxy deletes: on every
+// route, in every mode, and from the request of a form (holes D1: Content-Type gone, PHP
+// reads text/plain as a form).
+func TestAttackConnectionElsewhere(t *testing.T) {
+	setSecrets(t)
+	for _, directive := range []string{
+		"signed_link guard\n", autologin("/app/*", "methods GET POST"), autologin("/app/* recognize"), autologin("/app/* observe"),
+	} {
+		s := loadSite(t, directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open", "/boom"} {
+			for _, method := range []string{"GET", "POST"} {
+				body := map[string]string{"POST": "user=mike"}[method]
+				a := s.do(request(t, method, target, body, "Connection: close, Content-Type", "Connection: cookie,, TE ,X-Set,Authorization", "Content-Type: text/plain"))
+				if got := a.header1(t, "Connection"); got != "close, TE" {
+					t.Errorf("%.25s %s %s: the proxy gets %q", directive, method, target, got)
+				}
+			}
+		}
 	}
 }
