@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,6 +173,41 @@ func TestAttackReturnedHeaders(t *testing.T) {
 	s := loadSite(t, "test_copy\nsigned_link guard\nerror 502\nhandle_errors {\nroute {\nsigned_link guard\nrequest_header Remote-User carol\nsigned_link guard\ntest_backend errors\n}\n}")
 	if a := s.get("/", "Remote-User: admin"); a.seen == nil || a.header1(t, "Remote-User") != "carol" {
 		t.Errorf("what the error route sets is gone: %s", a.Body)
+	}
+}
+
+// TestForwardAuth: what Caddy's own forward_auth copies from the answer of another gateway
+// arrives, and what the client wrote under the same names does not, nor reaches that
+// gateway. With a genuine link a request can name two people, which lint tells.
+func TestForwardAuth(t *testing.T) {
+	setSecrets(t)
+	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Remote-User") != "" || r.Header.Get("X-Verified-User") != "" {
+			t.Errorf("the gateway gets %q", r.Header)
+		}
+		if r.Header.Get("X-Forwarded-Uri") == "/carol" {
+			w.Header().Set("Remote-User", "carol")
+		}
+	}))
+	defer auth.Close()
+	s := loadSite(t, `signed_link guard
+	route {
+		forward_auth `+auth.Listener.Addr().String()+` {
+			uri /
+			copy_headers Remote-User Remote-Groups
+		}
+		`+autologin("/app/* recognize")+`
+		error /boom* 502
+		test_backend
+	}
+	handle_errors {
+		test_backend errors
+	}`)
+	for target, want := range map[string]string{"/carol": "carol", "/open": "", "/app/x?" + goodLink: "", "/boom": ""} {
+		a := s.get(target, "Remote-User: admin", "Remote-Groups: admins", "Remote-Email: a@b", "X-Verified-User: admin", "X-Forwarded-Uri: /carol")
+		if a.seen == nil || a.header1(t, "Remote-User") != want || a.header1(t, "Remote-Groups") != "" || a.header1(t, "Remote-Email") != "" {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
 	}
 }
 

@@ -42,6 +42,9 @@ func (p *Patterns) has(name []byte) bool {
 
 func (p *Patterns) in(folds []string, name []byte) bool {
 	for i, fold := range folds {
+		if fold == "" { // of a name of nothing but underscores the loose fold leaves nothing
+			continue
+		}
 		if string(name) == fold || p.begins[i] && strings.HasPrefix(string(name), fold) {
 			return true
 		}
