@@ -27,7 +27,8 @@ type testSpellings struct{}
 type spellingsKey struct{}
 
 func (testSpellings) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.test_spellings", New: func() caddy.Module { return new(testSpellings) }}
+	// It poses as a module that only looks: the walk refuses strangers before a guard.
+	return caddy.ModuleInfo{ID: "http.handlers.appsec", New: func() caddy.Module { return new(testSpellings) }}
 }
 
 func (testSpellings) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -41,7 +42,7 @@ func (testSpellings) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 type testCopy struct{}
 
 func (testCopy) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.test_copy", New: func() caddy.Module { return new(testCopy) }}
+	return caddy.ModuleInfo{ID: "http.handlers.coraza", New: func() caddy.Module { return new(testCopy) }}
 }
 
 func (testCopy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {

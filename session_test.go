@@ -92,7 +92,8 @@ func TestAttackSessionInURL(t *testing.T) {
 	}
 	// behind handlers that changed the path, and on the error route
 	s := loadSite(t, `signed_link guard
-	handle_path /v1/* {
+	route {
+		uri strip_prefix /v1
 		`+autologin("", "cookies cut all")+`
 		error /boom* 502
 		test_backend
@@ -102,7 +103,7 @@ func TestAttackSessionInURL(t *testing.T) {
 	}`)
 	a := s.get("/v1/x;jsessionid=1?" + goodLink)
 	if a.seen == nil || a.seen.URI != "/x?user=jeff" || a.seen.OrigURI != "/v1/x?user=jeff" || a.seen.OrigText != "/v1/x?user=jeff" {
-		t.Errorf("behind handle_path: %s", a.Body)
+		t.Errorf("behind strip_prefix: %s", a.Body)
 	}
 	a = s.get("/v1/boom;jsessionid=1?"+goodLink, "Cookie: a=1")
 	if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.Body.String(), "jsessionid") || a.header1(t, "Cookie") != "" {
