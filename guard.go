@@ -26,10 +26,12 @@ const (
 type watched struct {
 	outputs []string // as folds
 	names   *headers.Names
+	leads   *headers.Leads
 }
 
 func newWatched(outputs []string) *watched {
-	return &watched{outputs: outputs, names: headers.NewNames(outputs)}
+	names := headers.NewNames(outputs)
+	return &watched{outputs: outputs, names: names, leads: headers.NewLeads(names)}
 }
 
 // with returns what is watched when definitions set these headers, too.
@@ -59,6 +61,9 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before 
 	w := h.app.headers.Load()
 	var connection, upgrade, first bool
 	for name, values := range r.Header {
+		if !w.leads.On(name) {
+			continue // as most are
+		}
 		place, output := headers.Watch(name), w.names.Has(name)
 		if place < 0 && !output {
 			continue

@@ -176,12 +176,46 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %d, want %d", name, got, want)
 		}
 	}
-	var none *Names
-	if none.Has("x") || new(Names).Has("x") || NewNames(nil).Has("") {
+	if new(Names).Has("x") || new(Names).Has("xy") || NewNames(nil).Has("") || NewNames(nil).Has("x") {
 		t.Error("an empty set has something")
+	}
+	if n := NewNames([]string{"*"}); n.Find("xy") != 0 || n.Find("") != -1 {
+		t.Error("of all names one is not found")
 	}
 	if allocs := testing.AllocsPerRun(10, func() { n.Find("X-Abc-D"); Watch("X_Auth.Request-User"); Lookup("Content-Type") }); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestAttackMisleadingLead: a header that the guard passes over because of its first two
+// bytes is none that it would act on, however it is spelled.
+func TestAttackMisleadingLead(t *testing.T) {
+	outputs := []string{"q", "zz*", "y*", "w-account", "-x"}
+	l := NewLeads(NewNames(outputs))
+	var names []string
+	for _, b := range readBelieved(t) {
+		if Watch(b.name) >= 0 {
+			names = append(names, b.name)
+		}
+	}
+	names = append(names, "q", "zz", "zzz", "y", "y-", "yes", "W_Account", "$x", ".X", "_X-Verified")
+	for _, b := range names {
+		for _, name := range spellings(b) {
+			if (Watch(name) >= 0 || NewNames(outputs).Has(name)) && !l.On(name) {
+				t.Errorf("the guard passes over %q", name)
+			}
+		}
+	}
+	for _, name := range []string{"Accept-Encoding", "Sec-Fetch-Site", "User-Agent", "Zeta"} {
+		if l.On(name) {
+			t.Errorf("the guard looks at %q", name)
+		}
+	}
+	if all := NewLeads(NewNames([]string{"*"})); !all.On("\xff\x00") {
+		t.Error("of all names one is passed over")
+	}
+	if none := NewLeads(new(Names)); none.On("Zeta") || !none.On("Remote-User") {
+		t.Error("without outputs")
 	}
 }
 
@@ -192,6 +226,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(b.name + "x")
 	}
 	f.Add("x_verified.user\x00")
+	leads := NewLeads(new(Names))
 	f.Fuzz(func(t *testing.T, name string) {
 		folded := Fold(name)
 		var want *Row
@@ -204,6 +239,9 @@ func FuzzNames(f *testing.F) {
 			case begins && strings.HasPrefix(folded, prefix) && (want == nil || strings.HasSuffix(want.Name, "*") && len(want.Name) < len(r.Name)):
 				want = r
 			}
+		}
+		if Watch(name) >= 0 && !leads.On(name) {
+			t.Errorf("the guard passes over %q", name)
 		}
 		if got := Lookup(name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)

@@ -28,8 +28,8 @@ var classes = func() (classes [256]uint8) {
 }()
 
 // Names finds names among many, in any spelling. A look takes one step for each letter
-// that leads on, and most names end at the third: a guard looks at every header of every
-// request. It is immutable once it is made; the zero value is empty.
+// that leads on, and most names end at the second or third: a guard looks at every header
+// of every request. It is immutable once it is made; the zero value is empty.
 type Names struct {
 	nodes []node
 }
@@ -73,10 +73,10 @@ func (n *Names) add(name string, place uint32) {
 // Find returns the place of the name in the list, or -1. The exact name goes before those
 // that begin so, and of those the longest.
 func (n *Names) Find(name string) int {
-	if n == nil || len(n.nodes) == 0 || name == "" {
+	if len(n.nodes) == 0 || name == "" {
 		return -1
 	}
-	at, found := &n.nodes[0], 0
+	at, found := &n.nodes[0], int(n.nodes[0].all)
 	for i := range len(name) {
 		next := at.next[classes[name[i]]]
 		if next == 0 {
@@ -95,6 +95,42 @@ func (n *Names) Find(name string) int {
 
 // Has reports whether the name is in the set.
 func (n *Names) Has(name string) bool { return n.Find(name) >= 0 }
+
+// Leads says by the first two bytes of a name whether it may be one that the guard acts
+// on, or one of the outputs: of a browser's headers most are neither. It is immutable.
+type Leads [256]uint64 // by the first byte, which letters lead on as the second
+
+// NewLeads returns the leads of what the guard acts on and of the outputs.
+func NewLeads(outputs *Names) *Leads {
+	l := new(Leads)
+	for _, n := range []*Names{watched.names, outputs} {
+		if len(n.nodes) == 0 {
+			continue
+		}
+		root := &n.nodes[0]
+		for c := range l {
+			first := root.next[classes[c]]
+			if root.all != 0 || first != 0 && n.nodes[first].all != 0 {
+				l[c] = 1<<len(letters) - 1 // whatever the second letter is
+				continue
+			}
+			if first == 0 {
+				continue
+			}
+			for letter, next := range n.nodes[first].next {
+				if next != 0 {
+					l[c] |= 1 << letter
+				}
+			}
+		}
+	}
+	return l
+}
+
+// On reports whether the name must be looked at.
+func (l *Leads) On(name string) bool {
+	return len(name) < 2 || l[name[0]]>>classes[name[1]]&1 != 0
+}
 
 // namesOf are the names of some rows, and where each stands in the table.
 type namesOf struct {
