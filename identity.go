@@ -97,7 +97,7 @@ func (h *Handler) compileAccept() error {
 // notInName reports whether the character stands in no name of a header that a gateway
 // sets. A `*` would accept nothing: each spelling that is accepted is somebody's promise.
 func notInName(c rune) bool {
-	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_.$", c))
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_.$", c)
 }
 
 // identityNames lists the identity headers, for an error.
