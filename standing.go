@@ -37,6 +37,9 @@ func (h *Handler) Where() string { return h.Origin }
 // Matcher implements [routes.Gate].
 func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.matchers }
 
+// Accepts implements [routes.Gate].
+func (h *Handler) Accepts() bool { return len(h.Accept) > 0 }
+
 // Outputs implements [routes.Gate].
 func (h *Handler) Outputs(header string) bool {
 	return headers.Protected(header) || h.app.headers.Load().names.Has(header)

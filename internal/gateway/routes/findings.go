@@ -28,6 +28,7 @@ type Code struct {
 
 // Codes are the faults and findings. Each has a section in docs/routes.md.
 var Codes = []Code{
+	{"accept_too_late", Refused},
 	{"late_definition", Refused},
 	{"nested_definition", Refused},
 	{"password_behind", Refused},
@@ -51,6 +52,7 @@ var Codes = []Code{
 	{"shared_pool", Warned},
 	{"backend_is_site", Warned},
 	{"exact_path", Warned},
+	{"overwritten_header", Warned},
 	{"two_identities", Noted},
 	{"unclear_backend", Noted},
 }
@@ -221,14 +223,25 @@ func (r *Report) findSecondIdentity(s *site, first int) {
 		switch {
 		case step.kind == authenticates && step.place != onErrors:
 			r.find("two_identities", named.Where(), fmt.Sprintf("%s verifies links and has basic_auth (the handler authentication), too: a request can name two people", s.name()),
-				"say in the application which of them counts; {http.auth.user.id} and REMOTE_USER are the link's user where a link was verified")
+				"say in the application which of them counts; REMOTE_USER is the link's user only if the definition stands behind the password, in one route")
 		case step.kind == passes || step.kind == backend:
 			for _, name := range setBy(step.handler) {
-				if named.Identity(name) {
+				if named.Outputs(name) {
+					r.find("overwritten_header", named.Where(), fmt.Sprintf("a handler of %s sets %s behind the gateway, so that it is no longer the gateway's word", s.name(), name),
+						"leave that line out, or set another header")
+				} else if named.Identity(name) {
 					r.find("two_identities", named.Where(), fmt.Sprintf("%s verifies links and sets %s, too: a request can name two people", s.name(), name),
 						"say in the application which of the headers counts, or set it only for requests without a link, as in `@nobody not signed_link`")
 				}
 			}
 		}
 	}
+}
+
+// list is "a, b and c".
+func list(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
@@ -41,6 +40,12 @@ func (r *Report) judge(s *site) {
 	if first < 0 {
 		return
 	}
+	for i := first + 1; i < len(s.steps); i++ {
+		if g := s.steps[i].gate(); g != nil && g.Accepts() && !s.steps[i].chain.excludes(s.steps[first].chain) {
+			r.refuse("accept_too_late", g.Where(), "this guard accepts identity headers, which the first guard or definition of the request has deleted already ("+
+				placeOf(s.steps[first].gate())+")", "write it as the first line of the site")
+		}
+	}
 	refused := r.judgeEarly(s, first, guarding)
 	r.judgeUncovered(s, first, refused)
 	for i := range s.steps {
@@ -51,6 +56,14 @@ func (r *Report) judge(s *site) {
 	}
 	r.findReaders(s)
 	r.findSecondIdentity(s, first)
+}
+
+// placeOf names the place of a gate.
+func placeOf(g Gate) string {
+	if where := g.Where(); where != "" {
+		return where
+	}
+	return "it stands before"
 }
 
 // judgeUnguarded refuses a site that says two things of itself.
@@ -409,12 +422,4 @@ func (s *step) rewriting() string {
 		return "a rewrite, uri, try_files or handle_path (for " + patterns + ")"
 	}
 	return "a rewrite, uri, try_files or handle_path"
-}
-
-// List is "a, b and c".
-func list(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }

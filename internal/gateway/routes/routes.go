@@ -41,6 +41,9 @@ type Gate interface {
 	// CutsAuthorization reports whether requests leave it without Authorization.
 	CutsAuthorization() bool
 
+	// Accepts reports whether it takes identity headers from a gateway in front of Caddy.
+	Accepts() bool
+
 	// Outputs reports whether a header of this name is the gateway's own word, and a
 	// client's must not come through.
 	Outputs(header string) bool
