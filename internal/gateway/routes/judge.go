@@ -43,7 +43,7 @@ func (r *Report) judge(s *site) {
 	for i := first + 1; i < len(s.steps); i++ {
 		if g := s.steps[i].gate(); g != nil && g.Accepts() && !s.steps[i].chain.excludes(s.steps[first].chain) {
 			r.refuse("accept_too_late", g.Where(), "this guard accepts identity headers, which the first guard or definition of the request has deleted already ("+
-				placeOf(s.steps[first].gate())+")", "write it as the first line of the site")
+				placeOf(s.steps[first].gate())+")", "write `signed_link guard { accept … }` as the first line of the site")
 		}
 	}
 	refused := r.judgeEarly(s, first, guarding)

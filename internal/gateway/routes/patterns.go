@@ -198,7 +198,10 @@ func entrance(patterns []pattern, try string) (path string, found bool) {
 		if !strings.HasPrefix(try, "/") {
 			try = "/" + try
 		}
-		return "/…", covered(try) && !covered("/")
+		if !covered(try) || covered("/") {
+			return "", false
+		}
+		return "/…", true // every path of which there is no file
 	}
 	suffix := try[at+len(placeholder):]
 	if at > 0 || suffix == "" || strings.ContainsAny(suffix, "{*") {
