@@ -2,7 +2,18 @@
 # Installs what the integration tests run, as far as it is missing, with apt-get
 # (Debian, Ubuntu). Nothing that is installed already is touched, and a service
 # that comes with a package is stopped: the tests start their own processes.
+#
+#	install.sh       what `.ci/run` needs
+#	install.sh full  what `.ci/run full` needs, too
 set -eu
+case "$#:${1-}" in
+0:) full= ;;
+1:full) full=1 ;;
+*)
+	echo "usage: install.sh [full]" >&2
+	exit 2
+	;;
+esac
 PATH=$PATH:/usr/sbin:/sbin
 
 as_root() {
@@ -43,6 +54,26 @@ have_tomcat9() {
 	[ -e /usr/share/java/tomcat9-catalina.jar ] && [ -e /usr/share/java/tomcat9-servlet-api.jar ]
 }
 
+have_symfony() {
+	[ -e /usr/share/php/Symfony/Component/HttpKernel/autoload.php ] && [ -e /usr/share/php/Symfony/Component/Routing/autoload.php ]
+}
+
+have_laravel() {
+	[ -e /usr/share/php/Illuminate/Routing/autoload.php ] && [ -e /usr/share/php/Illuminate/Events/autoload.php ]
+}
+
+have_jetty9() {
+	[ -e /usr/share/java/jetty9-server.jar ] && [ -e /usr/share/java/jetty9-servlet.jar ] && [ -e /usr/share/java/servlet-api.jar ]
+}
+
+# have_php_module tells whether PHP has a module of this name.
+have_php_module() {
+	for module in /usr/lib/php/*/"$1".so; do
+		[ -e "$module" ] && return 0
+	done
+	return 1
+}
+
 have_postgresql() {
 	for program in /usr/lib/postgresql/*/bin/postgres; do
 		[ -x "$program" ] && return 0
@@ -52,15 +83,13 @@ have_postgresql() {
 
 # The services that exist, one a line.
 services() {
-	for script in /etc/init.d/php*-fpm /etc/init.d/apache2 /etc/init.d/tomcat10 /etc/init.d/postgresql /etc/init.d/mariadb /etc/init.d/prometheus /etc/init.d/fail2ban; do
-		if [ -e "$script" ]; then
-			basename "$script"
-		fi
-	done
-	for unit in /lib/systemd/system/php*-fpm.service /lib/systemd/system/apache2.service /lib/systemd/system/tomcat10.service /lib/systemd/system/postgresql.service /lib/systemd/system/mariadb.service /lib/systemd/system/prometheus.service /lib/systemd/system/fail2ban.service; do
-		if [ -e "$unit" ]; then
-			basename "$unit" .service
-		fi
+	for service in php\*-fpm apache2 tomcat10 postgresql mariadb prometheus fail2ban nginx tt-rss; do
+		# shellcheck disable=SC2086 # a pattern
+		for file in /etc/init.d/$service /lib/systemd/system/$service.service; do
+			if [ -e "$file" ]; then
+				basename "$file" .service
+			fi
+		done
 	done
 }
 
@@ -89,6 +118,18 @@ have systemd-analyze || missing="$missing systemd"
 have git || missing="$missing git"
 have jq || missing="$missing jq"
 have openssl || missing="$missing openssl"
+have_symfony || missing="$missing php-symfony-http-kernel php-symfony-routing"
+if [ -n "$full" ]; then
+	have_laravel || missing="$missing php-laravel-framework"
+	[ -e /usr/share/php/Slim/autoload.php ] || missing="$missing php-slim"
+	have_jetty9 || missing="$missing libjetty9-java libservlet-api-java"
+	have nginx || missing="$missing nginx"
+	have_php_module pdo_pgsql || missing="$missing php-pgsql"
+	have_php_module pdo_mysql || missing="$missing php-mysql"
+	# The applications: their files only. The tests make the databases.
+	[ -e /usr/share/tt-rss/www/index.php ] || missing="$missing dbconfig-no-thanks tt-rss"
+	[ -e /usr/share/cacti/site/index.php ] || missing="$missing dbconfig-no-thanks cacti"
+fi
 
 if [ -z "$missing" ]; then
 	echo "everything is installed"

@@ -10,8 +10,8 @@ import (
 )
 
 // StartApache starts Apache with PHP as its module. Its document root is that of
-// [StartFPM]; a path without a file is answered by index.php. Trailers become
-// headers (MergeTrailers), which only getallheaders() shows.
+// [StartFPM]; a path without a file is answered by index.php, with [WithFront] by a
+// RewriteRule. Trailers become headers (MergeTrailers), which only getallheaders() shows.
 func StartApache(t testing.TB, options ...Option) *HTTPBackend {
 	t.Helper()
 	Require(t, "apache2", "mod_php")
@@ -54,10 +54,32 @@ MergeTrailers on
 PHPIniDir %[1]s
 DocumentRoot %[6]s
 DirectoryIndex index.php
-FallbackResource /index.php
+%[7]s`, p.dir, listen, modules, program("mod_php"), phpWorkers, p.root, p.apacheRules(modules))
+	return []byte(b.String())
+}
+
+// apacheRules say which paths PHP answers.
+func (p *php) apacheRules(modules string) string {
+	if p.front == "" {
+		return `FallbackResource /index.php
 <FilesMatch "\.php$">
 	SetHandler application/x-httpd-php
 </FilesMatch>
-`, p.dir, listen, modules, program("mod_php"), phpWorkers, p.root)
-	return []byte(b.String())
+`
+	}
+	to := "index.php"
+	if p.front == FrontURL {
+		to = "index.php?url=$1"
+	}
+	// The endings are those of Debian's mods-available/php*.conf.
+	return fmt.Sprintf(`LoadModule rewrite_module %s/mod_rewrite.so
+<FilesMatch ".+\.ph(?:ar|p|tml)$">
+	SetHandler application/x-httpd-php
+</FilesMatch>
+<Directory %s>
+	RewriteEngine On
+	RewriteCond %%{REQUEST_FILENAME} !-f
+	RewriteRule ^(.*)$ %s [QSA,L]
+</Directory>
+`, modules, p.root, to)
 }

@@ -22,6 +22,8 @@ const databaseStartLimit = 60 * time.Second
 type Database struct {
 	// DSN is for the Go driver, as an account that may read and write.
 	DSN string
+	// Port is where it listens on 127.0.0.1.
+	Port int
 
 	t       testing.TB
 	driver  string // of database/sql

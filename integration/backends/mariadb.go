@@ -36,6 +36,7 @@ func StartMariaDB(t testing.TB) *Database {
 	}
 	return newDatabase(t, &Database{
 		DSN:    fmt.Sprintf("links:canary@tcp(127.0.0.1:%d)/app", port),
+		Port:   port,
 		driver: "mysql",
 		dir:    dir,
 		command: func() *exec.Cmd {

@@ -45,8 +45,13 @@ type FPM struct {
 type Option func(*phpOptions)
 
 type phpOptions struct {
-	ini map[string]string
-	tcp bool
+	ini     map[string]string
+	tcp     bool
+	front   Front // of index.php; empty: the echo
+	modules bool  // those of Debian's configuration
+
+	application string // document root of an application that is there already
+	directory   string // that must be its own if the tests run as root
 }
 
 // WithINI sets a value of php.ini, such as request_order or arg_separator.input.
@@ -61,7 +66,7 @@ func WithTCP() Option {
 }
 
 // StartFPM starts PHP-FPM. Its document root holds index.php, autologin.php and
-// app/index.php.
+// app/index.php, or with [WithFront] what that says.
 func StartFPM(t testing.TB, options ...Option) *FPM {
 	t.Helper()
 	Require(t, "php-fpm")
@@ -88,12 +93,12 @@ func StartFPM(t testing.TB, options ...Option) *FPM {
 		Command: func(port int, instance string) *exec.Cmd {
 			_, listen := dial(port)
 			config := filepath.Join(php.dir, "php-fpm.conf")
-			write(t, config, fpmConfig(php.dir, listen, instance))
+			write(t, config, php.fpmConfig(t, listen, instance))
 			return php.interpreter(program("php-fpm"), "-F", "-O", "-R", "-y", config)
 		},
 		Probe: func(port int) (string, error) {
 			network, address := dial(port)
-			_, header, err := fastCGI(network, address, fpm.variables("GET", "/index.php", ""), nil)
+			_, header, err := fastCGI(network, address, fpm.variables("GET", php.probe(), ""), nil)
 			if err != nil {
 				return "", err
 			}
@@ -109,13 +114,19 @@ func StartFPM(t testing.TB, options ...Option) *FPM {
 	return fpm
 }
 
-func fpmConfig(dir, listen, instance string) []byte {
+func (p *php) fpmConfig(t testing.TB, listen, instance string) []byte {
+	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "[global]\npid = %s\nerror_log = %s\ndaemonize = no\n",
-		filepath.Join(dir, "php-fpm.pid"), filepath.Join(dir, "php-fpm.log"))
+		filepath.Join(p.dir, "php-fpm.pid"), filepath.Join(p.dir, "php-fpm.log"))
 	fmt.Fprintf(&b, "[www]\nlisten = %s\npm = static\npm.max_children = %d\nenv[BACKEND_INSTANCE] = %s\n",
 		listen, phpWorkers, instance)
-	if os.Geteuid() == 0 {
+	switch {
+	case os.Geteuid() != 0:
+	case p.directory != "":
+		lowerTo(t, everything(t, p.directory)...)
+		fmt.Fprintf(&b, "user = %s\n", unprivileged)
+	default:
 		b.WriteString("user = root\ngroup = root\n")
 	}
 	return []byte(b.String())
@@ -177,12 +188,13 @@ type php struct {
 	phpOptions
 	dir  string // of its configuration
 	root string // document root
+	scan string // directory of further php.ini files; empty: none
 }
 
 func newPHP(t testing.TB, options []Option) *php {
 	t.Helper()
 	dir := t.TempDir()
-	p := &php{dir: dir, root: filepath.Join(dir, "root")}
+	p := &php{dir: dir}
 	p.ini = map[string]string{
 		"display_errors":         "0",
 		"display_startup_errors": "0",
@@ -202,12 +214,37 @@ func newPHP(t testing.TB, options []Option) *php {
 	}
 	write(t, filepath.Join(dir, "php.ini"), []byte(ini.String()))
 
+	if p.modules {
+		p.scan = debianModules(t)
+	}
+	if p.application != "" {
+		p.root = p.application
+		write(t, filepath.Join(p.root, phpProbe), []byte("<?php\nheader('X-Backend-Instance: ' . getenv('BACKEND_INSTANCE'));\n"))
+		return p
+	}
+	p.root = filepath.Join(dir, "root")
 	echo := filepath.Join(dir, "echo.php")
 	write(t, echo, echoPHP)
-	for _, script := range phpScripts {
+	scripts := phpScripts
+	if p.front != "" {
+		p.writeFront(t, echo)
+		scripts = frontScripts
+	}
+	for _, script := range scripts {
 		write(t, filepath.Join(p.root, script), fmt.Appendf(nil, "<?php\n$app = '%s';\nrequire '%s';\n", script, echo))
 	}
 	return p
+}
+
+// phpProbe is a script that says who answers, where the application does not.
+const phpProbe = "backend-instance.php"
+
+// probe is the script that says who answers.
+func (p *php) probe() string {
+	if p.application != "" {
+		return "/" + phpProbe
+	}
+	return "/index.php"
 }
 
 // interpreter runs a PHP program with the php.ini of this instance and no other.
@@ -215,11 +252,12 @@ func (p *php) interpreter(program string, args ...string) *exec.Cmd {
 	return p.command(program, append([]string{"-c", filepath.Join(p.dir, "php.ini")}, args...)...)
 }
 
-// command runs a program that has PHP in it, without the system's php.ini files.
+// command runs a program that has PHP in it, without the system's php.ini files, but
+// for those that load the modules of an application.
 func (p *php) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = p.dir
-	cmd.Env = append(os.Environ(), "PHP_INI_SCAN_DIR=")
+	cmd.Env = append(os.Environ(), "PHP_INI_SCAN_DIR="+p.scan)
 	return cmd
 }
 

@@ -48,6 +48,7 @@ func StartPostgres(t testing.TB) *Database {
 	}
 	return newDatabase(t, &Database{
 		DSN:    fmt.Sprintf("postgres://links:canary@127.0.0.1:%d/postgres?sslmode=disable", port),
+		Port:   port,
 		driver: "pgx",
 		dir:    dir,
 		command: func() *exec.Cmd {

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,13 @@ var debianPackages = map[string]string{
 	"mariadbd":           "mariadb-server",
 	"mariadb-install-db": "mariadb-server",
 
+	"symfony": "php-symfony-http-kernel php-symfony-routing",
+	"laravel": "php-laravel-framework",
+	"slim":    "php-slim",
+	"jetty9":  "libjetty9-java",
+	"tt-rss":  "dbconfig-no-thanks tt-rss php-pgsql",
+	"cacti":   "dbconfig-no-thanks cacti",
+
 	"promtool":        "prometheus",
 	"fail2ban-regex":  "fail2ban",
 	"fail2ban-client": "fail2ban",
@@ -27,8 +35,9 @@ var debianPackages = map[string]string{
 }
 
 // Require ends the test, naming the Debian packages to install, unless all the
-// named programs are there. "php-fpm" and "mod_php" stand for any version of them,
-// "tomcat10" and "tomcat9" for Debian's files; all others are looked up in PATH.
+// named programs are there. "php-fpm" and "mod_php" stand for any version of them;
+// frameworks, applications and servlet containers stand for Debian's files; all others
+// are looked up in PATH.
 func Require(t testing.TB, names ...string) {
 	t.Helper()
 	var missing, packages []string
@@ -60,6 +69,18 @@ func program(name string) string {
 		return tomcat10.installed()
 	case tomcat9.name:
 		return tomcat9.installed()
+	case "jetty9":
+		return jettyInstalled()
+	case "symfony":
+		return installed("/usr/share/php/Symfony/Component/HttpKernel/autoload.php", "/usr/share/php/Symfony/Component/Routing/autoload.php")
+	case "laravel":
+		return installed("/usr/share/php/Illuminate/Routing/autoload.php", "/usr/share/php/Illuminate/Events/autoload.php")
+	case "slim":
+		return installed("/usr/share/php/Slim/autoload.php")
+	case "tt-rss":
+		return installed(ttrssSchema, ttrssPages+"/index.php", newest("/usr/lib/php/*/pdo_pgsql.so"))
+	case "cacti":
+		return installed(cactiSchema, cactiPages+"/index.php", newest("/usr/lib/php/*/pdo_mysql.so"))
 	case "postgresql":
 		return postgresBin()
 	}
@@ -73,8 +94,20 @@ func program(name string) string {
 		return newest("/usr/sbin/apache2")
 	case "mariadbd":
 		return newest("/usr/sbin/mariadbd")
+	case "nginx":
+		return newest("/usr/sbin/nginx")
 	}
 	return ""
+}
+
+// installed returns the first of the files, or "" unless all are there.
+func installed(files ...string) string {
+	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			return ""
+		}
+	}
+	return files[0]
 }
 
 // newest returns the newest of the files: Debian's carry their version in the name.

@@ -16,6 +16,7 @@ const (
 	BackendApache    = "apache2handler" // [StartApache]
 	BackendTomcat    = "tomcat"         // [StartTomcat]
 	BackendTomcat9   = "tomcat9"        // [StartTomcat9]
+	BackendJetty     = "jetty9"         // [StartJetty]
 )
 
 // Seen is what an application saw of a request.
@@ -25,7 +26,9 @@ const (
 // are "jÃ¼rgen" there.
 type Seen struct {
 	Backend string // one of the constants
-	App     string // PHP: the script below the root, such as app/index.php; Tomcat: the context path, "" or /app
+	// App is the script of PHP below the root, such as app/index.php, or the route of a
+	// front controller ([Front]); of a servlet it is the context path, "" or /app.
+	App string
 
 	Method      string
 	RequestURI  string // PHP: REQUEST_URI, with the query; Tomcat: getRequestURI, without it
@@ -60,7 +63,7 @@ type Seen struct {
 // Header returns the values under which the application finds the header: in
 // PHP there is at most one, and names that differ in - and _ are the same.
 func (s *Seen) Header(name string) []string {
-	if s.Backend == BackendTomcat || s.Backend == BackendTomcat9 {
+	if s.Backend == BackendTomcat || s.Backend == BackendTomcat9 || s.Backend == BackendJetty {
 		var values []string
 		for _, key := range slices.Sorted(maps.Keys(s.Headers)) {
 			if strings.EqualFold(key, name) {
@@ -92,7 +95,7 @@ func Decode(body []byte) (*Seen, error) {
 	switch kind.Backend {
 	case BackendFPM, BackendPHPServer, BackendApache:
 		seen, err = decodePHP(body)
-	case BackendTomcat, BackendTomcat9:
+	case BackendTomcat, BackendTomcat9, BackendJetty:
 		seen, err = decodeServlet(body)
 	default:
 		err = errors.New("unknown backend")

@@ -146,25 +146,48 @@ func (v *tomcat) start(t testing.TB) *HTTPBackend {
 	return newHTTPBackend(port, webapps)
 }
 
-// compile compiles the servlet, which is written for the newer namespace.
+// compile compiles the servlet.
 func (v *tomcat) compile() ([]byte, error) {
+	classes, err := compileJava(map[string][]byte{"Echo.java": servletSource(v.namespace)}, v.api)
+	return classes["Echo.class"], err
+}
+
+// servletSource is the servlet, which is written for the newer namespace.
+func servletSource(namespace string) []byte {
+	return bytes.ReplaceAll(echoJava, []byte("import jakarta."), []byte("import "+namespace+"."))
+}
+
+// compileJava compiles the sources, and returns the files that come of it.
+func compileJava(sources map[string][]byte, classpath string) (map[string][]byte, error) {
 	dir, err := os.MkdirTemp("", "servlet")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	source := filepath.Join(dir, "Echo.java")
-	text := bytes.ReplaceAll(echoJava, []byte("import jakarta."), []byte("import "+v.namespace+"."))
-	if err := os.WriteFile(source, text, 0o644); err != nil {
-		return nil, err
-	}
-	args := make([]string, 0, len(jvmFlags)+9)
+	args := make([]string, 0, len(jvmFlags)+len(sources)+8)
 	for _, flag := range jvmFlags {
 		args = append(args, "-J"+flag)
 	}
-	args = append(args, "-encoding", "UTF-8", "-proc:none", "-Xlint:all", "-Werror", "-classpath", v.api, source)
+	args = append(args, "-encoding", "UTF-8", "-proc:none", "-Xlint:all", "-Werror", "-classpath", classpath)
+	for name, text := range sources {
+		source := filepath.Join(dir, name)
+		if err := os.WriteFile(source, text, 0o644); err != nil {
+			return nil, err
+		}
+		args = append(args, source)
+	}
 	if out, err := exec.Command(program("javac"), args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("javac: %w\n%s", err, out)
 	}
-	return os.ReadFile(filepath.Join(dir, "Echo.class"))
+	compiled, err := filepath.Glob(filepath.Join(dir, "*.class"))
+	if err != nil {
+		return nil, err
+	}
+	classes := make(map[string][]byte, len(compiled))
+	for _, file := range compiled {
+		if classes[filepath.Base(file)], err = os.ReadFile(file); err != nil {
+			return nil, err
+		}
+	}
+	return classes, nil
 }

@@ -2,7 +2,7 @@
 // Answers with what the application sees, as JSON. Every string, names
 // included, is written as one code point (0..255) per byte, so that any bytes
 // survive; maps are lists of [name, value] pairs, so that their order does.
-// The including script sets $app, the name it answers under.
+// The including script sets $app, the name it answers under, or the route that ran.
 
 $text = static fn (string $bytes): string => preg_replace_callback(
     '/[\x80-\xff]/',
@@ -20,7 +20,8 @@ $pairs = static function (array $values) use (&$pairs, $text): array {
 
 $server = array_filter($_SERVER, static fn ($name): bool => str_starts_with((string) $name, 'HTTP_') || in_array($name, [
     'REQUEST_METHOD', 'REQUEST_URI', 'QUERY_STRING', 'SCRIPT_NAME', 'SCRIPT_FILENAME', 'PHP_SELF', 'PATH_INFO',
-    'DOCUMENT_URI', 'REMOTE_USER', 'REMOTE_ADDR', 'AUTH_TYPE', 'PHP_AUTH_USER', 'CONTENT_TYPE', 'CONTENT_LENGTH',
+    'DOCUMENT_URI', 'REMOTE_USER', 'REDIRECT_REMOTE_USER', 'REMOTE_ADDR', 'AUTH_TYPE', 'PHP_AUTH_USER', 'PHP_AUTH_PW', 'PHP_AUTH_DIGEST',
+    'CONTENT_TYPE', 'CONTENT_LENGTH',
     'SERVER_NAME', 'SERVER_PROTOCOL', 'HTTPS',
 ], true), ARRAY_FILTER_USE_KEY);
 
