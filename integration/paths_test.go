@@ -1,0 +1,395 @@
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/signedlink/caddy-signed-link/integration/backends"
+	"github.com/signedlink/caddy-signed-link/integration/gateway"
+)
+
+// front is PHP-FPM with a front controller.
+func front(t testing.TB, which backends.Front) backend {
+	f := backends.StartFPM(t, backends.WithFront(which))
+	return backend{name: string(which), php: true, address: f.Address, root: f.Root}
+}
+
+// protection is a way to write the definition that protects something. PROXY is what
+// hands requests to the backend, SCHEME what follows the matcher of the definition.
+type protection struct {
+	name string
+	site string
+	// bases are honest addresses of what is protected.
+	bases []string
+	// php has it for PHP-FPM only.
+	php bool
+	// script is the script that is protected; empty: the application under /app.
+	script string
+}
+
+const guardedApp = "@m path /app /app/*\n"
+
+var appPaths = []string{"/app/login", "/app", "/app/x/y"}
+
+// protections are the ways that the documentation has, and those that operators write.
+var protections = []protection{
+	{name: "at the site", bases: appPaths, site: guardedApp + "signed_link @m SCHEME\nPROXY"},
+	{name: "nested", bases: appPaths, site: guardedApp + "signed_link guard\nhandle @m {\nsigned_link SCHEME\nPROXY}\nhandle {\nPROXY}\n"},
+	{name: "nested below", bases: []string{"/app/login", "/app/x/y"}, site: "signed_link guard\nhandle /app/* {\nsigned_link SCHEME\nPROXY}\nhandle {\nPROXY}\n"},
+	{name: "nested twice", bases: []string{"/app/login"}, site: "signed_link guard\nroute /app/* {\nhandle /app/login* {\nsigned_link SCHEME\nPROXY}\n}\nhandle /app/* {\nsigned_link SCHEME\nPROXY}\nhandle {\nPROXY}\n"},
+	{
+		name: "before handle_path", bases: []string{"/app/login", "/v1/app/login", "/v1/app"},
+		site: guardedApp + "signed_link @m SCHEME\nhandle_path /v1/* {\nPROXY}\nhandle {\nPROXY}\n",
+	},
+	{
+		name: "before strip_prefix", bases: []string{"/app/login", "/v1/app/login", "/v1/app"},
+		site: guardedApp + "signed_link @m SCHEME\nuri /v1/* strip_prefix /v1\nPROXY",
+	},
+	{
+		name: "before a fixed rewrite", bases: []string{"/app/login", "/short"},
+		site: guardedApp + "signed_link @m SCHEME\nrewrite /short /app/login?{query}\nPROXY",
+	},
+	{
+		name: "a script", bases: []string{"/autologin.php"}, php: true, script: "autologin.php",
+		site: "@m path /autologin.php /autologin.php/*\nsigned_link @m SCHEME\nPROXY",
+	},
+	{
+		name: "the script of a directory", bases: []string{"/dir/index.php"}, php: true, script: "dir/index.php",
+		site: "@m path /dir/index.php /dir/index.php/*\nsigned_link @m SCHEME\nPROXY",
+	},
+	{
+		name: "all scripts", bases: []string{"/autologin.php", "/dir/index.php"}, php: true, script: "autologin.php",
+		site: "@m path *.php\nsigned_link @m SCHEME\nPROXY",
+	},
+	{
+		name: "a script without index", bases: []string{"/autologin.php"}, php: true, script: "autologin.php",
+		site: "@m path /autologin.php /autologin.php/*\nsigned_link @m SCHEME\nroot ROOT\nphp_fastcgi FPM {\nindex off\n}\n",
+	},
+	{
+		name: "a script behind the plain transport", bases: []string{"/autologin.php"}, php: true, script: "autologin.php",
+		site: "@m path /autologin.php /autologin.php/*\nsigned_link @m SCHEME\nreverse_proxy FPM {\ntransport fastcgi {\nroot ROOT\nsplit .php\n}\n}\n",
+	},
+}
+
+// ran tells whether what is protected has answered.
+func (p protection) ran(s *backends.Seen) bool {
+	if p.script != "" {
+		return s.App == p.script && !p.lookedUp(s)
+	}
+	switch s.App {
+	case "route app", "route login", "/app":
+		return true
+	}
+	return false
+}
+
+// lookedUp tells whether PHP's server found the script for a path that does not name it,
+// as /dir/index.php for /dir/: that is a finding when the gateway loads, and the
+// operator's to write down.
+func (p protection) lookedUp(s *backends.Seen) bool {
+	path, _, _ := strings.Cut(s.RequestURI, "?")
+	_, file, _ := strings.Cut(p.script, "/")
+	return file != "" && !strings.Contains(strings.ToLower(unescape(path)), file)
+}
+
+// scheme is the definition's rest, with the profile.
+func scheme(profile string) string {
+	return "keyed_hash {env.LINK_SECRET} {\nalgorithm md5\nmessage {query.user}{secret}\nsignature {query.key}\nparam user alnum max 32\nbackend " + profile + "\n}"
+}
+
+// write is the site in front of the backend.
+func (p protection) write(b backend, profile string) string {
+	return strings.NewReplacer("SCHEME", scheme(profile), "PROXY", b.proxy(b.address), "ROOT", b.root, "FPM", b.address).Replace(p.site)
+}
+
+// specimens are paths that entered what is protected, on one backend or another.
+var specimens = []string{
+	// a nested definition had no other readings than its own
+	"/app;x/login", "/x/..;/app/login", "/index.php/app/login", "/static/..;/app/login", "/public/..;/app",
+	// .php without a slash behind it
+	"/index.phpapp/login", "/index%2ephpapp/login", "/INDEX.phpapp/login", "/INDEX.PHPapp/login", "/index.ph%70app/login",
+	"/autologin.phpfoo.php", "/autologin.php.php", "/autologin.php.", "/autologin.php.phpx", "/autologin.phpx/y.php",
+	// a network path
+	"//x/app/login", "//x:80/app/login", "//x:80//app/login", "//user@x/app/login", "///app/login", "//x/..//app/login", "//x:port/app/login",
+	"/://app/login", "/x://app/login", "/x:80/app/login", "http://x/app/login", "//[::1]/app/login", "//x;/app/login", "//%78/app/login", "//x?/app/login",
+	// other scripts
+	"/plain/login.phtml", "/plain/login.phtml/", "/plain/login.phtml/x", "/plain/login.phar/", "/plain/login.PHTML/", "/plain/login.pht%6dl/x",
+	// exact paths
+	"/app/login/", "/app/login//", "/app/login/.", "/dir", "/dir/", "/dir/x", "/dir//index.php", "/dir/./index.php", "/dir/index.php/", "/dir/index.phpx", "/dir/index.php/x.php",
+}
+
+// neighbours are paths like those that entered what is at the path: none of them is
+// written down anywhere.
+func neighbours(path string) (all []string) {
+	add := func(p ...string) { all = append(all, p...) }
+	inner := strings.TrimPrefix(path, "/")
+	for _, before := range []string{
+		"", "/", "//", "/.", "/..", "/../..", "/./.", "/x/..", "/x/../y/..", "/x/%2e%2e", "/x/.%2e", "/x/%2E.", "/x/..;", "/x/..;a=b", "/x;y/..;z", "/x/%2e%2e;", "/x/..%3b",
+		"/x%2f..", "/x/..%2f", "/x%2f%2e%2e%2f", "/x%5c..", "/x/..%5c", "/x/..\\", "/;", "/;x", "/;x=y", "/.;", "/.;x", "/%2e", "/%2e;", "/%3b", "/;/..;", "/public/..", "/public/..;", "/public/%2e%2e",
+		"/public/..;x", "/public/;/..", "/public/.;/..;", "/public//..", "/public/..//", "/public/x/../..", "/public/index.php", "/public/index.php/..", "/public%2f..", "/public;x/..", "/public/..%00",
+		"/index.php", "/index.php/", "/index.php//", "/index.php/.", "/index.php/x/..", "/index.php;", "/index.php;x", "/index.php%2f", "/index.php%00", "/index.php%20", "/index.php.", "/index.php/index.php",
+		"/INDEX.PHP", "/Index.php", "/index.Php", "/index%2ephp", "/index%2Ephp", "/index.%70hp", "/%69ndex.php", "/index%252ephp", "//index.php", "/./index.php", "/x/../index.php", "/;/index.php", "/;x/index.php",
+		"/app.php", "/nothing.php", "/a.php/b.php", "/x.php", "/autologin.php/..", "/autologin.php/../index.php", "/dir/../index.php", "/dir/index.php/..", "/dir/index.php",
+		"//x", "//x/", "//x:80", "//x:80/", "//x:", "//x:99999", "//x:y", "//@x", "//u:p@x", "//[::1]", "//x;y", "//x%2f", "//.", "//..", "///x", "////x", "/x//", "/x:", "/x:1", "/x:/", "x:", "x://y", "http://x", "http:", "http:/", "//x\\", "/\\x",
+		"/%00", "/x%00", "/%0a", "/%09", "/%20", "/%5c", "/\\", "/%2f", "/%2f%2f", "/%252f", "/%ef%bc%8f", "/%c0%af", "/?", "/%3f", "/%23",
+	} {
+		add(before+path, before+inner)
+	}
+	for _, behind := range []string{
+		"/", "//", "/.", "/./", "/..", "/../", "/x/..", "/x/../", ";", ";x", ";x=y", ";jsessionid=1", "/;", "/;x", "%3b", "%3bx", ".", "..", "%2e", "%20", "+", "%09", "%0a", "%0d%0a", "%00", "%00x", "%00.css", "%00/", "%2f", "%2f%2e", "%5c", "\\", "%3f", "%3fx", "%23", "%23x", "%",
+		".php", ".php/", ".phpx", ".php.php", "x.php", "/x.php", "/index.php", "index.php", ".css", "/x.css", ".PHP", "%2ephp", ".php%00", ".php;x", "~", "*", "/*", "%ff", "%c0%af", "%e0%80%af", "/%2e", "/%2e%2e", "/%2e%2e/", "//x", "/://x", "://x", ":80", "&x", "=", ",", "%26x", "!",
+	} {
+		add(path + behind)
+	}
+	for i := 0; i < len(path); i++ {
+		before, c, behind := path[:i], path[i], path[i+1:]
+		add(fmt.Sprintf("%s%%%02x%s", before, c, behind), fmt.Sprintf("%s%%%02X%s", before, c, behind), fmt.Sprintf("%s%%25%02x%s", before, c, behind))
+		add(before+";x"+string(c)+behind, before+"%00"+string(c)+behind)
+		if upper := strings.ToUpper(string(c)); upper != string(c) {
+			add(before+upper+behind, fmt.Sprintf("%s%%%02x%s", before, upper[0], behind))
+		}
+		if c != '/' {
+			continue
+		}
+		for _, slash := range []string{"//", "///", "/./", "/;/", "/;x/", "/.;/", "/.;x/", "/x/../", "/x/..;/", "/x/..;y/", "/%2e/", "/x/%2e%2e/", "%2f", "%2F", "%2f/", "\\", "%5c", "%5C", "/\\", "%252f", "/%00/", "%00/", "/%20/", "%u002f", "%ef%bc%8f", "%c0%af", "/..//", "/index.php/", "/index.php", ".php/", ";/", ";x=y/", ";jsessionid=1/", "%3b/", "%3bx/", "/%3b/", ".;/", "./", "%2e/", "/?/", ":80/", "://"} {
+			add(before + slash + behind)
+		}
+	}
+	all = slices.DeleteFunc(all, func(p string) bool { return strings.ContainsAny(p, " \r\n") })
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// pathsFor are all paths that are sent to the site.
+func (p protection) pathsFor() []string {
+	all := slices.Clone(specimens)
+	for _, base := range p.bases {
+		all = append(all, neighbours(base)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// get is a GET whose target is sent as it is.
+func get(path, query string, fields ...gateway.Field) []byte {
+	var b strings.Builder
+	target := path + "?" + query
+	if strings.Contains(path, "?") {
+		target = path + "&" + query
+	}
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", target, gateway.Host)
+	for _, f := range fields {
+		fmt.Fprintf(&b, "%s: %s\r\n", f.Name, f.Value)
+	}
+	b.WriteString("\r\n")
+	return []byte(b.String())
+}
+
+// sendGet sends a GET and returns what the application saw, and the answer.
+func sendGet(address, path, query string, fields ...gateway.Field) (*backends.Seen, *gateway.Response, error) {
+	responses, err := gateway.SendHTTP1(address, "GET", get(path, query, fields...), false)
+	if err != nil || len(responses) == 0 {
+		return nil, nil, err
+	}
+	return seen(responses[0]), responses[0], nil
+}
+
+func sendGetHTTP2(address, path, query string) (*backends.Seen, *gateway.Response, error) {
+	response, err := gateway.SendHTTP2(address, []gateway.Field{
+		{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: gateway.Host}, {Name: ":path", Value: path + "?" + query},
+	}, nil, nil)
+	return seen(response), response, err
+}
+
+// each does the work for every item, a few at a time.
+func each[T any](items []T, work func(T)) {
+	var group sync.WaitGroup
+	jobs := make(chan T)
+	for range 4 {
+		group.Go(func() {
+			for item := range jobs {
+				work(item)
+			}
+		})
+	}
+	for _, item := range items {
+		jobs <- item
+	}
+	close(jobs)
+	group.Wait()
+}
+
+// testPaths sends paths without a link, and with one, to every protection of the backend.
+// The promise is broken where what is protected has run without a verified link. least is
+// how many paths must enter it where there is no gateway: so many attacks are tried.
+func testPaths(t *testing.T, b backend, protections []protection, least int) {
+	t.Helper()
+	profiles := []string{"strict", "servlet"}
+	if b.php {
+		profiles[1] = "php"
+	}
+	sites, open := map[string]string{}, map[string]string{}
+	for _, p := range protections {
+		if p.php && b.root == "" {
+			continue
+		}
+		for _, profile := range profiles {
+			sites[p.name+" "+profile] = p.write(b, profile)
+		}
+		// the same without a gateway
+		var without []string
+		for line := range strings.Lines(strings.NewReplacer("PROXY", b.proxy(b.address), "ROOT", b.root, "FPM", b.address).Replace(p.site)) {
+			if !strings.HasPrefix(line, "signed_link ") {
+				without = append(without, line)
+			}
+		}
+		open[p.name] = strings.Join(without, "")
+	}
+	const servers = "max_header_size 1MB"
+	g := gateway.Start(t, gateway.Config{Env: secrets, Servers: servers, Sites: sites, Quiet: true})
+	plain := gateway.Start(t, gateway.Config{Servers: servers, Sites: open, Quiet: true})
+	for _, p := range protections {
+		if open[p.name] == "" {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			paths := p.pathsFor()
+			entered := p.enter(t, plain.Address(p.name), paths)
+			if len(entered) < least {
+				t.Errorf("without a gateway only %d of %d paths enter: these are no attacks", len(entered), len(paths))
+			}
+			for _, profile := range profiles {
+				t.Run(profile, func(t *testing.T) {
+					p.test(t, g.Address(p.name+" "+profile), paths, entered)
+				})
+			}
+		})
+	}
+	if strings.Contains(g.Log(), "panic") {
+		t.Errorf("the gateway panicked: %s", g.Log())
+	}
+}
+
+// enter returns the paths that enter what is protected.
+func (p protection) enter(t *testing.T, address string, paths []string) []string {
+	t.Helper()
+	var mu sync.Mutex
+	entered := map[string]bool{}
+	each(paths, func(path string) {
+		saw, _, err := sendGet(address, path, "user=mike")
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			t.Error(err)
+		}
+		if saw != nil && p.ran(saw) {
+			entered[path] = true
+		}
+	})
+	return slices.Sorted(maps.Keys(entered))
+}
+
+func (p protection) test(t *testing.T, address string, paths, entered []string) {
+	t.Helper()
+	link := "user=jeff&key=" + key("jeff")
+	for _, base := range p.bases {
+		if !slices.Contains(entered, base) {
+			continue // the backend sees the path before it was rewritten, or another script runs
+		}
+		if saw, r, err := sendGet(address, base, link); err != nil || saw == nil || !p.ran(saw) || !slices.Equal(saw.Header("X-Verified-User"), []string{"jeff"}) {
+			t.Errorf("an honest link to %s is refused: %v %s", base, err, describe([]*gateway.Response{r}))
+		}
+	}
+	var broken violations
+	each(paths, func(path string) {
+		saw, r, err := sendGet(address, path, "user=mike")
+		broken.check(path, "no link", p, saw, r, err)
+	})
+	each(entered, func(path string) {
+		saw, r, err := sendGet(address, path, link)
+		broken.checkLink(path, p, saw, r, err)
+		saw, r, err = sendGetHTTP2(address, path, "user=mike")
+		broken.check(path, "h2c, no link", p, saw, r, err)
+	})
+	broken.report(t, len(paths), len(entered))
+}
+
+// violations are the promises that were broken.
+type violations struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (v *violations) add(format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.list = append(v.list, fmt.Sprintf(format, args...))
+}
+
+// check judges the answer to a request without a link.
+func (v *violations) check(path, what string, p protection, s *backends.Seen, r *gateway.Response, err error) {
+	switch {
+	case err != nil:
+		v.add("%q (%s): the gateway does not answer: %v", path, what, err)
+	case r != nil && r.Status == 500:
+		v.add("%q (%s): the gateway fails: %.200q", path, what, r.Body)
+	case s == nil:
+	case p.ran(s):
+		v.add("%q (%s): %q has run, for %q as %s", path, what, s.App, s.Params["user"], s.RequestURI)
+	case len(identities(s.Headers)) > 0 || s.RemoteUser != "":
+		v.add("%q (%s): %q and REMOTE_USER %q without a link", path, what, identities(s.Headers), s.RemoteUser)
+	}
+}
+
+// checkLink judges the answer to a request with jeff's link.
+func (v *violations) checkLink(path string, p protection, s *backends.Seen, r *gateway.Response, err error) {
+	switch {
+	case err != nil:
+		v.add("%q (link): the gateway does not answer: %v", path, err)
+	case r != nil && r.Status == 500:
+		v.add("%q (link): the gateway fails: %.200q", path, r.Body)
+	case s == nil || !p.ran(s):
+	case !slices.Equal(s.Header("X-Verified-User"), []string{"jeff"}) || !slices.Equal(s.Params["user"], []string{"jeff"}):
+		v.add("%q (link): %q has run for %q with X-Verified-User %q", path, s.App, s.Params["user"], s.Header("X-Verified-User"))
+	case s.Params["key"] != nil:
+		v.add("%q (link): %q has the signature", path, s.App)
+	}
+}
+
+// report says how many there are, and shows some.
+func (v *violations) report(t *testing.T, sent, entered int) {
+	t.Helper()
+	slices.Sort(v.list)
+	const most = 25
+	for i, what := range v.list {
+		if i == most {
+			t.Errorf("… and %d more", len(v.list)-most)
+			break
+		}
+		t.Error(what)
+	}
+	t.Logf("%d paths, %d of them enter without a gateway, %d promises broken", sent, entered, len(v.list))
+}
+
+// TestPathsFrontController: no path enters a protected route of a front controller, or a
+// protected script, but with a link.
+func TestPathsFrontController(t *testing.T) {
+	t.Parallel()
+	testPaths(t, front(t, backends.FrontPlain), protections, 20)
+}
+
+func TestPathsSymfony(t *testing.T) {
+	t.Parallel()
+	testPaths(t, front(t, backends.FrontSymfony), protections[:7], 20)
+}
+
+func TestPathsTomcat(t *testing.T) {
+	t.Parallel()
+	testPaths(t, tomcat(t), protections, 20)
+}
