@@ -67,9 +67,12 @@ func (p *php) apacheRules(modules string) string {
 </FilesMatch>
 `
 	}
-	to := "index.php"
-	if p.front == FrontURL {
-		to = "index.php?url=$1"
+	to := "index.php [QSA,L]"
+	switch p.front {
+	case FrontURL:
+		to = "index.php?url=$1 [B,QSA,L]"
+	case FrontURLTwice:
+		to = "index.php?url=$1 [QSA,L]"
 	}
 	// The endings are those of Debian's mods-available/php*.conf.
 	return fmt.Sprintf(`LoadModule rewrite_module %s/mod_rewrite.so
@@ -79,7 +82,7 @@ func (p *php) apacheRules(modules string) string {
 <Directory %s>
 	RewriteEngine On
 	RewriteCond %%{REQUEST_FILENAME} !-f
-	RewriteRule ^(.*)$ %s [QSA,L]
+	RewriteRule ^(.*)$ %s
 </Directory>
 `, modules, p.root, to)
 }

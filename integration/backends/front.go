@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -15,11 +16,12 @@ type Front string
 
 // The front controllers.
 const (
-	FrontPlain   Front = "plain"   // parse_url of REQUEST_URI
-	FrontURL     Front = "url"     // the parameter url, for a RewriteRule that makes it of the path
-	FrontSymfony Front = "symfony" // its kernel and router
-	FrontLaravel Front = "laravel" // its request and router
-	FrontSlim    Front = "slim"    // Slim 3
+	FrontPlain    Front = "plain"         // parse_url of REQUEST_URI
+	FrontURL      Front = "url"           // the parameter url, which a RewriteRule with the flag B makes of the path
+	FrontURLTwice Front = "url without B" // likewise without it: the path is decoded by Apache and by PHP
+	FrontSymfony  Front = "symfony"       // its kernel and router
+	FrontLaravel  Front = "laravel"       // its request and router
+	FrontSlim     Front = "slim"          // Slim 3
 )
 
 //go:embed php/routes.php php/front-*.php
@@ -44,8 +46,9 @@ func (p *php) writeFront(t testing.TB, echo string) {
 	if needs := frontNeeds[p.front]; needs != "" {
 		Require(t, needs)
 	}
+	script, _, _ := strings.Cut(string(p.front), " ")
 	routes, front := filepath.Join(p.dir, "routes.php"), filepath.Join(p.dir, "front.php")
-	for to, from := range map[string]string{routes: "routes", front: "front-" + string(p.front)} {
+	for to, from := range map[string]string{routes: "routes", front: "front-" + script} {
 		text, err := frontPHP.ReadFile("php/" + from + ".php")
 		if err != nil {
 			t.Fatal(err)

@@ -29,6 +29,7 @@ func TestFrontServers(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) *HTTPBackend{
 		"apache, RewriteRule index.php":        func(t *testing.T) *HTTPBackend { return StartApache(t, WithFront(FrontPlain)) },
 		"apache, RewriteRule index.php?url=$1": func(t *testing.T) *HTTPBackend { return StartApache(t, WithFront(FrontURL)) },
+		"apache, likewise without the flag B":  func(t *testing.T) *HTTPBackend { return StartApache(t, WithFront(FrontURLTwice)) },
 		"nginx":                                func(t *testing.T) *HTTPBackend { return StartNginx(t, WithFront(FrontPlain)) },
 	} {
 		t.Run(name, func(t *testing.T) {
