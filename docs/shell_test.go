@@ -26,6 +26,8 @@ var runs = map[string]string{
 	"./caddy run --config examples/tomcat/Caddyfile":                                          "integration/examples_test.go TestExamples",
 	"sh integration/install.sh":                                                               ".ci/run",
 	"go test -tags integration ./integration/...":                                             ".ci/run",
+	"sh integration/install.sh full":                                                          ".ci/run",
+	"go test -tags integration,full -timeout 45m ./integration/...":                           ".ci/run",
 	"go run ./integration/fuzz -duration 1h -save found":                                      "integration/fuzz/fuzz_test.go TestFuzz",
 	"FUZZ_DURATION=10m go test -tags integration -timeout 30m ./integration/fuzz":             "integration/fuzz/fuzz_test.go TestFuzz",
 	"go install github.com/caddyserver/xcaddy/cmd/xcaddy@v0.4.5":                              "docs/xcaddy_test.go TestXcaddy",

@@ -152,7 +152,7 @@ func testApplication(t *testing.T, app *backends.Application, proxy string) {
 	})
 }
 
-// TestFullTTRSS: nobody becomes the administrator of Tiny Tiny RSS by a header, and a link
+// TestFullTTRSS: nobody becomes the administrator of tt-rss by a header, and a link
 // logs in its user.
 func TestFullTTRSS(t *testing.T) {
 	t.Parallel()

@@ -305,6 +305,7 @@ func TestAccept(t *testing.T) {
 		{"a stranger", "192.0.2.0/24", false},
 	} {
 		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
 			g := gateway.Start(t, gateway.Config{Env: secrets, Servers: "trusted_proxies static " + x.trusted, Sites: map[string]string{"site": site}, Quiet: true})
 			for _, path := range []string{"/app/login", "/public/x"} {
 				saw, r, err := sendGet(g.Address("site"), path, "x=1",

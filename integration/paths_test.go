@@ -259,6 +259,7 @@ func testPaths(t *testing.T, b backend, protections []protection, least int) {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			paths := p.pathsFor()
 			entered := p.enter(t, plain.Address(p.name), paths)
 			if len(entered) < least {
@@ -271,9 +272,11 @@ func testPaths(t *testing.T, b backend, protections []protection, least int) {
 			}
 		})
 	}
-	if strings.Contains(g.Log(), "panic") {
-		t.Errorf("the gateway panicked: %s", g.Log())
-	}
+	t.Cleanup(func() {
+		if strings.Contains(g.Log(), "panic") {
+			t.Error("the gateway panicked")
+		}
+	})
 }
 
 // enter returns the paths that enter what is protected.

@@ -73,6 +73,7 @@ func (p *php) apacheRules(modules string) string {
 		to = "index.php?url=$1 [B,QSA,L]"
 	case FrontURLTwice:
 		to = "index.php?url=$1 [QSA,L]"
+	default: // REQUEST_URI
 	}
 	// The endings are those of Debian's mods-available/php*.conf.
 	return fmt.Sprintf(`LoadModule rewrite_module %s/mod_rewrite.so

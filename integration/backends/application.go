@@ -48,7 +48,7 @@ const (
 // ApplicationHost is the name under which the applications are reached.
 const ApplicationHost = "application.example"
 
-// StartTTRSS starts Tiny Tiny RSS with PostgreSQL. It logs in, and creates, whoever
+// StartTTRSS starts tt-rss with PostgreSQL. It logs in, and creates, whoever
 // REMOTE_USER names, or else the header Remote-User, or else PHP_AUTH_USER (its plugin
 // auth_remote); its own administrator is admin.
 func StartTTRSS(t testing.TB) *Application {
