@@ -279,6 +279,9 @@ func testForgedAuthorization(t *testing.T, b backend) {
 						continue
 					}
 					got := saw.Header("Authorization")
+					if saw.Backend == backends.BackendApache { // which has no HTTP_AUTHORIZATION
+						got = saw.AllHeaders["Authorization"]
+					}
 					if (len(got) > 0) != arrives {
 						t.Errorf("%s %q, %s: Authorization is %q", mode, option, r.name, got)
 					}
@@ -485,7 +488,7 @@ func TestWhichHeaderTheApplicationReads(t *testing.T) {
 		}
 		` + b.proxy(b.address)}})
 	link := "user=alice&sig=" + hmacSHA256("alice")
-	for _, name := range slices.Concat(gatewayHeaders, ownHeaders, []string{"REMOTE_USER", "PHP-Auth-User", "X_WebAuth_User", "x.webauth.user", "X-WEBAUTH-USER"}) {
+	for _, name := range slices.Concat(gatewayHeaders, ownHeaders[:4], []string{"REMOTE_USER", "PHP-Auth-User", "X_WebAuth_User", "x.webauth.user", "X-WEBAUTH-USER"}) {
 		for query, user := range map[string]string{link: "alice", "": "", "user=admin": "", "user=admin&sig=" + hmacSHA256("alice"): ""} {
 			saw, r, err := sendGet(g.Address("site"), "/index.php", query, gateway.Field{Name: name, Value: forgery})
 			if err != nil || saw == nil {

@@ -52,6 +52,8 @@ http {
 	uwsgi_temp_path %[1]s/uwsgi;
 	scgi_temp_path %[1]s/scgi;
 	large_client_header_buffers 8 64k;
+	underscores_in_headers on;
+	ignore_invalid_headers off;
 	server {
 		listen %[2]s;
 		root %[3]s;
