@@ -42,7 +42,7 @@ var protections = []protection{
 	{name: "at the site", bases: appPaths, site: guardedApp + "signed_link @m SCHEME\nPROXY"},
 	{name: "nested", bases: appPaths, site: guardedApp + "signed_link guard\nhandle @m {\nsigned_link SCHEME\nPROXY}\nhandle {\nPROXY}\n"},
 	{name: "nested below", bases: []string{"/app/login", "/app/x/y"}, site: "signed_link guard\nhandle /app/* {\nsigned_link SCHEME\nPROXY}\nhandle {\nPROXY}\n"},
-	{name: "nested twice", bases: []string{"/app/login"}, site: "signed_link guard\nroute /app/* {\nhandle /app/login* {\nsigned_link SCHEME\nPROXY}\n}\nhandle /app/* {\nsigned_link SCHEME\nPROXY}\nhandle {\nPROXY}\n"},
+	{name: "nested twice", bases: []string{"/app/login", "/app/x/y"}, site: "signed_link guard\nhandle /app/* {\nhandle /app/login* {\nsigned_link SCHEME\nPROXY}\nhandle {\nsigned_link SCHEME\nPROXY}\n}\nhandle {\nPROXY}\n"},
 	{
 		name: "before handle_path", bases: []string{"/app/login", "/v1/app/login", "/v1/app"},
 		site: guardedApp + "signed_link @m SCHEME\nhandle_path /v1/* {\nPROXY}\nhandle {\nPROXY}\n",
