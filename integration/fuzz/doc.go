@@ -3,7 +3,7 @@
 // against the promise, which it judges with a reference of its own that shares no
 // code with the gateway.
 //
-//	go run ./integration/fuzz -duration 2m [-seed N] [-backend fpm,phps,apache,tomcat,tomcat9]
+//	go run ./integration/fuzz -duration 2m [-seed N] [-backend fpm,phps,apache,tomcat,tomcat9,front,symfony]
 //	    [-profile strict,php,servlet] [-mode require,recognize,errors,pass,observe]
 //	    [-kind user,akid,…]
 //	    [-save dir] [-case N]

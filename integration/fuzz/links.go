@@ -220,7 +220,8 @@ var kinds = []*kind{
 // isApp tells whether the application under /app answered, or a front controller
 // that was asked for it.
 func isApp(s *backends.Seen) bool {
-	if s.App == "app/index.php" || s.App == "/app" {
+	switch s.App {
+	case "app/index.php", "/app", "route app", "route login":
 		return true
 	}
 	return s.App == "index.php" && slices.ContainsFunc([]string{front(s), s.PathInfo}, func(p string) bool {

@@ -333,10 +333,18 @@ func (g *generator) mutateBytes(q *request) {
 	q.Query, q.HasQuery = raw(slices.DeleteFunc(b, func(c byte) bool { return !q.H2 && (c == '\n' || c == '\r') })), true
 }
 
+// otherGateways are headers in which other gateways say who the user is.
+var otherGateways = []string{
+	"Remote-Groups", "Remote-Email", "X-Remote-User", "Redirect-Remote-User", "Auth-User", "X-Auth-User", "X-Auth-Username", "X-Webauth-User", "X-Authenticated-User", "X-Forwarded-User", "X-Forwarded-Email",
+	"Sm-User", "Php-Auth-Pw", "X-Auth-Request-User", "X-Authentik-Username", "X-Pomerium-Claim-Email", "Cf-Access-Authenticated-User-Email", "X-Goog-Authenticated-User-Email",
+	"X-Amzn-Oidc-Identity", "X-Ms-Client-Principal-Name", "Tailscale-User-Login", "Ssl-Client-S-Dn",
+}
+
 // alias is a name that a backend may file under one of the gateway's headers.
 func (g *generator) alias() string {
 	name := []byte(pick(g, "X-Verified-User", "X-Verified-User", "X-Verified-User", "X-Verified-Scheme", "X-Verified-Key-Id", "X-Verified-Mailing", "X-Member", "X-Verified-Other",
-		"X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Prefix", "X-Http-Method-Override", "Forwarded"))
+		"X-Original-Url", "X-Rewrite-Url", "X-Forwarded-Prefix", "X-Http-Method-Override", "Forwarded",
+		"Remote-User", "Remote-User", "Php-Auth-User", pick(g, otherGateways...)))
 	for i := range name {
 		if name[i] == '-' && g.one(2) {
 			name[i] = pick(g, []byte("__-..~!'*+`|^$#%&")...)
@@ -403,7 +411,7 @@ func (g *generator) mutateHeaders(q *request) {
 		}
 	case 12:
 		add(pick(g, "X-HTTP-Method-Override: DELETE", "X-Original-URL: /app/?user=admin", "X-Rewrite-URL: /app/", "X-Forwarded-Prefix: /app", "X-Forwarded-User: admin", "Forwarded: for=1;host=x",
-			"X-Original_URL: /app/", "X.Rewrite.URL: /app/", "X-Forwarded-Uri: /app/", "Remote-User: admin", "REMOTE_USER: admin", "Proxy: x", "Authorization: Basic YWRtaW46"))
+			"X-Original_URL: /app/", "X.Rewrite.URL: /app/", "X-Forwarded-Uri: /app/", "Remote-User: admin", "REMOTE_USER: admin", "Proxy: x", "Authorization: Basic YWRtaW46", "Authorization: Basic YWRtaW46", "Authorization: Bearer admin", "AUTHORIZATION:Basic YWRtaW46eA=="))
 	case 13:
 		add(pick(g, "Host: /app/", "Host: x?user=admin", "Host: "+host+":80", "Host: "))
 	case 14:
@@ -559,8 +567,9 @@ func (g *generator) multipart() string {
 }
 
 var (
-	paths = []string{"/app/", "/app", "/app/index.php", "/app/x", "/", "/other/", "/autologin.php", "/autologin.php/", "/index.php/app/1", "/index.php", "/app/index.php/x", "/x/../app/", "/app/../other/", "/app/do/watch", "/app/do/delete", "/app/do/", "//app/", "/app//", "/APP/", "/App/index.php", "*", "", "app/", "/index.php/autologin.php"}
-	steps = []string{"..", ".", "", ";", ";x", ";user=admin", "..;", "..;x", ".;", "%2e%2e", "%2E.", "%2e", "..%3b", "%3b", "%2f", "%2F", "%5c", "\\", "..\\", "%00", "%20", "+", "%252e%252e", "%252f", "%c0%af", "%ef%bc%8f", "x", "app", "App", "%61pp", "app;x", "index.php", "autologin.php", "INDEX.PHP", "x.php", "index.php%00", "index.php%20", "index.php.", "..%00", "%0a", "other", "do", "watch", "%09", "#", "&user=admin", ":", "~", "app.", "app%20", "%u002e", "\xff", "..%5c", "%e2%80%8b", "@", "=", "*"}
+	paths = []string{"/app/", "/app", "/app/index.php", "/app/x", "/", "/other/", "/autologin.php", "/autologin.php/", "/index.php/app/1", "/index.php", "/app/index.php/x", "/x/../app/", "/app/../other/", "/app/do/watch", "/app/do/delete", "/app/do/", "//app/", "/app//", "/APP/", "/App/index.php", "*", "", "app/", "/index.php/autologin.php",
+		"/index.phpapp/", "/index%2ephpapp/", "/INDEX.phpapp/", "/autologin.phpx.php", "/autologin.php.php", "//x/app/", "//x:80/app/", "/x://app/", "///app/", "/public/..;/app/", "/index.php//app/", "/index.php;/app/"}
+	steps = []string{"..", ".", "", ";", ";x", ";user=admin", "..;", "..;x", ".;", "%2e%2e", "%2E.", "%2e", "..%3b", "%3b", "%2f", "%2F", "%5c", "\\", "..\\", "%00", "%20", "+", "%252e%252e", "%252f", "%c0%af", "%ef%bc%8f", "x", "app", "App", "%61pp", "app;x", "index.php", "autologin.php", "INDEX.PHP", "x.php", "index.php%00", "index.php%20", "index.php.", "..%00", "%0a", "other", "do", "watch", "%09", "#", "&user=admin", ":", "~", "app.", "app%20", "%u002e", "\xff", "..%5c", "%e2%80%8b", "@", "=", "*", "index.phpapp", "index%2ephpapp", ".php", "x.phpapp", ":80", "//", "x:80", "public", "..;x=y", "%23", "%3f", "%26", "%25"}
 )
 
 func (g *generator) mutatePath(q *request) {

@@ -159,8 +159,21 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 		}
 	}
 	for name := range s.Headers {
-		if slices.Contains(rerouting, fold(name)) {
+		switch f := fold(name); {
+		case slices.Contains(rerouting, f):
 			report("rerouting", "%s: %q", name, s.Headers[name])
+		case isIdentity(f):
+			report("identity", "%s: %q", name, s.Headers[name])
+		}
+	}
+	for name := range s.AllHeaders {
+		if isIdentity(fold(name)) {
+			report("getallheaders identity", "%s: %q", name, s.AllHeaders[name])
+		}
+	}
+	if len(users) > 0 && c.mode != modeObserve { // PHP makes PHP_AUTH_USER of it
+		if got := s.Header("Authorization"); len(got) > 0 || s.Server["PHP_AUTH_USER"] != "" {
+			report("authorization", "Authorization %q and PHP_AUTH_USER %q beside a verified user", got, s.Server["PHP_AUTH_USER"])
 		}
 	}
 	switch {
@@ -178,6 +191,22 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 
 // rerouting are headers by which frameworks take another URL.
 var rerouting = []string{"x-original-url", "x-original-uri", "x-rewrite-url", "x-rewrite-uri", "x-script-name", "x-forwarded-prefix", "x-forwarded-uri", "x-forwarded-path", "forwarded"}
+
+// identityNames and identityPrefixes are headers in which other gateways say who the user
+// is. No definition of the fuzzer sets one.
+var (
+	identityNames = []string{
+		"remote-user", "remote-groups", "remote-name", "remote-email", "x-remote-user", "redirect-remote-user", "auth-user", "x-auth-user", "x-auth-username",
+		"x-webauth-user", "x-authenticated-user", "x-forwarded-user", "x-forwarded-email", "sm-user",
+	}
+	identityPrefixes = []string{
+		"php-auth-", "x-auth-request-", "x-authentik-", "x-pomerium-", "cf-access-", "x-goog-authenticated-user-", "x-amzn-oidc-", "x-ms-client-principal", "tailscale-user-", "ssl-client-",
+	}
+)
+
+func isIdentity(fold string) bool {
+	return slices.Contains(identityNames, fold) || slices.ContainsFunc(identityPrefixes, func(p string) bool { return strings.HasPrefix(fold, p) })
+}
 
 // trusted are the headers that only the gateway may set, by their fold.
 func trusted(s *backends.Seen) map[string][]string {

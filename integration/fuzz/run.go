@@ -41,7 +41,7 @@ type config struct {
 }
 
 var (
-	allBackends = []string{"fpm", "phps", "apache", "tomcat", "tomcat9"}
+	allBackends = []string{"fpm", "phps", "apache", "tomcat", "tomcat9", "front", "symfony"}
 	allProfiles = []string{"strict", "php", "servlet"}
 	allModes    = []string{modeRequire, modeRecognize, modeErrors, modePass, modeObserve}
 )
@@ -79,6 +79,9 @@ func startBackends(t testing.TB, names []string) (list []*backend) {
 			list = append(list, &backend{name: "tomcat", watch: newWatch(t, backends.StartTomcat(t).Address)})
 		case "tomcat9":
 			list = append(list, &backend{name: "tomcat9", watch: newWatch(t, backends.StartTomcat9(t).Address)})
+		case "front", "symfony":
+			f := backends.StartFPM(t, backends.WithFront(map[string]backends.Front{"front": backends.FrontPlain, "symfony": backends.FrontSymfony}[name]))
+			list = append(list, &backend{name: name, php: true, root: f.Root, watch: newWatch(t, f.Address)})
 		default:
 			t.Fatalf("unknown backend %q", name)
 		}
