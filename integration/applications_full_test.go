@@ -157,7 +157,28 @@ func testApplication(t *testing.T, app *backends.Application, proxy string) {
 func TestFullTTRSS(t *testing.T) {
 	t.Parallel()
 	app := backends.StartTTRSS(t)
-	testApplication(t, app, "root "+app.Root+"\nphp_fastcgi "+app.Address+"\nfile_server\n")
+	proxy := "root " + app.Root + "\nphp_fastcgi " + app.Address + "\nfile_server\n"
+	testApplication(t, app, proxy)
+	// It also believes a gateway's headers about the name and the address of whom it logs in,
+	// and keeps them.
+	t.Run("attributes", func(t *testing.T) {
+		t.Parallel()
+		db := app.Database.Open()
+		g := gateway.Start(t, gateway.Config{Env: secrets, Quiet: true, Sites: map[string]string{
+			"site": strings.NewReplacer("MODE", "require", "OPTIONS", "").Replace(applicationLink) + proxy,
+		}})
+		who, _, _ := visit(t, app, g.Address("site"), "", expiring("sally"), gateway.Field{Name: "User-Name", Value: forgery}, gateway.Field{Name: "User-Mail", Value: forgery})
+		if who != "sally" {
+			t.Fatalf("sally's link logs in %q", who)
+		}
+		var name, mail string
+		if err := db.QueryRow("SELECT full_name, email FROM ttrss_users WHERE login = 'sally'").Scan(&name, &mail); err != nil {
+			t.Fatal(err)
+		}
+		if name == forgery || mail == forgery {
+			t.Errorf("sally's name is %q and her address %q: a client wrote that in User-Name and User-Mail", name, mail)
+		}
+	})
 }
 
 // TestFullCacti: likewise Cacti, which believes PHP_AUTH_USER before REMOTE_USER.

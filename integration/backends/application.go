@@ -19,6 +19,7 @@ import (
 // its own, that believes who its web server says the user is.
 type Application struct {
 	*FPM
+	Database *Database
 	// Page is the path of the page on which it logs in.
 	Page string
 	// Cookie is the name of its session's cookie.
@@ -104,9 +105,10 @@ define('CHECK_FOR_UPDATES', false);
 	}
 	sessions := db.Open()
 	return &Application{
-		FPM:    startApplication(t, dir, root),
-		Page:   "/",
-		Cookie: "ttrss_sid",
+		FPM:      startApplication(t, dir, root),
+		Database: db,
+		Page:     "/",
+		Cookie:   "ttrss_sid",
 		// Its pages do not say whose they are; it keeps its sessions in the database.
 		who: func(session string, _ []byte) (string, error) {
 			var encoded string
@@ -206,10 +208,11 @@ $cacti_session_name = 'Cacti';
 		}
 	}
 	return &Application{
-		FPM:    startApplication(t, dir, root),
-		Page:   "/cacti/index.php",
-		Cookie: "Cacti",
-		who:    func(_ string, body []byte) (string, error) { return firstMatch(cactiName, body), nil },
+		FPM:      startApplication(t, dir, root),
+		Database: db,
+		Page:     "/cacti/index.php",
+		Cookie:   "Cacti",
+		who:      func(_ string, body []byte) (string, error) { return firstMatch(cactiName, body), nil },
 	}
 }
 

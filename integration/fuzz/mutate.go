@@ -567,8 +567,10 @@ func (g *generator) multipart() string {
 }
 
 var (
-	paths = []string{"/app/", "/app", "/app/index.php", "/app/x", "/", "/other/", "/autologin.php", "/autologin.php/", "/index.php/app/1", "/index.php", "/app/index.php/x", "/x/../app/", "/app/../other/", "/app/do/watch", "/app/do/delete", "/app/do/", "//app/", "/app//", "/APP/", "/App/index.php", "*", "", "app/", "/index.php/autologin.php",
-		"/index.phpapp/", "/index%2ephpapp/", "/INDEX.phpapp/", "/autologin.phpx.php", "/autologin.php.php", "//x/app/", "//x:80/app/", "/x://app/", "///app/", "/public/..;/app/", "/index.php//app/", "/index.php;/app/"}
+	paths = []string{
+		"/app/", "/app", "/app/index.php", "/app/x", "/", "/other/", "/autologin.php", "/autologin.php/", "/index.php/app/1", "/index.php", "/app/index.php/x", "/x/../app/", "/app/../other/", "/app/do/watch", "/app/do/delete", "/app/do/", "//app/", "/app//", "/APP/", "/App/index.php", "*", "", "app/", "/index.php/autologin.php",
+		"/index.phpapp/", "/index%2ephpapp/", "/INDEX.phpapp/", "/autologin.phpx.php", "/autologin.php.php", "//x/app/", "//x:80/app/", "/x://app/", "///app/", "/public/..;/app/", "/index.php//app/", "/index.php;/app/",
+	}
 	steps = []string{"..", ".", "", ";", ";x", ";user=admin", "..;", "..;x", ".;", "%2e%2e", "%2E.", "%2e", "..%3b", "%3b", "%2f", "%2F", "%5c", "\\", "..\\", "%00", "%20", "+", "%252e%252e", "%252f", "%c0%af", "%ef%bc%8f", "x", "app", "App", "%61pp", "app;x", "index.php", "autologin.php", "INDEX.PHP", "x.php", "index.php%00", "index.php%20", "index.php.", "..%00", "%0a", "other", "do", "watch", "%09", "#", "&user=admin", ":", "~", "app.", "app%20", "%u002e", "\xff", "..%5c", "%e2%80%8b", "@", "=", "*", "index.phpapp", "index%2ephpapp", ".php", "x.phpapp", ":80", "//", "x:80", "public", "..;x=y", "%23", "%3f", "%26", "%25"}
 )
 
