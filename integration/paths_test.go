@@ -172,6 +172,9 @@ func (p protection) pathsFor() []string {
 	for _, base := range p.bases {
 		all = append(all, neighbours(base)...)
 	}
+	if !strings.Contains(p.site, "path /app /app/*") { // then /app itself is open
+		all = slices.DeleteFunc(all, func(path string) bool { return strings.HasSuffix(path, "/app") })
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
