@@ -361,7 +361,8 @@ func (v *violations) checkLink(path string, p protection, s *backends.Seen, r *g
 	case r != nil && r.Status == 500:
 		v.add("%q (link): the gateway fails: %.200q", path, r.Body)
 	case s == nil || !p.ran(s):
-	case !slices.Equal(s.Header("X-Verified-User"), []string{"jeff"}) || !slices.Equal(s.Params["user"], []string{"jeff"}):
+	case !slices.Equal(s.Header("X-Verified-User"), []string{"jeff"}) || slices.ContainsFunc(s.Params["user"], func(v string) bool { return v != "jeff" }):
+		// Apache may lose the query behind a '#' that it has decoded: nobody is not another one.
 		v.add("%q (link): %q has run for %q with X-Verified-User %q", path, s.App, s.Params["user"], s.Header("X-Verified-User"))
 	case s.Params["key"] != nil:
 		v.add("%q (link): %q has the signature", path, s.App)
