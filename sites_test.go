@@ -77,6 +77,7 @@ var siteFaults = map[string]told{
 	"backend-is-a-site":    says(`site|listen`, `.`),
 	"two-people":           says(`two|identity|Remote-User|header`, `.`),
 	"not-before-the-guard": says(`before`, `signed_link guard`),
+	"accept-late":          says(`accepts`, `signed_link guard`),
 	"past-guard":           says(`not behind a guard`, `signed_link guard`),
 }
 
