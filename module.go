@@ -327,7 +327,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if by := h.app.astray(w, r, vars, entries); by != nil {
 			return by.refusePath(w, r, h.app.enter(r, vars), next)
 		}
-		st, before = stateOf(vars)
+		_, before = stateOf(vars)
 	}
 	if h.Guard {
 		if !before && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {

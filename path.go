@@ -65,7 +65,7 @@ func (h *Handler) accepts(w http.ResponseWriter, r *http.Request, vars map[strin
 	return h.asks(w, r, vars, x, h.matchers.AnyMatchWithError)
 }
 
-// asks asks matchers about a request with the reading in place of its path. What earlier
+// asks puts the question of match to a request with the reading in place of its path. What earlier
 // handlers made of the path as sent, and a matcher reads, is made of the reading anew.
 func (h *Handler) asks(w http.ResponseWriter, r *http.Request, vars map[string]any, x *reading, match func(*http.Request) (bool, error)) bool {
 	var c *http.Request

@@ -256,7 +256,8 @@ func placeholders(text string) (names []string) {
 // texts are the parts of a rewrite that make a path.
 func texts(h *rewrite.Rewrite) []string {
 	path, _, _ := strings.Cut(h.URI, "?")
-	all := []string{path, h.StripPathPrefix, h.StripPathSuffix}
+	all := make([]string, 0, 3+2*len(h.URISubstring)+len(h.PathRegexp))
+	all = append(all, path, h.StripPathPrefix, h.StripPathSuffix)
 	for _, s := range h.URISubstring {
 		all = append(all, s.Find, s.Replace)
 	}

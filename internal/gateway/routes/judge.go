@@ -153,6 +153,7 @@ func (r *Report) judgeEarly(s *site, first, guarding int) (refused map[int]bool)
 						"set it behind the guard, with `signed_link guard` as the first line of the site")
 				}
 			}
+		default: // it sends nothing on
 		}
 	}
 	return refused
@@ -255,6 +256,7 @@ func (r *Report) judgeDefinition(s *site, at, guarding int, refused map[int]bool
 				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("a matcher on the way to this nested definition reads what %s of %s makes of the request, so that the guard cannot tell which requests come to it",
 					nameOf(step.handler), s.name()), "match on the path itself, or write the definition at the top of the site")
 			}
+		default: // the request goes on as it is, or is answered without a backend
 		}
 	}
 	if guarding >= 0 && (!d.whole || len(entry.taken) > 0) {
@@ -393,6 +395,7 @@ func (r *Report) judgeNeighbours(sites []*site) {
 			case unclear, alike:
 				r.find("unclear_backend", by.gate.Where(), fmt.Sprintf("%s hands requests to %s, has no guard, and may reach the backend of this definition: nobody can see it in the configuration",
 					s.name(), step.what()), cure)
+			case others:
 			}
 		}
 	}

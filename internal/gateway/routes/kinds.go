@@ -1,6 +1,8 @@
 package routes
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -99,7 +101,7 @@ func changesPath(h *rewrite.Rewrite) bool {
 // another server, with GET and without the body, and where that says 2xx the request
 // goes on. All else that it hands on is an answer to the client.
 func onlyAsks(h *reverseproxy.Handler) bool {
-	if h.Rewrite == nil || h.Rewrite.Method != "GET" || !strings.HasPrefix(h.Rewrite.URI, "/") {
+	if h.Rewrite == nil || h.Rewrite.Method != http.MethodGet || !strings.HasPrefix(h.Rewrite.URI, "/") {
 		return false
 	}
 	path, _, _ := strings.Cut(h.Rewrite.URI, "?")
@@ -117,12 +119,7 @@ func onlyAsks(h *reverseproxy.Handler) bool {
 }
 
 func contains2xx(codes []int) bool {
-	for _, c := range codes {
-		if c == 2 {
-			return true
-		}
-	}
-	return len(codes) == 0
+	return len(codes) == 0 || slices.Contains(codes, 2)
 }
 
 // allPass reports whether no handler of the routes answers.

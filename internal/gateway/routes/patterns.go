@@ -151,8 +151,8 @@ func covers(sets caddyhttp.MatcherSets, bounds [][]pattern) bool {
 
 // shown is which paths come down the chain, for people.
 func (c chain) shown() string {
-	for i := len(c) - 1; i >= 0; i-- {
-		for _, set := range c[i].matcher {
+	for _, l := range slices.Backward(c) {
+		for _, set := range l.matcher {
 			for _, m := range set {
 				if texts, ok := pathsOf(m); ok {
 					return strings.Join(texts, " ")

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -103,11 +104,12 @@ func (e *Error) Error() string {
 	if len(e.Faults) == 1 {
 		return e.Faults[0].String()
 	}
-	text := strconv.Itoa(len(e.Faults)) + " faults:"
+	lines := make([]string, 0, len(e.Faults)+1)
+	lines = append(lines, strconv.Itoa(len(e.Faults))+" faults:")
 	for _, f := range e.Faults {
-		text += "\n" + f.String()
+		lines = append(lines, f.String())
 	}
-	return text
+	return strings.Join(lines, "\n")
 }
 
 // Met reports whether the walk came to the handler.
@@ -127,7 +129,7 @@ func (r *Report) Ahead(g Gate) *Ahead { return r.ahead[g] }
 // Walk walks over the routes of all servers, which must be provisioned.
 func Walk(servers map[string]*caddyhttp.Server) *Report {
 	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead)}
-	var sites []*site
+	sites := make([]*site, 0, len(servers))
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		sites = append(sites, sitesOf(name, servers[name], report)...)
 	}

@@ -286,7 +286,7 @@ func (u *unfolding) elsewhere(where place, list caddyhttp.RouteList) {
 func (s *step) what() string {
 	name := nameOf(s.handler)
 	if proxy, ok := s.handler.(*reverseproxy.Handler); ok {
-		var addresses []string
+		addresses := make([]string, 0, len(proxy.Upstreams))
 		for _, upstream := range proxy.Upstreams {
 			addresses = append(addresses, upstream.Dial)
 		}
