@@ -1010,3 +1010,33 @@ func TestAttackLogs(t *testing.T) {
 		t.Errorf("%d lines of ours, want one for each request", own)
 	}
 }
+
+// TestAttackSecondQuery: CodeIgniter 3 takes `/?/app/login?user=mike` for the page
+// /app/login with the parameter user. To everybody else the query has one parameter with a
+// long name.
+func TestAttackSecondQuery(t *testing.T) {
+	for _, backend := range []string{"php", "strict", "servlet"} {
+		require, recognize := refusedAs(t, "", "backend "+backend), refusedAs(t, "recognize", "backend "+backend)
+		for _, query := range []string{
+			"/app/login?user=mike", "/app/login?user=mike&" + goodLink, "/app/x&" + goodLink + "&z?user=mike",
+			"/app?a=1&us%65r=mike", "/app?a=1&key=x", "/app?+user=mike", "/app?x;user=mike",
+		} {
+			a := require.get("/?" + query)
+			if backend != "servlet" && (a.seen != nil || a.Body.String() != "ambiguous/lookalike") {
+				t.Errorf("%s: %s: %d %s", backend, query, a.Code, a.Body)
+			}
+			a = recognize.get("/?" + query)
+			if backend != "servlet" && (a.seen == nil || a.seen.URI != "/" || a.seen.OrigURI != "/" || a.header1(t, "X-Verified-User") != "") {
+				t.Errorf("%s, recognize: %s: %d %s", backend, query, a.Code, a.Body)
+			}
+		}
+		for _, query := range []string{"/app/login?other=1", "to=/app?user=mike", "/app/login"} { // honest
+			if a := recognize.get("/?" + query); a.seen == nil || a.seen.URI != "/?"+query {
+				t.Errorf("%s, recognize: %s: %d %s", backend, query, a.Code, a.Body)
+			}
+		}
+		if a := require.get("/?" + goodLink + "&to=/app?user=mike"); a.seen == nil {
+			t.Errorf("%s: a question mark in a value: %d %s", backend, a.Code, a.Body)
+		}
+	}
+}

@@ -342,11 +342,11 @@ func rawName(segment string) string {
 func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 	d := h.def
 	gone := d.signature | d.identity
-	st.cut(r, func(segment string) bool {
-		// A query with raw blanks, controls or '#' ends elsewhere for each backend, so
-		// that none of it can be kept.
-		return st.request.Query.Control || d.names.Spells(segment, gone.has)
-	})
+	// A query with raw blanks, controls or '#' ends elsewhere for each backend, and one
+	// that is a path with a query of its own begins elsewhere, so that none of it can be
+	// kept.
+	none := st.request.Query.Control || d.names.SpellsSecond(st.request.Query.Raw, gone.has)
+	st.cut(r, func(segment string) bool { return none || d.names.Spells(segment, gone.has) })
 	h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
 	if st.conflict(v) {
 		st.forget(r)
@@ -491,7 +491,7 @@ func (h *Handler) cutRefused(st *state) func(segment string) bool {
 	if st.unreadable != nil || st.request.Query.Control || h.def == nil {
 		return nil
 	}
-	return h.app.protected()
+	return h.app.protected(st.request.Query.Raw)
 }
 
 // defaultStatuses are the statuses of refusals.

@@ -187,10 +187,11 @@ func (h *Handler) tell(r *http.Request, place int) {
 }
 
 // protected returns which segments of a query spell a protected parameter of any
-// definition of the config; or nil, which is all, where a message covers all.
-func (a *App) protected() func(segment string) bool {
+// definition of the config; or nil, which is all, where a message covers all, or a
+// backend may read another query in this one.
+func (a *App) protected(raw string) func(segment string) bool {
 	definitions := a.allDefinitions()
-	if slices.ContainsFunc(definitions, func(d *definition) bool { return d.coversAll }) {
+	if slices.ContainsFunc(definitions, func(d *definition) bool { return d.coversAll || d.names.SpellsSecond(raw, anyName) }) {
 		return nil
 	}
 	return func(segment string) bool {
@@ -205,7 +206,7 @@ func (a *App) protected() func(segment string) bool {
 // no definition has judged.
 func (a *App) cutProtected(r *http.Request, st *state) {
 	var current query.Query
-	drop := a.protected()
+	drop := a.protected(r.URL.RawQuery)
 	if current.Parse(r.URL.RawQuery) != nil || current.Control {
 		drop = nil
 	}

@@ -227,6 +227,9 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 	if r.Query.Control && d.profile.Has(query.ControlByte) {
 		return 0, link.Refuse(link.Ambiguous, "control")
 	}
+	if d.names.SpellsSecond(r.Query.Raw, anyName) {
+		return 0, link.Refuse(link.Ambiguous, "lookalike")
+	}
 	for _, p := range r.Query.Pairs {
 		i, spelling := d.names.ClassifyPair(&r.Query, p)
 		switch spelling {
@@ -258,6 +261,8 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 	}
 	return present, link.Refusal{}
 }
+
+func anyName(int) bool { return true }
 
 // twoLinks refuses signature parameters of schemes that share none. Two links at once,
 // say an AKID and a signed user, are two opinions about one request: nobody can say

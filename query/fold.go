@@ -254,6 +254,22 @@ func (n *Names) Spells(segment string, in func(index int) bool) bool {
 	return false
 }
 
+// SpellsSecond reports whether a backend may find a name for which in is true in a second
+// query: of a query that begins with a slash, and is the path to some, it is what stands
+// behind the next question mark.
+func (n *Names) SpellsSecond(raw string, in func(index int) bool) bool {
+	if !strings.HasPrefix(raw, "/") || !n.profile.Has(SecondQuery) {
+		return false
+	}
+	_, second, _ := strings.Cut(raw, "?")
+	for segment := range strings.SplitSeq(second, "&") {
+		if n.Spells(segment, in) {
+			return true
+		}
+	}
+	return false
+}
+
 // part classifies the name of one part; a plain one is a look-alike to the caller,
 // because others read the whole segment.
 func (n *Names) part(part string) (int, Spelling) {

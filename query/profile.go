@@ -26,6 +26,7 @@ const (
 	ArrayName
 	UnderscoreName
 	SemicolonSeparator
+	SecondQuery
 	HTMLEscapedName
 	AnyCase
 	DashDotUnderscore
@@ -66,6 +67,7 @@ var Rules = []struct {
 	{ArrayName, "array_name", true, false, true, "PHP makes an array that replaces the string: user[], user[x]y"},
 	{UnderscoreName, "underscore_name", true, false, true, "PHP files user.id, user+id and user[id under user_id"},
 	{SemicolonSeparator, "semicolon_separator", true, false, true, "PHP's arg_separator.input, old Rack, Perl and Python split at ';', too"},
+	{SecondQuery, "second_query", true, false, true, "CodeIgniter 3: ?/app?user=x is the page /app with the parameter user"},
 	{HTMLEscapedName, "html_escaped_name", true, true, true, "mail programs send &amp;user= where a page was escaped twice"},
 	{AnyCase, "any_case", false, false, true, "ASP.NET and many filters ignore case: USER"},
 	{DashDotUnderscore, "dash_dot_underscore", false, false, true, "Java binders and CGI make '-', '.' and '_' alike: user-id"},
