@@ -46,12 +46,12 @@ func (r *Report) judge(s *site) {
 				placeOf(s.steps[first].gate())+")", "write `signed_link guard { accept … }` as the first line of the site")
 		}
 	}
-	refused := r.judgeEarly(s, first, guarding)
-	r.judgeUncovered(s, first, refused)
+	s.early = r.judgeEarly(s, first, guarding)
+	r.judgeUncovered(s, first)
 	for i := range s.steps {
 		step := &s.steps[i]
 		if g := step.gate(); g != nil && g.Role() == Definition && step.place == onTheWay {
-			r.judgeDefinition(s, i, guarding, refused)
+			r.judgeDefinition(s, i, guarding)
 		}
 	}
 	r.findReaders(s)
@@ -179,14 +179,14 @@ func setBy(h caddyhttp.MiddlewareHandler) (names []string) {
 }
 
 // judgeUncovered refuses ways to a guarded backend, past the guard, within one site.
-func (r *Report) judgeUncovered(s *site, first int, refused map[int]bool) {
+func (r *Report) judgeUncovered(s *site, first int) {
 	if gate := s.steps[first].gate(); gate.Role() == Definition && !s.steps[first].whole {
 		return // it is refused for being nested, which is the same
 	}
 	covered := s.guardedTargets()
 	for i := range s.steps {
 		step := &s.steps[i]
-		if step.guarded || step.kind != backend || refused[i] {
+		if step.guarded || step.kind != backend || s.early[i] {
 			continue
 		}
 		for _, t := range covered {
@@ -199,10 +199,11 @@ func (r *Report) judgeUncovered(s *site, first int, refused map[int]bool) {
 	}
 }
 
-// guardedTargets are the backends that requests reach behind a guard.
+// guardedTargets are the backends that requests reach behind a guard, or would if what
+// stands too early moved.
 func (s *site) guardedTargets() (all []target) {
 	for i := range s.steps {
-		if step := &s.steps[i]; step.guarded && step.kind == backend && step.place != onErrors {
+		if step := &s.steps[i]; (step.guarded || s.early[i]) && step.kind == backend && step.place != onErrors {
 			all = append(all, targetOf(step))
 		}
 	}
@@ -211,7 +212,7 @@ func (s *site) guardedTargets() (all []target) {
 
 // judgeDefinition judges what stands around a definition, and records what the guard must
 // ask about it.
-func (r *Report) judgeDefinition(s *site, at, guarding int, refused map[int]bool) {
+func (r *Report) judgeDefinition(s *site, at, guarding int) {
 	d := &s.steps[at]
 	g := d.gate()
 	if !d.whole && !d.guarded {
@@ -228,7 +229,7 @@ func (r *Report) judgeDefinition(s *site, at, guarding int, refused map[int]bool
 	entry := &Entry{Gate: g, way: d.chain}
 	for i := range at {
 		step := &s.steps[i]
-		if step.place != onTheWay || refused[i] || step.chain.excludes(d.chain) {
+		if step.place != onTheWay || s.early[i] || step.chain.excludes(d.chain) {
 			continue
 		}
 		asked := guarding >= 0 && guarding < i // a guard sees its requests first

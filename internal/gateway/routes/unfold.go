@@ -2,11 +2,14 @@ package routes
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -53,8 +56,9 @@ type site struct {
 	listen []string
 	steps  []step
 	groups []groupUse
-	loops  []string // named routes that come back to themselves
-	lost   []string // routes that Caddy does not load, with a handler of signed_link in them
+	early  map[int]bool // steps that were refused for standing before the first gate
+	loops  []string     // named routes that come back to themselves
+	lost   []string     // routes that Caddy does not load, with a handler of signed_link in them
 }
 
 // groupUse is a route of a group, as it was met. Groups count for the whole request: of two
@@ -67,12 +71,22 @@ type groupUse struct {
 	at    int // of the step that comes next
 }
 
-// name is the site for people.
+// name is the site for people. Sites of one host may differ in their port.
 func (s *site) name() string {
-	if len(s.hosts) == 0 {
-		return "the site without a host of the server " + s.server
+	ports := make([]string, 0, len(s.listen))
+	for _, text := range s.listen {
+		if network, err := caddy.ParseNetworkAddress(text); err == nil && network.StartPort != 0 {
+			ports = append(ports, ":"+strconv.FormatUint(uint64(network.StartPort), 10))
+		}
 	}
-	return "the site " + strings.Join(s.hosts, ", ")
+	port := strings.Join(ports, " ")
+	if len(s.hosts) == 0 {
+		return "the site " + cmp.Or(port, s.server) + " of all other hosts"
+	}
+	if port == ":80" || port == ":443" {
+		port = ""
+	}
+	return "the site " + strings.Join(s.hosts, ", ") + port
 }
 
 // sitesOf unfolds a server. A route that a host alone selects holds a site; the others
