@@ -253,3 +253,28 @@ func TestAttackBlindMatcher(t *testing.T) {
 		})
 	}
 }
+
+// TestHonestAddressesNested: nested definitions that only recognize, and rewrites behind a
+// definition, refuse no honest address of the rest of the site, under any matcher.
+func TestHonestAddressesNested(t *testing.T) {
+	setSecrets(t)
+	addresses := honestAddresses(t)
+	for name, matcher := range pathMatchers {
+		if strings.Contains(matcher, "vars") {
+			continue // it reads what is made between the guard and the definition
+		}
+		for _, backend := range []string{"strict", "php", "servlet"} {
+			for _, site := range []string{
+				"signed_link guard\nhandle @m {\n" + autologin("recognize", "backend "+backend) + "test_backend\n}\nhandle {\ntest_backend\n}",
+				autologin("@m recognize", "backend "+backend) + "handle_path /blog/* {\ntest_backend\n}\nuri strip_suffix .html\nhandle {\ntest_backend\n}",
+			} {
+				s := quietSite(t, matcher+"\n"+site)
+				for _, address := range addresses {
+					if a := s.get(address); a.seen == nil {
+						t.Errorf("%s %s: %s is refused: %d %s", name, backend, address, a.Code, a.Body)
+					}
+				}
+			}
+		}
+	}
+}
