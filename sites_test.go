@@ -78,6 +78,7 @@ var siteFaults = map[string]told{
 	"two-people":           says(`two|identity|Remote-User|header`, `.`),
 	"not-before-the-guard": says(`before`, `signed_link guard`),
 	"accept-late":          says(`accepts`, `signed_link guard`),
+	"error-routes":         says(`error routes.*same backend`, `signed_link guard`),
 	"past-guard":           says(`not behind a guard`, `signed_link guard`),
 }
 

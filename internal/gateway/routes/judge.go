@@ -388,6 +388,11 @@ func (r *Report) judgeNeighbours(sites []*site) {
 			const cure = "write `signed_link guard` as the first line of that site; if it is meant to be open, write `signed_link unguarded` there"
 			switch closest {
 			case same:
+				if step.place == onErrors {
+					r.refuse("unguarded_site", by.gate.Where(), fmt.Sprintf("the error routes (handle_errors) of %s hand requests to the same backend (%s) and have no guard: Caddy runs them for requests, too, that it refuses before all routes",
+						s.name(), step.what()), "write `signed_link guard` as the first line of the site, and not in a named route alone: the error routes then have one, too")
+					break
+				}
 				r.refuse("unguarded_site", by.gate.Where(), fmt.Sprintf("%s hands requests to the same backend (%s) and has no guard, so a client can write X-Verified-User there itself",
 					s.name(), step.what()), cure)
 			case neighbours:
