@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,6 +36,7 @@ func (r *Report) judge(s *site) {
 	}
 	r.judgeUnguarded(s, first >= 0)
 	r.judgePlaces(s)
+	r.judgeEnds(s)
 	if first < 0 {
 		return
 	}
@@ -86,14 +86,12 @@ func (r *Report) judgeUnguarded(s *site, gated bool) {
 
 // judgePlaces refuses definitions that come too late, or whose refusals would go on.
 func (r *Report) judgePlaces(s *site) {
-	var any Gate
 	for i := range s.steps {
 		step := &s.steps[i]
 		g := step.gate()
 		if g == nil {
 			continue
 		}
-		any = cmp.Or(any, g)
 		if step.swallow && step.place == onTheWay && g.Role() != Unguarded {
 			r.refuse("swallowed_refusal", g.Where(), "this stands in a subroute with error routes of its own, behind which a request that was refused goes on to the backend",
 				"move it out of that subroute, to the top of the site")
@@ -109,15 +107,28 @@ func (r *Report) judgePlaces(s *site) {
 			r.refuse("late_definition", g.Where(), "this definition stands in handle_response or intercept, which run when a backend has answered already", cureTop)
 		}
 	}
-	if any == nil {
+}
+
+// judgeEnds refuses a site of which nobody sees the end: what stands there was not looked
+// at, or never comes back.
+func (r *Report) judgeEnds(s *site) {
+	if len(r.gates) == 0 {
 		return
 	}
+	where := r.gates[0].Where()
+	if g := s.firstGate(); g != nil {
+		where = g.Where()
+	}
 	for _, name := range s.loops {
-		r.refuse("endless_invoke", any.Where(), fmt.Sprintf("the named route %s of %s invokes itself, at once or through others, and Caddy would never come back from it", name, s.name()),
+		r.refuse("endless_invoke", where, fmt.Sprintf("the named route %s of %s invokes itself, at once or through others, and Caddy would never come back from it", name, s.name()),
 			"take one of those invoke lines out")
 	}
-	if len(s.lost) > 0 {
-		r.refuse("late_definition", any.Where(), "a signed_link of "+s.name()+" stands in error routes of a subroute without routes, which Caddy does not load, and has answered nobody", cureTop)
+	if s.endless && len(s.loops) == 0 {
+		r.refuse("endless_invoke", where, fmt.Sprintf("%s has more than %d handlers, with all that its named routes invoke, so that nobody can tell what stands before this one", s.name(), maxSteps),
+			"have named routes invoke fewer others")
+	}
+	if s.lost {
+		r.refuse("late_definition", where, "a signed_link of "+s.name()+" stands in error routes of a subroute without routes, which Caddy does not load, and has answered nobody", cureTop)
 	}
 }
 
@@ -357,7 +368,9 @@ func (r *Report) judgeNeighbours(sites []*site) {
 		gate Gate
 	}
 	var protected []guardedTarget
+	open := make(map[string]bool) // servers with a site that is meant to be open: error routes are the server's
 	for _, s := range sites {
+		open[s.server] = open[s.server] || s.isOpen()
 		g := s.firstGate()
 		if g == nil {
 			continue
@@ -375,7 +388,7 @@ func (r *Report) judgeNeighbours(sites []*site) {
 		}
 		for i := range s.steps {
 			step := &s.steps[i]
-			if step.kind != backend || step.guarded {
+			if step.kind != backend || step.guarded || step.place == onErrors && open[s.server] {
 				continue
 			}
 			t := targetOf(step)
@@ -390,7 +403,7 @@ func (r *Report) judgeNeighbours(sites []*site) {
 			case same:
 				if step.place == onErrors {
 					r.refuse("unguarded_site", by.gate.Where(), fmt.Sprintf("the error routes (handle_errors) of %s hand requests to the same backend (%s) and have no guard: Caddy runs them for requests, too, that it refuses before all routes",
-						s.name(), step.what()), "write `signed_link guard` as the first line of the site, and not in a named route alone: the error routes then have one, too")
+						s.name(), step.what()), "write `signed_link guard` as the first line of the site, and not in a named route alone, and the error routes have one, too; if the site is meant to be open, write `signed_link unguarded` there")
 					break
 				}
 				r.refuse("unguarded_site", by.gate.Where(), fmt.Sprintf("%s hands requests to the same backend (%s) and has no guard, so a client can write X-Verified-User there itself",

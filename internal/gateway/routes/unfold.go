@@ -58,7 +58,9 @@ type site struct {
 	groups []groupUse
 	early  map[int]bool // steps that were refused for standing before the first gate
 	loops  []string     // named routes that come back to themselves
-	lost   []string     // routes that Caddy does not load, with a handler of signed_link in them
+
+	endless bool // there are more steps than are looked at
+	lost    bool // a route that Caddy does not load has a handler of signed_link in it
 }
 
 // groupUse is a route of a group, as it was met. Groups count for the whole request: of two
@@ -208,7 +210,7 @@ func (u *unfolding) route(list caddyhttp.RouteList, i int, whole bool) {
 	}
 	for _, text := range route.HandlersRaw {
 		if bytes.Contains(text, []byte(`"signed_link"`)) {
-			u.site.lost = append(u.site.lost, "a route")
+			u.site.lost = true
 		}
 	}
 	for _, h := range route.Handlers {
@@ -236,7 +238,8 @@ func elders(list caddyhttp.RouteList, i int) (elder []caddyhttp.MatcherSets) {
 
 func (u *unfolding) handler(h caddyhttp.MiddlewareHandler, whole bool) {
 	if len(u.site.steps) >= maxSteps {
-		return // definitions that are not met are refused
+		u.site.endless = true
+		return
 	}
 	if g, ok := h.(Gate); ok {
 		if !u.report.met[g] {
