@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,9 +9,13 @@ import (
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
-// cache remembers what the database said about users, of at most limit of them. Of
-// those who must make room, the ones that nobody asked for lately go first (CLOCK). It
-// may be used by any number of goroutines.
+// cache remembers what the database said about ids, of at most limit of them: of users and
+// of strangers alike. Of those who must make room, the ones that nobody asked for lately go
+// first (CLOCK). It may be used by any number of goroutines.
+//
+// What becomes of an entry depends on when its id was asked for and on nothing else. Were
+// strangers kept apart, or given up sooner, whoever floods the memory with made-up ids and
+// asks for one again would see by the time of the answer whether it is a user's.
 type cache struct {
 	limit int
 
@@ -23,35 +28,50 @@ type cache struct {
 // cached is one answer. Its fields but used and place never change.
 type cached struct {
 	user   string
-	secret keys.Secret // empty: there is no such user
+	answer answer
 	until  time.Time   // the first instant at which it no longer counts
 	used   atomic.Bool // since the hand last came by
 	place  int         // in the ring
+}
+
+// answer is what the database said about an id.
+type answer struct {
+	secret keys.Secret
+	exists bool // false: there is no such user, and no secret
+}
+
+// userKey is the answer as [keys.UserSource] gives it.
+func (a answer) userKey() (keys.Secret, error) {
+	if !a.exists {
+		return keys.Secret{}, keys.ErrNoUser
+	}
+	return a.secret, nil
 }
 
 func newCache(limit int) *cache {
 	return &cache{limit: limit, index: make(map[string]*cached)}
 }
 
-// get returns what is known about the user, if it still counts. It does not allocate.
-func (c *cache) get(user string, now time.Time) (keys.Secret, bool) {
+// get returns what is known about the id, if it still counts. It does not allocate.
+func (c *cache) get(user string, now time.Time) (answer, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	e := c.index[user]
 	if e == nil || !now.Before(e.until) {
-		return keys.Secret{}, false
+		return answer{}, false
 	}
 	if !e.used.Load() { // or the line bounces between the cores
 		e.used.Store(true)
 	}
-	return e.secret, true
+	return e.answer, true
 }
 
-// put remembers an answer, in place of an older one about the same user.
-func (c *cache) put(user string, secret keys.Secret, now, until time.Time) {
+// put remembers an answer, in place of an older one about the same id.
+func (c *cache) put(user string, a answer, now, until time.Time) {
+	user = strings.Clone(user) // it is a piece of the request's query, which would be held with it
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := &cached{user: user, secret: secret, until: until}
+	e := &cached{user: user, answer: a, until: until}
 	if old := c.index[user]; old != nil {
 		delete(c.index, user) // its key is the older text
 		c.set(e, old.place)
@@ -59,7 +79,8 @@ func (c *cache) put(user string, secret keys.Secret, now, until time.Time) {
 	}
 	if len(c.ring) < c.limit {
 		c.ring = append(c.ring, nil)
-		c.set(e, len(c.ring)-1)
+		c.hand = len(c.ring) - 1 // who came first is looked at first
+		c.set(e, c.hand)
 		return
 	}
 	for {
@@ -78,24 +99,6 @@ func (c *cache) put(user string, secret keys.Secret, now, until time.Time) {
 func (c *cache) set(e *cached, place int) {
 	e.place = place
 	c.ring[place], c.index[e.user] = e, e
-}
-
-// remove forgets the user.
-func (c *cache) remove(user string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.index[user]
-	if e == nil {
-		return
-	}
-	last := len(c.ring) - 1
-	c.set(c.ring[last], e.place)
-	c.ring[last] = nil
-	c.ring = c.ring[:last]
-	delete(c.index, user)
-	if c.hand > last-1 {
-		c.hand = 0
-	}
 }
 
 // len returns how many answers are remembered.

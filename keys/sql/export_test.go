@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"unsafe"
 
 	"go.uber.org/zap"
 
@@ -85,12 +86,21 @@ func Open(t testing.TB, o Options, c driver.Connector) *Database {
 // Close closes the database, which no configuration uses.
 func (d *Database) Close() error { return d.x.close() }
 
-// Remembered returns how many users, and how many ids of nobody, are remembered.
-func (d *Database) Remembered() (users, nobody int) { return d.x.users.len(), d.x.nobody.len() }
+// Remembered returns how many ids are remembered.
+func (d *Database) Remembered() int { return d.x.memory.len() }
+
+// Holds reports whether the memory holds the text of the id itself, and not one of its own.
+func (d *Database) Holds(user string) bool {
+	e := d.x.memory.index[user]
+	return e != nil && unsafe.StringData(e.user) == unsafe.StringData(user)
+}
+
+// Waiting returns how many lookups are in flight or wait for their turn.
+func (d *Database) Waiting() int { return int(d.x.queue.Load()) }
 
 // Remember fills the memory.
 func (d *Database) Remember(user string, secret keys.Secret) {
-	d.x.users.put(user, secret, d.x.now(), d.x.now().Add(d.x.ttl))
+	d.x.memory.put(user, answer{secret: secret, exists: true}, d.x.now(), d.x.now().Add(d.x.ttl))
 }
 
 // PrepareQuery is what becomes of a query.

@@ -19,8 +19,9 @@ type server struct {
 	rows      [][2]driver.Value // id and secret
 	columns   int               // in place of 2
 	delay     time.Duration
-	hang      chan struct{} // if not nil, queries wait until it is closed, or their context is done
-	err       error         // of every query
+	hang      chan struct{}   // if not nil, queries wait until it is closed, or their context is done
+	err       error           // of every query
+	values    map[string]bool // ids that the database cannot compare with its column
 	panics    bool
 	down      bool
 	epoch     int // grows with every restart: connections of another epoch are dead
@@ -30,7 +31,8 @@ type server struct {
 	open      int // connections
 	running   int
 	busiest   int
-	readWrite int // transactions that were not read-only
+	begins    int // transactions
+	readWrite int // those that were not read-only
 }
 
 func newServer(users map[string]string) *server {
@@ -113,6 +115,7 @@ func (c *conn) PrepareContext(context.Context, string) (driver.Stmt, error) {
 func (c *conn) BeginTx(_ context.Context, o driver.TxOptions) (driver.Tx, error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
+	c.s.begins++
 	if !o.ReadOnly {
 		c.s.readWrite++
 	}
@@ -167,6 +170,9 @@ func (q *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	}
 	if s.err != nil {
 		return nil, s.err
+	}
+	if s.values[args[0].Value.(string)] {
+		return nil, &answer{text: "no value of the column", value: true}
 	}
 	r := &rows{columns: 2}
 	if s.columns != 0 {

@@ -80,16 +80,18 @@ type Source struct {
 	// latest. Default: `1m`.
 	TTL caddy.Duration `json:"ttl,omitempty"`
 
-	// How long it is remembered that a user does not exist. Default: as `ttl`, so that
-	// the time of an answer does not tell who exists.
+	// How long it is remembered that a user does not exist. Any other time than that of
+	// `ttl` draws a warning, because then the time of an answer tells who exists. Default:
+	// as `ttl`.
 	NegativeTTL caddy.Duration `json:"negative_ttl,omitempty"`
 
 	// The longest time that a lookup takes, a new connection and the wait for its turn
 	// included. Default: `2s`.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// How many users are remembered, and how many ids that are nobody's. Default:
-	// 10000.
+	// How many ids are remembered, those of users and those that are nobody's together.
+	// When there are more, those that nobody asked for lately make room, whosesoever they
+	// are. Default: 10000.
 	Cache int `json:"cache,omitempty"`
 
 	// How many lookups may run at once, each over a connection of its own. Default: 16.
@@ -166,6 +168,11 @@ func (s *Source) provision() error {
 		maxLookups: s.MaxLookups,
 	}
 	s.settings.negativeTTL = orElse(s.NegativeTTL, s.settings.ttl)
+	if s.settings.negativeTTL != s.settings.ttl {
+		s.logger.Warn("negative_ttl is not ttl: who is forgotten sooner than the other, a user or a stranger, is looked up sooner, "+
+			"and the time of an answer tells who exists; leave negative_ttl out, or write the same time as that of ttl",
+			zap.String("driver", s.Driver), zap.Duration("ttl", s.settings.ttl), zap.Duration("negative_ttl", s.settings.negativeTTL))
+	}
 	if s.Cache == 0 {
 		s.settings.cache = defaultCache
 	}

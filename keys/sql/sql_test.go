@@ -106,8 +106,8 @@ func TestRemembersForTheTTL(t *testing.T) {
 	s.set(func() { s.rows = nil })
 	c.advance(time.Minute)
 	ask(t, x, "12", "nobody")
-	if users, nobody := x.Remembered(); users != 1 || nobody != 1 {
-		t.Errorf("%d users and %d strangers are remembered", users, nobody)
+	if n := x.Remembered(); n != 2 {
+		t.Errorf("%d ids are remembered, want 2", n)
 	}
 }
 
@@ -148,16 +148,30 @@ func TestMemoryIsBounded(t *testing.T) {
 		ask(t, x, "x"+strconv.Itoa(i), "nobody")
 		ask(t, x, "u0", "secret") // is always in use
 	}
-	if users, nobody := x.Remembered(); users != 10 || nobody != 10 {
-		t.Errorf("%d users and %d strangers are remembered, want 10 and 10", users, nobody)
+	if n := x.Remembered(); n != 10 {
+		t.Errorf("%d ids are remembered, want 10: users and strangers together", n)
 	}
-	// Strangers push out no user, and one who is always in use stays.
+	// One who is always in use stays, whoever else comes.
 	if n := s.get(&s.queries); n != 200 {
 		t.Errorf("%d queries, want 200", n)
 	}
 	for range 500 {
 		user := "u" + strconv.Itoa(rand.IntN(100))
 		ask(t, x, user, "secret")
+	}
+}
+
+// TestAttackMemoryHoldsNoRequest: an id is a piece of the query that the client wrote, of up
+// to 16 KiB and with a signature in it. Ten thousand of them are no small matter.
+func TestAttackMemoryHoldsNoRequest(t *testing.T) {
+	s := newServer(map[string]string{"12": "secret"})
+	x := sql.Open(t, sql.Options{}, s)
+	request := "user=12&sig=canary&other=13&" + strings.Repeat("x", 16<<10)
+	user, stranger := request[5:7], request[25:27]
+	ask(t, x, user, "secret")
+	ask(t, x, stranger, "nobody")
+	if x.Remembered() != 2 || x.Holds(user) || x.Holds(stranger) {
+		t.Error("the memory holds the query of a request")
 	}
 }
 
@@ -388,7 +402,7 @@ func TestNeverLookedUp(t *testing.T) {
 	for _, user := range []string{"", "12\x00", "\x00", "\xff", "a\xc3", strings.Repeat("1", 257), strings.Repeat("1", 10<<10)} {
 		ask(t, x, user, "nobody")
 	}
-	if users, nobody := x.Remembered(); s.get(&s.queries) != 0 || users+nobody != 0 {
+	if s.get(&s.queries) != 0 || x.Remembered() != 0 {
 		t.Error("such ids are looked up, or remembered")
 	}
 }

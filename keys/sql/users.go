@@ -54,8 +54,7 @@ type database struct {
 	now     func() time.Time
 	logger  atomic.Pointer[zap.Logger] // of the configuration that came last
 
-	users   *cache // those who exist
-	nobody  *cache // those who do not: apart, so that strangers push out no user
+	memory  *cache // of users and strangers
 	flights singleflight.Group
 	slots   chan struct{} // one for each lookup in flight
 	queue   atomic.Int64  // lookups in flight or waiting for a slot
@@ -82,8 +81,7 @@ func newDatabase(s settings, d *dialect, db *stdsql.DB, logger *zap.Logger) *dat
 		dialect:  d,
 		db:       db,
 		now:      time.Now,
-		users:    newCache(s.cache),
-		nobody:   newCache(s.cache),
+		memory:   newCache(s.cache),
 		slots:    make(chan struct{}, s.maxLookups),
 		logged:   make(map[string]time.Time),
 	}
@@ -104,8 +102,8 @@ func (x *database) userKey(ctx context.Context, user string) (keys.Secret, error
 	if x.closed.Load() {
 		return keys.Secret{}, unavailable("its configuration is no longer in force")
 	}
-	if secret, known, err := x.cached(user); known {
-		return secret, err
+	if a, known := x.memory.get(user, x.now()); known {
+		return a.userKey()
 	}
 	select {
 	case result := <-x.flights.DoChan(user, func() (any, error) { return x.lookUp(user) }):
@@ -116,25 +114,14 @@ func (x *database) userKey(ctx context.Context, user string) (keys.Secret, error
 	}
 }
 
-func (x *database) cached(user string) (secret keys.Secret, known bool, err error) {
-	now := x.now()
-	if secret, ok := x.users.get(user, now); ok {
-		return secret, true, nil
-	}
-	if _, ok := x.nobody.get(user, now); ok {
-		return keys.Secret{}, true, keys.ErrNoUser
-	}
-	return keys.Secret{}, false, nil
-}
-
 // lookUp asks the database and remembers the answer.
 func (x *database) lookUp(user string) (secret keys.Secret, err error) {
 	if !x.enter() {
 		return keys.Secret{}, unavailable("its configuration is no longer in force")
 	}
 	defer x.lookups.Done()
-	if secret, known, err := x.cached(user); known {
-		return secret, err // a flight that ended since this one was called for
+	if a, known := x.memory.get(user, x.now()); known {
+		return a.userKey() // a flight that ended since this one was called for
 	}
 	if x.queue.Add(1) > int64(cap(x.slots)*(1+queueFactor)) {
 		x.queue.Add(-1)
@@ -163,15 +150,14 @@ func (x *database) lookUp(user string) (secret keys.Secret, err error) {
 		}
 		x.log(zap.InfoLevel, "the database cannot compare an id with its column, so there is no such user", p.text)
 	}
-	// What is true was true when it was asked for, not when it came.
+	ttl := x.ttl
 	if !found {
-		x.users.remove(user)
-		x.nobody.put(user, keys.Secret{}, asked, asked.Add(x.negativeTTL))
-		return keys.Secret{}, keys.ErrNoUser
+		ttl = x.negativeTTL
 	}
-	x.nobody.remove(user)
-	x.users.put(user, secret, asked, asked.Add(x.ttl))
-	return secret, nil
+	// What is true was true when it was asked for, not when it came.
+	a := answer{secret: secret, exists: found}
+	x.memory.put(user, a, asked, asked.Add(ttl))
+	return a.userKey()
 }
 
 func (x *database) failed(p problem) (keys.Secret, error) {
