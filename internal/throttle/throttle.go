@@ -96,6 +96,10 @@ func New(s Settings) *Throttle {
 	}
 }
 
+// nat64 is where a translator in front of a server without IPv4 puts the clients that have
+// nothing else (RFC 6052): all of IPv4 in one /64, in which one would lock out all others.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
 // Client is whom a request is counted for. The zero value is nobody.
 type Client struct{ network, wide, user uint64 }
 
@@ -107,7 +111,11 @@ func (t *Throttle) Client(address string) Client {
 	if err != nil {
 		return Client{}
 	}
-	a = a.Unmap()
+	a = a.WithZone("").Unmap()
+	if nat64.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
 	if a.Is4() {
 		return Client{network: t.prefix(kindNetwork, a, t.settings.IPv4Bits)}
 	}

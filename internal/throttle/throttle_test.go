@@ -90,6 +90,28 @@ func TestAttackLockOut(t *testing.T) {
 	}
 }
 
+// TestAttackLockOutByTranslator: behind a translator (NAT64) every client of IPv4 has an
+// address of one /64. They count as what they are, however their address is written.
+func TestAttackLockOutByTranslator(t *testing.T) {
+	throttle := newThrottle(t, 10, time.Minute)
+	fail(throttle, throttle.Client("64:ff9b::192.0.2.1"), 100, noon)
+	for address, waits := range map[string]bool{
+		"64:ff9b::192.0.2.1":       true,
+		"64:ff9b::c000:201":        true,
+		"192.0.2.1":                true,
+		"::ffff:192.0.2.1":         true,
+		"64:ff9b::192.0.2.1%eth0":  true,
+		"64:ff9b::198.51.100.1":    false,
+		"198.51.100.1":             false,
+		"64:ff9b:0:0:0:1:c000:201": false, // of another prefix
+		"64:ff9b:1::c000:201":      false,
+	} {
+		if wait := throttle.Wait(throttle.Client(address), noon); wait > 0 != waits {
+			t.Errorf("%s waits %s, want it to wait: %t", address, wait, waits)
+		}
+	}
+}
+
 // TestAttackRotation: who has a network of many addresses counts as one.
 func TestAttackRotation(t *testing.T) {
 	now := noon
