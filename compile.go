@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -379,6 +380,7 @@ func (d *definition) index() error {
 	if d.names, err = query.NewNames(d.profile, names); err != nil {
 		return err
 	}
+	d.inBodies = bodies.Rules{Profile: d.profile, Names: d.names, All: d.coversAll}
 	if d.profile.Has(query.CookieShadow) {
 		d.cookies, err = query.NewNames(query.PHP, names)
 	}

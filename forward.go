@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -289,7 +290,7 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	h.meter.cookiesCut.Add(st.cutCookies(r, shadows))
 	h.cutSessions(r, st)
 	headers.DropUpgrade(r.Header)
-	dropUndeclaredBody(r)
+	bodies.DropUndeclared(r)
 	st.required = st.required || h.mode == require
 	st.verifiedBy = append(st.verifiedBy, v.scheme.name)
 	// Caddy asks for what was set before it asks us: only where there is something, or
@@ -449,7 +450,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	if h.authorization != keepAuthorization || h.app.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}
-	dropBody(r)
+	bodies.Drop(r)
 	headers.DropUpgrade(r.Header)
 	if !plainTarget(r.URL) {
 		st.dropTarget(r)
@@ -684,15 +685,4 @@ func (s *shadows) cut(line string) (string, int) {
 		return line, 0
 	}
 	return strings.TrimLeft(strings.Join(kept, ";"), " "), n
-}
-
-// dropBody makes the request one without a body.
-func dropBody(r *http.Request) {
-	r.Body = http.NoBody
-	r.ContentLength = 0
-	r.TransferEncoding = nil
-	r.Trailer = nil
-	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Trailer"} {
-		delete(r.Header, name)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -217,5 +218,5 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 	if a.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}
-	dropBody(r)
+	bodies.Drop(r)
 }

@@ -441,11 +441,11 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 	if !h.def.allowsMethod(st.request.Method) || !h.def.allowsMethod(r.Method) {
 		return link.Refuse(link.Method, "")
 	}
-	if h.def.profile.Has(query.OverriddenMethod) && (overrides || h.def.overridesMethod(&st.request)) {
+	if h.def.profile.Has(query.OverriddenMethod) && (overrides || h.def.inBodies.OverridesMethod(&st.request.Query)) {
 		return link.Refuse(link.Method, "override")
 	}
-	if refusal := h.def.admitBody(r, slices.Contains(h.def.bodies, st.request.Method)); !refusal.None() {
-		return refusal
+	if detail := h.def.inBodies.Admit(r, slices.Contains(h.def.bodies, st.request.Method)); detail != "" {
+		return link.Refuse(link.Body, detail)
 	}
 	if h.def.namesInPath(r.URL) {
 		return link.Refuse(link.Ambiguous, "lookalike")

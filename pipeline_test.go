@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 )
 
 func sum256(key, message string) string {
@@ -671,7 +673,7 @@ func TestBodies(t *testing.T) {
 		{"multipart with two boundaries", "POST", part(`Content-Disposition: form-data; name="x"`, "1"), multipart + "; boundary=CC", "body/multipart"},
 		{"an honest file", "POST", part(`Content-Disposition: form-data; name="doc"; filename="user"`, "x"), multipart, ""},
 		{"an opaque body", "POST", "user=admin", "Content-Type: application/octet-stream", ""},
-		{"too large", "POST", "a=" + strings.Repeat("x", maxInspected), form, "body/too_large"},
+		{"too large", "POST", "a=" + strings.Repeat("x", bodies.MaxInspected), form, "body/too_large"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var headers []string
@@ -696,7 +698,7 @@ func TestBodies(t *testing.T) {
 
 	t.Run("recognize lets every body through", func(t *testing.T) {
 		s := loadSite(t, autologin("recognize", "methods GET POST")+"test_backend")
-		for _, body := range []string{"user=admin&a=1", "a=" + strings.Repeat("x", maxInspected+10)} {
+		for _, body := range []string{"user=admin&a=1", "a=" + strings.Repeat("x", bodies.MaxInspected+10)} {
 			a := s.do(request(t, "POST", "/x?"+goodLink+"&b=2", body, form))
 			if a.seen == nil || a.seen.Body != body || a.header1(t, "X-Verified-User") != "" {
 				t.Fatalf("got %d, %d bytes", a.Code, len(a.Body.String()))

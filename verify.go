@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/throttle"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -42,6 +43,7 @@ type definition struct {
 	signature nameSet      // signature parameters of all schemes
 	identity  nameSet      // identity parameters of all schemes
 	coversAll bool         // a scheme's message covers every parameter
+	inBodies  bodies.Rules // what of the above a body must not hold
 
 	throttle *throttle.Throttle // nil: nobody has to wait
 }
