@@ -207,7 +207,8 @@ func TestAttackCookieShadow(t *testing.T) {
 // shadows each of them, and not only those that the definition names.
 func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 	t.Setenv("KEY", hmacKey)
-	for message, signed := range map[string]string{"{sorted_query}": "a=1;b=2&list[]=3&page=7&user=jeff", "{query}": "user=jeff&page=7&list[]=3&a=1;b=2"} {
+	for message, signed := range map[string]string{"{sorted_query}": "a=1&b=2&list[]=3&page=7&user=jeff", "{query}": "user=jeff&page=7&list[]=3&a=1;b=2"} {
+		last := map[string]string{"{sorted_query}": "a=1&b=2", "{query}": "a=1;b=2"}[message]
 		for _, backend := range []string{"php", "servlet", "strict"} {
 			s := loadSite(t, `signed_link keyed_hash {env.KEY} {
 				algorithm hmac-sha256
@@ -219,7 +220,7 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 			}
 			test_backend`)
 			const cookies = "x=1; page=9; pag%65=8; list=4; list[]=5; b=3;sig=0; user=admin; utm_source=mail; Page=1"
-			a := s.get("/x?utm_source=news&user=jeff&page=7&list[]=3&a=1;b=2&sig="+sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
+			a := s.get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
 			if a.seen == nil {
 				t.Fatalf("%s, %s: %d %s", message, backend, a.Code, a.Body)
 			}
@@ -373,6 +374,11 @@ func TestAttackMethodOverride(t *testing.T) {
 		{"&_method=DELETE", ""},
 		{"&%5Fmethod=DELETE", ""},
 		{"&_method[]=DELETE", ""},
+		{"&_METHOD=DELETE", ""},
+		{"&.METHOD=DELETE", ""},
+		{"&+_METHOD=DELETE", ""},
+		{"&[METHOD=DELETE", ""},
+		{"&X-HTTP-Method-Override=DELETE", ""},
 		{"", "X-HTTP-Method-Override: DELETE"},
 		{"", "X-HTTP-Method: DELETE"},
 		{"", "X-Method-Override: DELETE"},
@@ -1037,6 +1043,18 @@ func TestAttackSecondQuery(t *testing.T) {
 		}
 		if a := require.get("/?" + goodLink + "&to=/app?user=mike"); a.seen == nil {
 			t.Errorf("%s: a question mark in a value: %d %s", backend, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackUndeclaredBody: a body behind a length of 0 is none, and does not go on.
+func TestAttackUndeclaredBody(t *testing.T) {
+	s := refusedAs(t, "", "methods GET POST")
+	for _, method := range []string{"GET", "POST"} {
+		r := request(t, method, "/x?"+goodLink, "user=admin", "Content-Type: application/x-www-form-urlencoded")
+		r.ContentLength = 0
+		if a := s.do(r); a.seen == nil || a.seen.Body != "" || a.header1(t, "X-Verified-User") != "jeff" {
+			t.Errorf("%s: got %d %s", method, a.Code, a.Body)
 		}
 	}
 }

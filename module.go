@@ -441,7 +441,7 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 	if !h.def.allowsMethod(st.request.Method) || !h.def.allowsMethod(r.Method) {
 		return link.Refuse(link.Method, "")
 	}
-	if h.def.profile.Has(query.OverriddenMethod) && (overrides || h.def.inBodies.OverridesMethod(&st.request.Query)) {
+	if overrides && h.def.profile.Has(query.OverriddenMethod) || h.def.inBodies.OverridesMethod(&st.request.Query) {
 		return link.Refuse(link.Method, "override")
 	}
 	if detail := h.def.inBodies.Admit(r, slices.Contains(h.def.bodies, st.request.Method)); detail != "" {

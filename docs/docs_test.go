@@ -30,6 +30,7 @@ import (
 
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/internal/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/keys/sql"
@@ -679,8 +680,9 @@ func TestReasons(t *testing.T) {
 	produced := map[string]bool{
 		"malformed/empty": true, "malformed/too_short": true, "malformed/too_long": true, "malformed/too_many": true,
 		"malformed/charset": true, "malformed/blank": true, "ambiguous/rewritten": true,
-		"body/content_type": true, "body/charset": true, "body/protected": true, "body/too_many": true, "body/json": true,
-		"body/multipart": true,
+	}
+	for _, detail := range bodies.Details {
+		produced["body/"+detail] = true
 	}
 	refuse := regexp.MustCompile(`Refuse\((?:link\.)?(\w+), "(\w+)"\)`)
 	for _, file := range goFiles(t) {

@@ -45,6 +45,7 @@ const (
 	UntypedBody
 	JSONBody
 	MultipartBody
+	XMLBody
 	ForeignCharset
 	EncodedBody
 	HeaderSafeValue
@@ -83,13 +84,14 @@ var Rules = []struct {
 	{HeaderSafeValue, "header_safe_value", true, true, true, "blanks vanish, NUL cuts, CR and LF pass through FastCGI, UTF-8 is Latin-1 in getHeader"},
 	// where else a backend finds parameters and methods; how it reads paths stands in
 	// internal/request/targets
-	{OverriddenMethod, "overridden_method", true, true, true, "_method and X-HTTP-Method-Override turn a GET into a DELETE in Symfony, Laravel, Rails"},
+	{OverriddenMethod, "overridden_method", true, true, true, "_method, _METHOD and X-HTTP-Method-Override turn a GET into a DELETE in Symfony, Laravel, Slim, Rails, Spring"},
 	{CookieShadow, "cookie_shadow", true, false, true, "$_REQUEST prefers cookies where request_order holds C"},
 	{UnnamedBody, "unnamed_body", true, true, true, "$_REQUEST and getParameter read bodies, Tomcat multipart ones on GET"},
 	{FormBody, "form_body", true, true, true, "$_REQUEST prefers the form, getParameterValues has both"},
 	{UntypedBody, "untyped_body", true, true, true, "FastCGI backends read a body without Content-Type as a form"},
 	{JSONBody, "json_body", true, true, true, "frameworks merge the outermost JSON object with the parameters"},
 	{MultipartBody, "multipart_body", true, true, true, "PHP, Tomcat and Jetty disagree on name=, name*=, quotes and boundaries"},
+	{XMLBody, "xml_body", true, false, true, "Slim 3 makes parameters of the elements of XML"},
 	{ForeignCharset, "foreign_charset", true, true, true, "Tomcat decodes forms in charset=IBM037, where user is other bytes"},
 	{EncodedBody, "encoded_body", true, true, true, "a compressed form hides its names"},
 }

@@ -1,6 +1,7 @@
 // Package bodies reads the bodies of requests as the backends behind a gateway do: forms,
-// JSON and multipart, and the parameters by which frameworks take another method. It
-// imports the standard library and the query reader only.
+// multipart, JSON and XML, and the parameters by which frameworks take another method. Each
+// has one grammar, which every reader reads alike; whatever else is sent is refused. The
+// package imports the standard library and the query reader only.
 package bodies
 
 import (
@@ -29,14 +30,36 @@ type Rules struct {
 // click is smaller; a larger body on an action link is refused.
 const MaxInspected = 1 << 20
 
+// The details of refusals.
+const (
+	detailCharset     = "charset"
+	detailContentType = "content_type"
+	detailEncoding    = "encoding"
+	detailJSON        = "json"
+	detailMultipart   = "multipart"
+	detailNotAllowed  = "not_allowed"
+	detailProtected   = "protected"
+	detailTooLarge    = "too_large"
+	detailTooMany     = "too_many"
+	detailUnreadable  = "unreadable"
+	detailXML         = "xml"
+)
+
+// Details are all that [Rules.Admit] says.
+var Details = []string{
+	detailCharset, detailContentType, detailEncoding, detailJSON, detailMultipart, detailNotAllowed,
+	detailProtected, detailTooLarge, detailTooMany, detailUnreadable, detailXML,
+}
+
 // Admit judges the body of a request with a link, and returns the detail of a refusal, or
-// nothing. allowed says that the operator named the method.
+// nothing. allowed says that the operator named the method. What it takes for no body must
+// go on as none; see [DropUndeclared].
 func (b *Rules) Admit(r *http.Request, allowed bool) (detail string) {
 	switch {
-	case bodyless(r) && !declaresBody(r), r.ContentLength == 0 && !declaresBody(r):
+	case undeclared(r):
 		return ""
 	case (bodyless(r) || !allowed) && b.Profile.Has(query.UnnamedBody):
-		return "not_allowed"
+		return detailNotAllowed
 	default:
 		return b.inspect(r)
 	}
@@ -55,68 +78,20 @@ func declaresBody(r *http.Request) bool {
 	return r.ContentLength > 0 || len(r.TransferEncoding) > 0 || chunked
 }
 
-// bodyKind is how a backend reads a body.
-type bodyKind uint8
-
-const (
-	opaqueBody bodyKind = iota
-	formBody
-	multipartBody
-	jsonBody
-)
-
-// kindOfBody decides by the Content-Type, on the safe side: without one FastCGI
-// backends read a form, PHP reads `application/x-www-form-urlencoded, text/plain` as
-// one, Tomcat one with a tab behind it.
-func (b *Rules) kindOfBody(contentTypes []string) (kind bodyKind, detail string) {
-	if len(contentTypes) > 1 {
-		return 0, "content_type"
-	}
-	ct := ""
-	if len(contentTypes) == 1 {
-		ct = strings.ToLower(contentTypes[0])
-	}
-	kinds := 0
-	if ct == "" && b.Profile.Has(query.UntypedBody) || strings.Contains(ct, "form-urlencoded") {
-		kind = formBody
-		kinds++
-	}
-	if strings.Contains(ct, "multipart") {
-		kind = multipartBody
-		kinds++
-	}
-	if strings.Contains(ct, "json") {
-		kind = jsonBody
-		kinds++
-	}
-	if kinds > 1 {
-		return 0, "content_type"
-	}
-	if kind == opaqueBody {
-		return kind, ""
-	}
-	// Tomcat decodes forms in their charset: with IBM037 `user` is other bytes.
-	if _, charset, ok := strings.Cut(ct, "charset"); ok && b.Profile.Has(query.ForeignCharset) {
-		charset = strings.Trim(strings.TrimLeft(charset, " \t="), " \t\"';")
-		if charset != "utf-8" && charset != "iso-8859-1" && charset != "us-ascii" {
-			return 0, "charset"
-		}
-	}
-	return kind, ""
+// undeclared reports whether the request counts as one without a body.
+func undeclared(r *http.Request) bool {
+	return !declaresBody(r) && (bodyless(r) || r.ContentLength == 0)
 }
 
 // inspect reads the body, refuses it if it holds a protected name, and puts it
 // back unchanged.
 func (b *Rules) inspect(r *http.Request) (detail string) {
-	kind, detail := b.kindOfBody(r.Header["Content-Type"])
-	if detail != "" {
+	t, detail := b.contentType(r.Header["Content-Type"])
+	if detail != "" || t.kind == opaqueBody {
 		return detail
 	}
-	if kind == opaqueBody {
-		return ""
-	}
 	if _, ok := r.Header["Content-Encoding"]; ok && b.Profile.Has(query.EncodedBody) {
-		return "encoding"
+		return detailEncoding
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxInspected+1))
 	// Whatever is said of it: who gets the body gets all of it, and its error.
@@ -124,26 +99,43 @@ func (b *Rules) inspect(r *http.Request) (detail string) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
+	// Behind a body that is read there may be trailers, which nobody has judged.
+	r.Trailer = nil
 	switch {
 	case err != nil:
-		return "unreadable"
+		return detailUnreadable
 	case len(body) > MaxInspected:
-		return "too_large"
+		return detailTooLarge
 	}
-	switch {
-	case kind == formBody && b.Profile.Has(query.FormBody):
-		detail = b.inspectForm(string(body))
-	case kind == multipartBody && b.Profile.Has(query.MultipartBody):
-		detail = b.inspectMultipart(r.Header.Get("Content-Type"), body)
-	case kind == jsonBody && b.Profile.Has(query.JSONBody):
-		detail = b.inspectJSON(body)
+	switch t.kind {
+	case formBody:
+		return b.inspectForm(string(body))
+	case multipartBody:
+		return b.inspectMultipart(t.boundary, string(body))
+	case jsonBody:
+		return b.inspectJSON(body)
+	case xmlBody:
+		return b.inspectXML(body)
+	default:
+		return ""
 	}
-	return detail
 }
 
-// protectedDecoded reports whether a decoded name is protected under any reading.
+// protectedDecoded reports whether a decoded name is protected under any reading. Some
+// readers trim names, and some decode them once more (RFC 7578, section 2, of multipart;
+// Werkzeug and undici do).
 func (b *Rules) protectedDecoded(name string) bool {
+	if b.All || b.spells(name) {
+		return true
+	}
+	if trimmed := strings.TrimSpace(name); trimmed != name && b.spells(trimmed) {
+		return true
+	}
+	return strings.IndexByte(name, '%') >= 0 && b.spells(string(query.AppendUnescapedPath(nil, name)))
+}
+
+// spells reports whether the name is protected, or one that overrides the method.
+func (b *Rules) spells(name string) bool {
 	_, spelling := b.Names.ClassifyDecoded([]byte(name))
-	_, overrides := override[b.Profile].ClassifyDecoded([]byte(name))
-	return spelling != query.Other || overrides != query.Other || b.All
+	return spelling != query.Other || b.overridesDecoded(name)
 }

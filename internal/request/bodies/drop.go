@@ -13,10 +13,12 @@ func Drop(r *http.Request) {
 	}
 }
 
-// DropUndeclared makes sure that a GET or HEAD without an announced body has
-// none: HTTP/2 and HTTP/3 may send data that no header speaks of.
+// DropUndeclared makes sure that a request that counted as one without a body has none:
+// HTTP/2 and HTTP/3 may send data that no header speaks of, on a GET or behind a length
+// of 0.
 func DropUndeclared(r *http.Request) {
-	if bodyless(r) && !declaresBody(r) && r.ContentLength != 0 {
+	if undeclared(r) && (r.ContentLength != 0 || r.Body != nil && r.Body != http.NoBody) {
 		r.Body, r.ContentLength = http.NoBody, 0
+		delete(r.Header, "Content-Length") // FastCGI reads it where the request has none
 	}
 }

@@ -2,90 +2,132 @@ package bodies
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// inspectMultipart looks at the head of every part. What it cannot read as every
-// backend does is refused: `name*`, backslashes, folded lines, two names, a second
-// boundary, a part with a charset.
-func (b *Rules) inspectMultipart(contentType string, body []byte) (detail string) {
-	const broken = "multipart"
-	lower := strings.ToLower(contentType)
-	if strings.Count(lower, "boundary") != 1 || strings.ContainsAny(contentType, "\\,") {
-		return broken
-	}
-	_, boundary, ok := strings.Cut(contentType[strings.Index(lower, "boundary"):], "=")
-	if !ok {
-		return broken
-	}
-	if q, quoted := strings.CutPrefix(boundary, `"`); quoted {
-		if boundary, _, ok = strings.Cut(q, `"`); !ok {
-			return broken
+// maxPartHead is how long the head of a part may be. PHP reads it by lines of at most
+// 5 KiB, and takes what is behind for the next line. A file's name has 255 characters.
+const maxPartHead = 4 << 10
+
+// inspectMultipart reads a body as browsers write it:
+//
+//	body = *( "--" boundary CRLF head CRLF CRLF content CRLF ) "--" boundary "--" [ CRLF ]
+//
+// with nothing before and nothing behind, and the delimiter nowhere else. PHP begins
+// parts at lines that end in LF, and goes on behind the last boundary; others forgive
+// blanks behind a boundary, or find it within a line. What one of them would read
+// otherwise is refused.
+func (b *Rules) inspectMultipart(boundary, body string) (detail string) {
+	delimiter := "--" + boundary
+	rest, ok := strings.CutPrefix(body, delimiter)
+	for n := 0; ok; n++ {
+		if rest == "--" || rest == "--\r\n" {
+			return ""
 		}
-	} else {
-		boundary, _, _ = strings.Cut(boundary, ";")
-	}
-	if boundary == "" || len(boundary) > 70 || strings.TrimSpace(boundary) != boundary {
-		return broken
-	}
-	parts := strings.Split(string(body), "--"+boundary)
-	if len(parts) < 2 || strings.TrimSpace(parts[0]) != "" || !strings.HasPrefix(parts[len(parts)-1], "--") {
-		return broken
-	}
-	if len(parts) > query.MaxPairs {
-		return "too_many"
-	}
-	for _, part := range parts[1 : len(parts)-1] {
-		head, _, ok := strings.Cut(part, "\r\n\r\n")
-		if !ok || !strings.HasPrefix(head, "\r\n") || strings.Contains(head, "\n\n") {
-			return broken
+		if n == query.MaxPairs {
+			return detailTooMany
 		}
-		name, ok := partName(head)
-		switch {
-		case !ok:
-			return broken
-		case name == "List-Unsubscribe": // RFC 8058
-		case b.protectedDecoded(name) || b.protectedDecoded(strings.TrimSpace(name)):
-			return "protected"
+		var part string
+		if part, rest, ok = strings.Cut(rest, delimiter); !ok {
+			break
+		}
+		if part, ok = strings.CutSuffix(part, "\r\n"); !ok {
+			break
+		}
+		var name string
+		if name, ok = partName(part); !ok {
+			break
+		}
+		if name != "List-Unsubscribe" && b.protectedDecoded(name) { // RFC 8058
+			return detailProtected
 		}
 	}
-	return ""
+	return detailMultipart
 }
 
-// partName returns the field's name from the head of a part, if every backend reads
-// the same.
-func partName(head string) (string, bool) {
-	name, found := "", false
-	for line := range strings.SplitSeq(strings.TrimPrefix(head, "\r\n"), "\r\n") {
-		lower := strings.ToLower(line)
-		switch {
-		case line == "" || line[0] == ' ' || line[0] == '\t' || strings.ContainsAny(line, "\\\n\r\x00"):
-			return "", false
-		case strings.HasPrefix(lower, "content-type:"):
-			if strings.Contains(lower, "charset") && !strings.Contains(lower, "utf-8") {
+// partName returns the name of the field that a part is. The part has a
+// Content-Disposition once and at most one Content-Type, in either order, and no other
+// header: Content-Transfer-Encoding makes another text of it, and `name` in a
+// Content-Type another field.
+func partName(part string) (name string, ok bool) {
+	const end = "\r\n\r\n"
+	part, ok = strings.CutPrefix(part, "\r\n")
+	if !ok {
+		return "", false
+	}
+	i := strings.Index(part[:min(len(part), maxPartHead+len(end))], end)
+	if i < 0 {
+		return "", false
+	}
+	disposition, contentType := false, false
+	for line := range strings.SplitSeq(part[:i], "\r\n") {
+		header, value, _ := strings.Cut(line, ":")
+		value = strings.TrimLeft(value, " \t")
+		switch asciiLower(header) {
+		case "content-disposition":
+			if disposition {
 				return "", false
 			}
-		case strings.HasPrefix(lower, "content-disposition: form-data;"):
-			if found || strings.Contains(lower, "name*") {
+			if name, ok = fieldName(value); !ok {
 				return "", false
 			}
-			rest := strings.Replace(lower, "filename=", "", 1)
-			if strings.Count(rest, "name=") != 1 {
+			disposition = true
+		case "content-type":
+			lower := asciiLower(value)
+			if contentType || value == "" || !isPrintable(value) || strings.HasSuffix(value, " ") || strings.IndexByte(value, '\\') >= 0 ||
+				strings.Contains(lower, "multipart") || strings.Contains(lower, "name") {
 				return "", false
 			}
-			at := strings.Index(lower, " name=\"")
-			if at < 0 {
-				return "", false
-			}
-			value, _, ok := strings.Cut(line[at+len(` name="`):], `"`)
-			if !ok {
-				return "", false
-			}
-			name, found = value, true
-		default:
+			contentType = true
+		default: // a folded line, too
 			return "", false
 		}
 	}
-	return name, found
+	return name, disposition
+}
+
+// fieldName reads a Content-Disposition, the whole of which is
+// `form-data; name="…"` or `form-data; name="…"; filename="…"`.
+func fieldName(value string) (name string, ok bool) {
+	value, ok = cutPrefixFold(value, "form-data;")
+	if !ok {
+		return "", false
+	}
+	name, rest, ok := quotedParameter(value, "name=\"")
+	if !ok || strings.IndexByte(name, '\\') >= 0 {
+		return "", false
+	}
+	if rest == "" {
+		return name, true
+	}
+	if rest, ok = strings.CutPrefix(rest, ";"); !ok {
+		return "", false
+	}
+	_, rest, ok = quotedParameter(rest, "filename=\"")
+	return name, ok && rest == ""
+}
+
+// quotedParameter reads a parameter as browsers write it, with %22 for a quote and the
+// names of files in UTF-8, backslashes and all: only one right before the closing quote
+// would hide it from those who take a backslash for an escape. Encoded words (RFC 2047)
+// Tomcat decodes.
+func quotedParameter(s, prefix string) (value, rest string, ok bool) {
+	s, ok = cutPrefixFold(strings.TrimLeft(s, " \t"), prefix)
+	if !ok {
+		return "", "", false
+	}
+	if value, rest, ok = strings.Cut(s, `"`); !ok || strings.HasSuffix(value, `\`) || !utf8.ValidString(value) {
+		return "", "", false
+	}
+	if _, word, found := strings.Cut(value, "=?"); found && strings.Contains(word, "?=") {
+		return "", "", false
+	}
+	for _, c := range value {
+		if c < ' ' || c == 0x7F {
+			return "", "", false
+		}
+	}
+	return value, rest, true
 }
