@@ -284,8 +284,8 @@ func (d *definition) twoLinks(present nameSet) link.Refusal {
 // judge verifies the link by one scheme.
 func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile query.Profile, now time.Time, v *verdict) {
 	v.scheme = s
-	if s.description.Coverage == link.Sorted && r.Query.Repeated(profile, s.ignore.Match) != "" {
-		v.Refusal = link.Refuse(link.Ambiguous, "duplicate")
+	if detail := s.unsteady(r, profile); detail != "" {
+		v.Refusal = link.Refuse(link.Ambiguous, detail)
 		return
 	}
 	l := &v.link
@@ -322,6 +322,23 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 	}
 	v.claims = l.Claims
 	v.Refusal = s.results(r, l, profile, v)
+}
+
+// unsteady returns how one query can be another to the backend, although both make the
+// scheme's message, because that covers every parameter.
+func (s *scheme) unsteady(r *link.Request, profile query.Profile) (detail string) {
+	switch s.description.Coverage {
+	case link.Sorted: // values are decoded, and the order in which they were sent is lost
+		if detail = r.Query.Unsteady(profile, s.ignore.Match); detail == "" && r.Query.Repeated(profile, s.ignore.Match) != "" {
+			detail = "duplicate"
+		}
+	case link.Raw: // as sent, but for what is ignored
+		if r.Query.SplitsSkipped(profile, s.ignore.Match) {
+			detail = "semicolon"
+		}
+	case link.Named:
+	}
+	return detail
 }
 
 func (s *scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {

@@ -350,3 +350,39 @@ func (q *Query) repeated(profile Profile, reading int, skip func(rawName string)
 	}
 	return ""
 }
+
+// Unsteady returns why a segment of the query is read in several ways once it is decoded,
+// `semicolon` or `escape`, or "" if none is. A message of decoded values would let a client
+// write `note=1;order=2`, which some split, for the `note=1%3Border%3D2` that was signed,
+// and `note=5%zz`, which some drop, for `note=5%25zz`. Raw names for which skip is true
+// are outside of the message and may hold a broken escape, but no semicolon: what stands
+// behind it is another parameter.
+func (q *Query) Unsteady(profile Profile, skip func(rawName string) bool) (detail string) {
+	if q.Plain {
+		return ""
+	}
+	for _, p := range q.Pairs {
+		segment := q.Segment(p)
+		switch {
+		case profile.Has(SemicolonInValue) && strings.IndexByte(segment, ';') >= 0:
+			return "semicolon"
+		case profile.Has(BrokenEscapeInValue) && BrokenEscape(segment) && (skip == nil || !skip(q.RawName(p))):
+			return "escape"
+		}
+	}
+	return ""
+}
+
+// SplitsSkipped reports whether a segment whose raw name skip is true for holds a
+// semicolon, behind which some read another parameter.
+func (q *Query) SplitsSkipped(profile Profile, skip func(rawName string) bool) bool {
+	if q.Plain || !profile.Has(SemicolonInValue) {
+		return false
+	}
+	for _, p := range q.Pairs {
+		if strings.IndexByte(q.Segment(p), ';') >= 0 && skip(q.RawName(p)) {
+			return true
+		}
+	}
+	return false
+}

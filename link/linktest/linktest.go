@@ -126,8 +126,19 @@ func (s *Suite) single(r *link.Request) link.Refusal {
 	if !slices.ContainsFunc(slices.Concat(d.Signature, d.Expiry), func(name string) bool { return present[name] }) {
 		return link.Refuse(link.Missing, "")
 	}
-	if d.Coverage == link.Sorted && r.Query.Repeated(s.Profile, s.Ignore.Match) != "" {
-		return link.Refuse(link.Ambiguous, "duplicate")
+	switch d.Coverage {
+	case link.Sorted:
+		if detail := r.Query.Unsteady(s.Profile, s.Ignore.Match); detail != "" {
+			return link.Refuse(link.Ambiguous, detail)
+		}
+		if r.Query.Repeated(s.Profile, s.Ignore.Match) != "" {
+			return link.Refuse(link.Ambiguous, "duplicate")
+		}
+	case link.Raw:
+		if r.Query.SplitsSkipped(s.Profile, s.Ignore.Match) {
+			return link.Refuse(link.Ambiguous, "semicolon")
+		}
+	case link.Named:
 	}
 	return link.Refusal{}
 }
