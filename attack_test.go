@@ -1118,6 +1118,48 @@ func TestAttackUnsteadyValues(t *testing.T) {
 	}
 }
 
+// TestAttackTruncatedCookie: Caddy cuts HTTP_COOKIE off at 65,481 bytes, and `userX=1` may
+// end as `user`. Cookies that do not fit go whole; nobody is refused for them.
+func TestAttackTruncatedCookie(t *testing.T) {
+	const most = 65_481
+	for _, tc := range []struct {
+		name  string
+		lines []string
+		want  []string
+	}{
+		{"all fits", []string{"a=" + strings.Repeat("x", most-2)}, []string{"a=" + strings.Repeat("x", most-2)}},
+		{"cut within a name", []string{"a=" + strings.Repeat("x", most-2-6) + "; userX=1"}, []string{"a=" + strings.Repeat("x", most-2-6)}},
+		{"cut behind a name", []string{"a=" + strings.Repeat("x", most-2-5) + ";user=1;b=2"}, []string{"a=" + strings.Repeat("x", most-2-5) + ";b=2"}},
+		{"the next one does not fit", []string{"a=" + strings.Repeat("x", most-2-5) + ";b=234"}, []string{"a=" + strings.Repeat("x", most-2-5)}},
+		{"one line too many", []string{"a=" + strings.Repeat("x", most-2-5), "userX=1"}, []string{"a=" + strings.Repeat("x", most-2-5)}},
+		{"a comma too many", []string{"a=" + strings.Repeat("x", most-2-1), "b=1"}, []string{"a=" + strings.Repeat("x", most-2-1)}},
+		{"one of a second line", []string{"a=1", "b=" + strings.Repeat("x", most-7-3) + "; userX=1"}, []string{"a=1", "b=" + strings.Repeat("x", most-7-3)}},
+		{"none fits", []string{"userX" + strings.Repeat("x", most)}, nil},
+	} {
+		for _, mode := range []string{"require", "recognize"} {
+			s := refusedAs(t, mode)
+			r := request(t, "GET", "/x?"+goodLink, "")
+			r.Header["Cookie"] = slices.Clone(tc.lines)
+			a := s.do(r)
+			if a.seen == nil {
+				t.Errorf("%s, %s: refused: %s", mode, tc.name, a.Body)
+				continue
+			}
+			if got := a.seen.Headers["Cookie"]; !slices.Equal(got, tc.want) {
+				t.Errorf("%s, %s: %d lines, %d bytes arrive", mode, tc.name, len(got), len(strings.Join(got, ", ")))
+			}
+		}
+	}
+	// nobody's, and where no PHP can stand behind
+	long := "a=" + strings.Repeat("x", most-2-6) + "; userX=1"
+	if a := refusedAs(t, "recognize").get("/x?"+badLink, "Cookie: "+long); a.seen == nil || a.seen.Headers.Get("Cookie") != long[:most-6] {
+		t.Error("a cookie of nobody's request is not bounded")
+	}
+	if a := refusedAs(t, "", "backend servlet").get("/x?"+goodLink, "Cookie: "+long); a.seen == nil || a.seen.Headers.Get("Cookie") != long {
+		t.Error("cookies before a servlet container changed")
+	}
+}
+
 // TestAttackUndeclaredBody: a body behind a length of 0 is none, and does not go on.
 func TestAttackUndeclaredBody(t *testing.T) {
 	s := refusedAs(t, "", "methods GET POST")

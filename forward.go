@@ -628,18 +628,22 @@ func (st *state) cutCookies(r *http.Request, names shadows) float64 {
 		return 0
 	}
 	lines, ok := r.Header["Cookie"]
-	if !ok || !slices.ContainsFunc(lines, names.stand) {
+	if !ok {
 		return 0
 	}
-	left := make([]string, 0, len(lines))
-	cut := 0
-	for _, line := range lines {
-		clean, n := names.cut(line)
-		cut += n
-		if clean != "" {
-			left = append(left, clean)
+	left, cut := lines, 0
+	if slices.ContainsFunc(lines, names.stand) {
+		left = make([]string, 0, len(lines))
+		for _, line := range lines {
+			clean, n := names.cut(line)
+			cut += n
+			if clean != "" {
+				left = append(left, clean)
+			}
 		}
 	}
+	left, n := fitCookies(left)
+	cut += n
 	st.cookiesCut += cut
 	switch {
 	case cut == 0:
@@ -649,6 +653,35 @@ func (st *state) cutCookies(r *http.Request, names shadows) float64 {
 		r.Header["Cookie"] = left
 	}
 	return float64(cut)
+}
+
+// maxCookies is how long HTTP_COOKIE may be. Of a parameter and its name Caddy's FastCGI
+// client sends 65,500 bytes less eight, and cuts off what is more.
+const maxCookies = 65500 - 8 - len("HTTP_COOKIE")
+
+// fitCookies drops the cookies that do not fit into HTTP_COOKIE whole, and returns how many
+// those were: of `userX=1` the backend would get `user`, which nobody has judged.
+func fitCookies(lines []string) (fitting []string, dropped int) {
+	room := maxCookies
+	for i, line := range lines {
+		if i > 0 {
+			room -= len(", ") // by which Caddy joins the lines
+		}
+		if len(line) <= room {
+			room -= len(line)
+			continue
+		}
+		fitting = slices.Clone(lines[:i])
+		for _, rest := range lines[i:] {
+			dropped += 1 + strings.Count(rest, ";")
+		}
+		if end := strings.LastIndexByte(line[:max(room+1, 0)], ';'); end > 0 {
+			fitting = append(fitting, line[:end])
+			dropped -= 1 + strings.Count(line[:end], ";")
+		}
+		return fitting, dropped
+	}
+	return lines, 0
 }
 
 // has reports whether PHP files the cookie under one of the names.
