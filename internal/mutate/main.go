@@ -28,7 +28,7 @@ var tables = []table{
 	{
 		"query/profile.go",
 		regexp.MustCompile(`^\t\{\w+, "(\w+)", (?:true|false), (?:true|false), (?:true|false), ".*"\},$`),
-		[]string{".", "./query"},
+		[]string{".", "./query", "./internal/request/bodies"},
 	},
 	{
 		"internal/request/targets/readings.go",

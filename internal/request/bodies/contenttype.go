@@ -103,7 +103,7 @@ func (b *Rules) parameters(lower string, kind bodyKind) (detail string) {
 		if !ok || !isToken(name) {
 			return detailContentType
 		}
-		value := ""
+		var value string
 		if quoted, is := strings.CutPrefix(behind, `"`); is {
 			if value, rest, ok = strings.Cut(quoted, `"`); !ok || !isPrintable(value) || strings.IndexByte(value, '\\') >= 0 {
 				return detailContentType

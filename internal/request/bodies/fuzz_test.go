@@ -210,8 +210,7 @@ func FuzzJSON(f *testing.F) {
 			if err := dec.Decode(&value); errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
-				var tooDeep *json.SyntaxError
-				if errors.As(err, &tooDeep) {
+				if _, tooDeep := errors.AsType[*json.SyntaxError](err); tooDeep {
 					return // deeper than the standard library decodes
 				}
 				t.Fatalf("%q: %v", body, err)

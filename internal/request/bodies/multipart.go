@@ -13,7 +13,7 @@ const maxPartHead = 4 << 10
 
 // inspectMultipart reads a body as browsers write it:
 //
-//	body = *( "--" boundary CRLF head CRLF CRLF content CRLF ) "--" boundary "--" [ CRLF ]
+//	body = *( "--" boundary CRLF head empty-line content CRLF ) "--" boundary "--" [ CRLF ]
 //
 // with nothing before and nothing behind, and the delimiter nowhere else. PHP begins
 // parts at lines that end in LF, and goes on behind the last boundary; others forgive
