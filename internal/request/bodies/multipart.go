@@ -7,8 +7,9 @@ import (
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// maxPartHead is how long the head of a part may be. PHP reads it by lines of at most
-// 5 KiB, and takes what is behind for the next line. A file's name has 255 characters.
+// maxPartHead is how long the head of a part may be. PHP reads it by lines, and
+// takes what does not fit into its buffer of 5 KiB for the next line, as its source says. A
+// file's name has 255 characters.
 const maxPartHead = 4 << 10
 
 // inspectMultipart reads a body as browsers write it:
