@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,11 +16,12 @@ func (p Profile) foldPHP(dst, name []byte) []byte {
 	for len(name) > 0 && (name[0] == ' ' && p.Has(LeadingBlank) || name[0] == '?' && p.Has(LeadingQuestionMark)) {
 		name = name[1:]
 	}
+	open := brackets{name: name}
 	for i, c := range name {
 		switch {
 		case c == 0 && p.Has(NULTail):
 			return dst
-		case c == '[' && p.Has(ArrayName) && closes(name[i+1:]):
+		case c == '[' && p.Has(ArrayName) && open.closes(i+1):
 			return dst // an array, under the name before the bracket
 		case (c == ' ' || c == '.' || c == '[') && p.Has(UnderscoreName):
 			dst = append(dst, '_')
@@ -30,16 +32,29 @@ func (p Profile) foldPHP(dst, name []byte) []byte {
 	return dst
 }
 
-// closes tells whether a ']' follows before the name's end, which is its first NUL.
-func closes(rest []byte) bool {
-	for _, c := range rest {
-		switch c {
+// brackets tells which brackets of a name are closed. It looks at each byte once, however
+// many brackets are open: a name of 15,000 of them would cost half a second otherwise.
+type brackets struct {
+	name []byte
+	none int // from the places asked about, no ']' stands before this one
+}
+
+// closes tells whether a ']' follows at i or behind it, before the name's end, which is
+// its first NUL. It must be asked from left to right.
+func (b *brackets) closes(i int) bool {
+	if i <= b.none {
+		return false
+	}
+	for ; i < len(b.name); i++ {
+		switch b.name[i] {
 		case ']':
 			return true
 		case 0:
+			b.none = i
 			return false
 		}
 	}
+	b.none = i
 	return false
 }
 
@@ -48,6 +63,7 @@ func closes(rest []byte) bool {
 // difference between '-', '.' and '_' are gone.
 func (p Profile) foldLoose(dst, name []byte) []byte {
 	start := len(dst)
+	open := brackets{name: name}
 	for i := 0; i < len(name); {
 		c, size := utf8.DecodeRune(name[i:])
 		if c == utf8.RuneError && size == 1 {
@@ -68,7 +84,7 @@ func (p Profile) foldLoose(dst, name []byte) []byte {
 		switch {
 		case c == 0 && p.Has(NULTail):
 			return p.trim(dst, start)
-		case c == '[' && !first && p.Has(ArrayName) && closes(name[i:]):
+		case c == '[' && !first && p.Has(ArrayName) && open.closes(i):
 			return p.trim(dst, start)
 		case c == '[' && !first && p.Has(UnderscoreName):
 			dst = append(dst, '_')
@@ -142,30 +158,88 @@ const (
 // Names is a set of protected names, compiled for a profile. It is immutable.
 type Names struct {
 	profile Profile
-	plain   []string
-	php     []string // foldPHP of each
-	loose   []string // foldLoose of each
+	plain   texts
+	php     texts // foldPHP of each
+	loose   texts // foldLoose of each
+}
+
+// texts are texts that are looked for. Of a few it is cheapest to look at each; how many
+// there are must not tell, where they are the names of all definitions of a process.
+type texts struct {
+	list  []string
+	index map[string]int // nil: there are few
+}
+
+// fewTexts is up to how many are looked at one by one.
+const fewTexts = 16
+
+func newTexts(list []string) texts {
+	t := texts{list: list}
+	if len(list) <= fewTexts {
+		return t
+	}
+	t.index = make(map[string]int, len(list))
+	for i, text := range list {
+		if _, there := t.index[text]; !there {
+			t.index[text] = i
+		}
+	}
+	return t
+}
+
+// find returns the place of the first text that is s, or -1.
+func (t *texts) find(s string) int {
+	if t.index != nil {
+		if i, there := t.index[s]; there {
+			return i
+		}
+		return -1
+	}
+	for i, text := range t.list {
+		if s == text {
+			return i
+		}
+	}
+	return -1
+}
+
+// findBytes is find, and needs no memory either.
+func (t *texts) findBytes(s []byte) int {
+	if t.index != nil {
+		if i, there := t.index[string(s)]; there {
+			return i
+		}
+		return -1
+	}
+	for i, text := range t.list {
+		if string(s) == text {
+			return i
+		}
+	}
+	return -1
 }
 
 // NewNames compiles the set. It refuses names that cannot be spelled plainly in a
 // query, and names that the backend would file under another name (`user.id` in
 // front of PHP), because then the gateway could not say which parameter it checked.
 func NewNames(profile Profile, names []string) (*Names, error) {
-	n := &Names{profile: profile}
+	var php, loose []string
 	for _, name := range names {
 		if err := CheckName(profile, name); err != nil {
 			return nil, err
 		}
-		n.plain = append(n.plain, name)
-		n.php = append(n.php, string(profile.foldPHP(nil, []byte(name))))
-		n.loose = append(n.loose, string(profile.foldLoose(nil, []byte(name))))
+		php = append(php, string(profile.foldPHP(nil, []byte(name))))
+		loose = append(loose, string(profile.foldLoose(nil, []byte(name))))
 	}
-	return n, nil
+	return &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose)}, nil
 }
+
+// maxName is how long a protected name may be.
+const maxName = 64
 
 // CheckName reports why name cannot be a protected parameter under the profile.
 func CheckName(profile Profile, name string) error {
-	if name == "" || len(name) > 64 {
+	if name == "" || len(name) > maxName {
 		return fmt.Errorf("parameter name %q: a name has 1 to 64 characters", name)
 	}
 	for i := range len(name) {
@@ -182,10 +256,10 @@ func CheckName(profile Profile, name string) error {
 }
 
 // Len is the number of names.
-func (n *Names) Len() int { return len(n.plain) }
+func (n *Names) Len() int { return len(n.plain.list) }
 
 // Name returns the name with that index.
-func (n *Names) Name(i int) string { return n.plain[i] }
+func (n *Names) Name(i int) string { return n.plain.list[i] }
 
 // Classify says whether a segment of a query spells one of the names, which, and
 // how. Of a segment with semicolons every part is looked at.
@@ -200,10 +274,8 @@ func (n *Names) ClassifyPair(q *Query, p Pair) (index int, spelling Spelling) {
 }
 
 func (n *Names) classify(segment, name string, plain bool) (index int, spelling Spelling) {
-	for i, p := range n.plain {
-		if name == p {
-			return i, Plain
-		}
+	if i := n.plain.find(name); i >= 0 {
+		return i, Plain
 	}
 	if index, spelling = n.name(name); spelling != Other {
 		return index, spelling
@@ -274,10 +346,8 @@ func (n *Names) SpellsSecond(raw string, in func(index int) bool) bool {
 // because others read the whole segment.
 func (n *Names) part(part string) (int, Spelling) {
 	name, _, _ := strings.Cut(part, "=")
-	for i, p := range n.plain {
-		if name == p {
-			return i, Plain
-		}
+	if i := n.plain.find(name); i >= 0 {
+		return i, Plain
 	}
 	return n.name(name)
 }
@@ -292,7 +362,17 @@ func (n *Names) name(raw string) (int, Spelling) {
 				raw = raw[:len(raw)-1]
 			}
 		}
-		for i, l := range n.loose {
+		if n.loose.index != nil {
+			if len(raw) > maxName {
+				return 0, Other
+			}
+			var folded [maxName]byte
+			if i := n.loose.findBytes(n.profile.looseFold(folded[:0], raw)); i >= 0 {
+				return i, LookAlike
+			}
+			return 0, Other
+		}
+		for i, l := range n.loose.list {
 			if len(raw) == len(l) && n.profile.looseEqual(raw, l) {
 				return i, LookAlike
 			}
@@ -319,22 +399,14 @@ func (n *Names) ClassifyEither(name string) (int, Spelling) {
 // multipart body or a JSON object. There is no plain spelling of such a name.
 func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 	var buf [96]byte
-	for i, p := range n.plain {
-		if string(decoded) == p {
-			return i, LookAlike
-		}
+	if i := n.plain.findBytes(decoded); i >= 0 {
+		return i, LookAlike
 	}
-	folded := n.profile.foldPHP(buf[:0], decoded)
-	for i, p := range n.php {
-		if string(folded) == p {
-			return i, bracketed(decoded)
-		}
+	if i := n.php.findBytes(n.profile.foldPHP(buf[:0], decoded)); i >= 0 {
+		return i, bracketed(decoded)
 	}
-	folded = n.profile.foldLoose(buf[:0], decoded)
-	for i, l := range n.loose {
-		if string(folded) == l {
-			return i, bracketed(decoded)
-		}
+	if i := n.loose.findBytes(n.profile.foldLoose(buf[:0], decoded)); i >= 0 {
+		return i, bracketed(decoded)
 	}
 	return 0, Other
 }
@@ -367,18 +439,31 @@ var plainNames = func() (plain [256]bool) {
 // are alike, with a loose fold of the same length.
 func (p Profile) looseEqual(s, loose string) bool {
 	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'A' <= c && c <= 'Z' && p.Has(AnyCase):
-			c += 'a' - 'A'
-		case c == '-' && p.Has(DashDotUnderscore):
-			c = '_'
-		}
-		if c != loose[i] {
+		if p.looseLetter(s[i]) != loose[i] {
 			return false
 		}
 	}
 	return true
+}
+
+// looseFold appends the loose fold of such a name.
+func (p Profile) looseFold(dst []byte, s string) []byte {
+	for i := range len(s) {
+		dst = append(dst, p.looseLetter(s[i]))
+	}
+	return dst
+}
+
+// looseLetter is the loose fold of one letter of a plain name.
+func (p Profile) looseLetter(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z' && p.Has(AnyCase):
+		return c + 'a' - 'A'
+	case c == '-' && p.Has(DashDotUnderscore):
+		return '_'
+	default:
+		return c
+	}
 }
 
 func isAlnum(c byte) bool {

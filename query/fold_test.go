@@ -3,6 +3,8 @@ package query
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -402,9 +404,10 @@ func FuzzClassify(f *testing.F) {
 		}
 	}
 	protected := []string{"user", "user_id", "akid", "key", "sig"}
-	sets := make(map[Profile]*Names)
+	sets, unions := make(map[Profile]*Names), make(map[Profile]*Names)
 	for _, profile := range []Profile{Strict, PHP, Servlet} {
 		sets[profile] = names(f, profile, protected...)
+		unions[profile] = names(f, profile, slices.Concat(protected, fillers)...)
 	}
 	f.Fuzz(func(t *testing.T, segment string) {
 		name, _, _ := strings.Cut(segment, "=")
@@ -416,6 +419,7 @@ func FuzzClassify(f *testing.F) {
 			if j, again := n.Classify(segment); i != j || s != again {
 				t.Errorf("%q under %s: %d of %d, and then %d of %d", segment, profile, s, i, again, j)
 			}
+			sameAmongMany(t, n, unions[profile], segment)
 			if s > HTMLEscaped || i < 0 || i >= n.Len() {
 				t.Fatalf("%q under %s: spelling %d of name %d", segment, profile, s, i)
 			}
@@ -450,4 +454,85 @@ func FuzzClassify(f *testing.F) {
 			}
 		}
 	})
+}
+
+// fillers are names that make a set one of many.
+var fillers = func() (list []string) {
+	for i := range 2 * fewTexts {
+		list = append(list, fmt.Sprintf("b%d-X_", i))
+	}
+	return list
+}()
+
+// sameAmongMany: what a set of few names says of a segment, one of many says, too.
+func sameAmongMany(t *testing.T, few, many *Names, segment string) {
+	t.Helper()
+	i, s := few.Classify(segment)
+	j, among := many.Classify(segment)
+	if j < few.Len() && (i != j || s != among) || j >= few.Len() && among == Other {
+		t.Errorf("%.200q: spelling %d of name %d, and among many %d of %d", segment, s, i, among, j)
+	}
+	i, s = few.ClassifyDecoded([]byte(segment))
+	j, among = many.ClassifyDecoded([]byte(segment))
+	if j < few.Len() && (i != j || s != among) {
+		t.Errorf("%.200q: decoded, spelling %d of name %d, and among many %d of %d", segment, s, i, among, j)
+	}
+}
+
+// TestManyNames: names that are found by an index are found in every spelling in which one
+// of few is.
+func TestManyNames(t *testing.T) {
+	for _, profile := range []Profile{Strict, PHP, Servlet} {
+		few := names(t, profile, "user", "key", "user_id", "akid")
+		many := names(t, profile, slices.Concat([]string{"user", "key", "user_id", "akid"}, fillers)...)
+		if few.plain.index != nil || many.plain.index == nil {
+			t.Fatal("the sets do not differ")
+		}
+		for _, r := range corpus(t) {
+			for segment := range strings.SplitSeq(r.query, "&") {
+				sameAmongMany(t, few, many, segment)
+			}
+		}
+		for _, filler := range fillers {
+			for segment, want := range map[string]Spelling{
+				filler: Plain, strings.ToUpper(filler) + "=x": LookAlike, strings.ReplaceAll(filler, "-", "_") + "=": LookAlike,
+				strings.TrimRight(filler, "_") + "--=1": LookAlike, strings.Replace(filler, "b", "%62", 1): LookAlike, filler + "x": Other, filler + "[]=": Array,
+			} {
+				if profile == PHP && want == LookAlike && !strings.Contains(segment, "%") {
+					want = Other // PHP minds case
+				}
+				if profile == Servlet && want != Plain && !strings.Contains(segment, "%") {
+					want = Other // as servlets do, and there are no arrays
+				}
+				if _, s := many.Classify(segment); s != want {
+					t.Errorf("%s: %q has spelling %d, want %d", profile, segment, s, want)
+				}
+			}
+		}
+		if _, s := many.Classify(strings.Repeat("b", 1<<10)); s != Other {
+			t.Errorf("%s: a long name has spelling %d", profile, s)
+		}
+	}
+}
+
+// TestBrackets holds the one look to a look at each bracket.
+func TestBrackets(t *testing.T) {
+	closes := func(rest []byte) bool {
+		i := bytes.IndexAny(rest, "]\x00")
+		return i >= 0 && rest[i] == ']'
+	}
+	letters := []byte("[[[]\x00a")
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		name := make([]byte, 1+random.IntN(12))
+		for i := range name {
+			name[i] = letters[random.IntN(len(letters))]
+		}
+		open := brackets{name: name}
+		for i := range name {
+			if got, want := open.closes(i+1), closes(name[i+1:]); got != want {
+				t.Fatalf("%q: that a bracket behind %d is closed is %t, want %t", name, i, got, want)
+			}
+		}
+	}
 }

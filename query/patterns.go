@@ -45,7 +45,7 @@ func (p *Patterns) in(folds []string, name []byte) bool {
 		if fold == "" { // of a name of nothing but underscores the loose fold leaves nothing
 			continue
 		}
-		if string(name) == fold || p.begins[i] && strings.HasPrefix(string(name), fold) {
+		if string(name) == fold || p.begins[i] && len(name) > len(fold) && string(name[:len(fold)]) == fold {
 			return true
 		}
 	}
