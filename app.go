@@ -40,6 +40,7 @@ type App struct {
 	mu           sync.Mutex // while the configuration loads
 	headers      atomic.Pointer[watched]
 	definitions  atomic.Pointer[[]*definition]
+	union        atomic.Pointer[union] // of the definitions; nil: not made yet
 	placeholders atomic.Pointer[[]string]
 	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
 	progress     progress                   // of the servers' provisioning
@@ -100,6 +101,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.checkShared()
+	a.all() // so that no request has to wait for it
 	return nil
 }
 
@@ -123,8 +125,9 @@ func (a *App) protect(h *Handler, names []string) error {
 		a.cutsAlways.Store(true)
 	}
 	a.handlers = append(a.handlers, h)
-	definitions := append(slices.Clone(*a.definitions.Load()), h.def)
+	definitions := append(*a.definitions.Load(), h.def) // who has loaded it sees no more than before
 	a.definitions.Store(&definitions)
+	a.union.Store(nil)
 	placeholders := slices.Clone(*a.placeholders.Load())
 	for _, s := range h.def.schemes {
 		for _, claim := range s.description.Claims {

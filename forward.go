@@ -444,9 +444,7 @@ func (st *state) value(name string) string {
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *verdict) error {
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
-	for _, d := range h.app.allDefinitions() {
-		h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
-	}
+	h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: h.app.all().cookies}))
 	if h.authorization != keepAuthorization || h.app.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}

@@ -191,16 +191,11 @@ func (h *Handler) tell(r *http.Request, place int) {
 // definition of the config; or nil, which is all, where a message covers all, or a
 // backend may read another query in this one.
 func (a *App) protected(raw string) func(segment string) bool {
-	definitions := a.allDefinitions()
-	if slices.ContainsFunc(definitions, func(d *definition) bool { return d.coversAll || d.names.SpellsSecond(raw, anyName) }) {
+	u := a.all()
+	if u.whole || u.spellsSecond(raw) {
 		return nil
 	}
-	return func(segment string) bool {
-		return slices.ContainsFunc(definitions, func(d *definition) bool {
-			_, spelling := d.names.Classify(segment)
-			return spelling != query.Other
-		})
-	}
+	return u.spells
 }
 
 // cutProtected removes the protected parameters, and the body, from a request that
@@ -212,9 +207,7 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 		drop = nil
 	}
 	st.cut(r, drop)
-	for _, d := range a.allDefinitions() {
-		st.cutCookies(r, shadows{protected: d.cookies})
-	}
+	st.cutCookies(r, shadows{protected: a.all().cookies})
 	if a.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}

@@ -1,0 +1,100 @@
+package signedlink
+
+import (
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// union is what all definitions of a configuration protect together. What nobody has judged,
+// or what was refused, is cleaned of it: what that costs must not depend on how many
+// definitions the process has, for whoever sends such requests needs no link. It is
+// immutable.
+type union struct {
+	whole   bool            // a message covers every parameter
+	names   [3]*query.Names // by profile; nil where no definition has the profile
+	cookies *query.Names    // as PHP reads cookies; nil where no PHP can stand behind
+}
+
+func newUnion(definitions []*definition) *union {
+	u := new(union)
+	var names [len(u.names)]collected
+	var cookies collected
+	for _, d := range definitions {
+		u.whole = u.whole || d.coversAll
+		names[d.profile].add(d.names)
+		cookies.add(d.cookies)
+	}
+	for profile := range names {
+		u.names[profile] = names[profile].compile(query.Profile(profile))
+	}
+	u.cookies = cookies.compile(query.PHP)
+	return u
+}
+
+// collected are names of definitions, each once.
+type collected struct {
+	list []string
+	seen map[string]bool
+}
+
+func (c *collected) add(n *query.Names) {
+	if n == nil {
+		return
+	}
+	if c.seen == nil {
+		c.seen = make(map[string]bool)
+	}
+	for i := range n.Len() {
+		if name := n.Name(i); !c.seen[name] {
+			c.seen[name] = true
+			c.list = append(c.list, name)
+		}
+	}
+}
+
+func (c *collected) compile(profile query.Profile) *query.Names {
+	if c.seen == nil {
+		return nil
+	}
+	n, err := query.NewNames(profile, c.list)
+	if err != nil {
+		panic(err) // each was compiled for this profile before
+	}
+	return n
+}
+
+// spells reports whether a segment of a query spells a protected parameter of any
+// definition, to the backend of that definition.
+func (u *union) spells(segment string) bool {
+	for _, n := range u.names {
+		if n == nil {
+			continue
+		}
+		if _, spelling := n.Classify(segment); spelling != query.Other {
+			return true
+		}
+	}
+	return false
+}
+
+// spellsSecond reports whether a backend may find such a parameter in a second query.
+func (u *union) spellsSecond(raw string) bool {
+	for _, n := range u.names {
+		if n != nil && n.SpellsSecond(raw, anyName) {
+			return true
+		}
+	}
+	return false
+}
+
+// all returns the union of the definitions. It is made when it is asked for the first time,
+// and again when a definition was added since.
+func (a *App) all() *union {
+	if u := a.union.Load(); u != nil {
+		return u
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := newUnion(a.allDefinitions())
+	a.union.Store(u)
+	return u
+}

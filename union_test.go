@@ -1,0 +1,155 @@
+package signedlink
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// protectedByLoop is what a definition after the other says: [union] must say the same.
+func protectedByLoop(definitions []*definition, raw string) func(segment string) bool {
+	if slices.ContainsFunc(definitions, func(d *definition) bool { return d.coversAll || d.names.SpellsSecond(raw, anyName) }) {
+		return nil
+	}
+	return func(segment string) bool {
+		return slices.ContainsFunc(definitions, func(d *definition) bool {
+			_, spelling := d.names.Classify(segment)
+			return spelling != query.Other
+		})
+	}
+}
+
+// hostileParts are the queries of the corpus, and cookies made of them.
+func hostileParts(t *testing.T) (queries []string, cookies [][]string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "corpora", "query_corpus.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var l struct {
+			Target any
+			Fields [][2]string
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		target, _ := l.Target.(string)
+		for _, field := range l.Fields {
+			if field[0] == ":path" {
+				target = field[1]
+			}
+		}
+		_, q, _ := strings.Cut(target, "?")
+		queries = append(queries, q)
+		if one := strings.ReplaceAll(q, "&", "; "); one != "" {
+			cookies = append(cookies, []string{one}, []string{" " + strings.ReplaceAll(q, "&", ";") + "; theme=dark", "", "a=1"}, []string{"  ;" + one, "session=x; user[=1;  ;b", one})
+		}
+	}
+	if len(queries) < 200 {
+		t.Fatalf("the corpus has %d queries", len(queries))
+	}
+	return queries, cookies
+}
+
+// TestUnion: what is cut of requests that nobody judged, and of refused ones, is byte for
+// byte what all definitions would cut, one after the other.
+func TestUnion(t *testing.T) {
+	queries, cookies := hostileParts(t)
+	pool := []string{"user", "key", "user_id", "akid", "sig", "a", "until", "id", "b-", "_x_"}
+	for i := range 40 {
+		pool = append(pool, fmt.Sprintf("p%d", i))
+	}
+	random := rand.New(rand.NewPCG(3, 5))
+	cut, all := 0, 0
+	for round := range 60 {
+		var definitions []*definition
+		for range round % 12 {
+			profile := []query.Profile{query.Strict, query.PHP, query.Servlet}[random.IntN(3)]
+			var list []string
+			for range 1 + random.IntN(4) {
+				if name := pool[random.IntN(min(len(pool), 4+round))]; !slices.Contains(list, name) {
+					list = append(list, name)
+				}
+			}
+			d := &definition{profile: profile, coversAll: random.IntN(60) == 0}
+			var err error
+			if d.names, err = query.NewNames(profile, list); err != nil {
+				t.Fatal(err)
+			}
+			if profile.Has(query.CookieShadow) {
+				d.cookies, _ = query.NewNames(query.PHP, list)
+			}
+			definitions = append(definitions, d)
+		}
+		app := new(App)
+		app.definitions.Store(&definitions)
+		for _, raw := range queries {
+			uri := "/x?" + raw
+			left, leftURI, changed := cutTarget(raw, uri, app.protected(raw))
+			wantLeft, wantURI, want := cutTarget(raw, uri, protectedByLoop(definitions, raw))
+			if left != wantLeft || leftURI != wantURI || changed != want {
+				t.Fatalf("%q: %q, %q, %t; by a loop %q, %q, %t", raw, left, leftURI, changed, wantLeft, wantURI, want)
+			}
+			if all++; changed {
+				cut++
+			}
+		}
+		for _, lines := range cookies {
+			by, loop := new(state), new(state)
+			got := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
+			want := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
+			n := by.cutCookies(got, shadows{protected: app.all().cookies})
+			wanted := 0.0
+			for _, d := range definitions {
+				wanted += loop.cutCookies(want, shadows{protected: d.cookies})
+			}
+			if n != wanted || by.cookiesCut != loop.cookiesCut || !slices.Equal(got.Header["Cookie"], want.Header["Cookie"]) {
+				t.Fatalf("%q: %v cut, left %q; by a loop %v, %q", lines, n, got.Header["Cookie"], wanted, want.Header["Cookie"])
+			}
+			if all++; n > 0 {
+				cut++
+			}
+		}
+	}
+	if cut < all/10 || cut > all*9/10 {
+		t.Errorf("of %d, %d were cut, which tests little", all, cut)
+	}
+}
+
+// TestUnionIsMadeAgain: a definition that is added later is in it, and more names than one
+// definition may have are.
+func TestUnionIsMadeAgain(t *testing.T) {
+	app := new(App)
+	app.definitions.Store(new([]*definition))
+	app.placeholders.Store(new([]string))
+	app.headers.Store(newWatched(nil))
+	if app.all().spells("n0=1") {
+		t.Error("no definition protects n0")
+	}
+	for i := range 3 * maxNames {
+		names, err := query.NewNames(query.Strict, []string{fmt.Sprintf("n%d", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := app.all()
+		if err := app.protect(&Handler{def: &definition{names: names}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if segment := fmt.Sprintf("N%d[]=1", i); before.spells(segment) || !app.all().spells(segment) {
+			t.Errorf("%s is protected by no definition, or was before there was one", segment)
+		}
+	}
+	if !app.all().spells("N0[]=1") {
+		t.Error("the first name is not in the union of all")
+	}
+}
