@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
@@ -51,6 +52,7 @@ type App struct {
 	marker       []byte // a random key, under which secrets are compared
 	shared       bool   // what the schemes share was looked at
 	accepted     []accepted
+	samples      *sampling.Sampler // of lines about refusals
 
 	cutsAlways      atomic.Bool   // a definition has `authorization cut always`
 	told            []atomic.Bool // which identity headers were deleted, by their place in the table
@@ -75,6 +77,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.headers.Store(newWatched(nil))
 	a.told = make([]atomic.Bool, len(headers.Table))
 	a.definitions.Store(new([]*definition))
+	a.samples = sampling.New()
 	placeholders := []string{
 		placeholderPrefix + "user", placeholderPrefix + "key_id", placeholderPrefix + "scheme",
 		placeholderPrefix + "verdict", placeholderPrefix + "reason", placeholderPrefix + "detail",

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -459,8 +460,9 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 	return link.Refusal{}
 }
 
-// log writes one debug line for a verification and one info line for a refusal. No
-// line holds a signature, a secret, or the query.
+// log writes one debug line for a verification and one info line for a refusal; of many
+// that tell the same of one client, it writes some. No line holds a signature, a secret,
+// or the query.
 func (h *Handler) log(st *state, v *verdict) {
 	level, message := zap.DebugLevel, "verified"
 	switch {
@@ -477,6 +479,13 @@ func (h *Handler) log(st *state, v *verdict) {
 	c := h.logger.Check(level, message)
 	if c == nil {
 		return
+	}
+	leftOut := 0
+	if level == zap.InfoLevel {
+		written := false
+		if written, leftOut = h.app.samples.Take(h.line(st, v), h.now()); !written {
+			return
+		}
 	}
 	fields := []zap.Field{
 		zap.String("definition", h.label),
@@ -501,7 +510,18 @@ func (h *Handler) log(st *state, v *verdict) {
 	if st.cookiesCut > 0 {
 		fields = append(fields, zap.Int("cookies_cut", st.cookiesCut))
 	}
+	if leftOut > 0 {
+		fields = append(fields, zap.Int("left_out", leftOut))
+	}
 	c.Write(fields...)
+}
+
+// line is what the line of a refusal tells, by which it is one of many or not.
+func (h *Handler) line(st *state, v *verdict) sampling.Line {
+	return sampling.Line{
+		Definition: h.label, Origin: h.Origin, Scheme: v.schemeName(),
+		Reason: string(v.Reason), Detail: v.Detail, Client: st.request.ClientIP,
+	}
 }
 
 // Interface guards

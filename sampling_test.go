@@ -1,0 +1,94 @@
+package signedlink
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
+)
+
+// logTo has the definitions of the site write their lines to the returned buffer, as Caddy
+// writes them.
+func (s *site) logTo() *bytes.Buffer {
+	b := new(bytes.Buffer)
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b), zap.InfoLevel)
+	for _, h := range s.handlers() {
+		h.logger = zap.New(core).Named("http.handlers.signed_link")
+	}
+	return b
+}
+
+// TestAttackLogFlood: who sends one wrong link after the other gets a hundred lines in a
+// minute and then every hundredth, which says how many were left out; he is banned all the
+// same, the metrics count each of them, and nobody else's line is left out.
+func TestAttackLogFlood(t *testing.T) {
+	setSecrets(t)
+	filter, err := os.ReadFile(filepath.Join("docs", "observability", "fail2ban", "filter.d", "caddy-signed-link.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	banned := regexp.MustCompile(strings.Replace(regexp.MustCompile(`(?m)^failregex = (.*)$`).FindStringSubmatch(string(filter))[1], "<ADDR>", `(192\.0\.2\.\d+)`, 1))
+	s, ctx := loadWithContext(t, autologin("/app/*", "name flood_login")+autologin("/rec/* recognize", "name flood_other")+"test_backend")
+	now := time.Unix(1790000000, 0)
+	s.at(now)
+	log := s.logTo()
+	send := func(target, address string, n int) (lines []string) {
+		log.Reset()
+		for range n {
+			r := request(t, http.MethodGet, target, "")
+			r.RemoteAddr = address + ":1234"
+			s.server.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		for line := range strings.Lines(log.String()) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+		return lines
+	}
+	const flood = 1000
+	before := series(t, ctx, "flood_")
+	lines := send("/app/x?"+badLink, "192.0.2.1", flood)
+	if want := sampling.First + (flood-sampling.First)/sampling.Then; len(lines) != want {
+		t.Fatalf("%d lines of %d requests, want %d", len(lines), flood, want)
+	}
+	bans := 0
+	for i, line := range lines {
+		if m := banned.FindStringSubmatch(line); m != nil && m[1] == "192.0.2.1" {
+			bans++
+		}
+		if last := strings.HasSuffix(line, `"left_out":99}`); last != (i >= sampling.First) || !last && strings.Contains(line, "left_out") {
+			t.Errorf("line %d is %s", i, line)
+		}
+	}
+	if bans != len(lines) || bans < 30 {
+		t.Errorf("the filter of fail2ban finds %d of %d lines", bans, len(lines))
+	}
+	const counter = "verifications_total flood_login bad_signature refused"
+	if n := increases(before, series(t, ctx, "flood_"))[counter]; n != flood {
+		t.Errorf("the metrics count %v of %d", n, flood)
+	}
+	for what, lines := range map[string][]string{
+		"another client":     send("/app/x?"+badLink, "192.0.2.2", 3),
+		"another reason":     send("/app/x", "192.0.2.1", 3),
+		"another detail":     send("/app/x?user[]=x&"+badLink, "192.0.2.1", 3),
+		"another definition": send("/rec/x?"+badLink, "192.0.2.1", 3),
+	} {
+		if len(lines) != 3 {
+			t.Errorf("%s: %d lines of 3:\n%s", what, len(lines), strings.Join(lines, "\n"))
+		}
+	}
+	send("/app/x?"+badLink, "192.0.2.1", 7)
+	s.at(now.Add(time.Minute))
+	if lines := send("/app/x?"+badLink, "192.0.2.1", 2); len(lines) != 2 || !strings.HasSuffix(lines[0], `"left_out":7}`) || strings.Contains(lines[1], "left_out") {
+		t.Errorf("in the next minute:\n%s", strings.Join(lines, "\n"))
+	}
+}
