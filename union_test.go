@@ -153,3 +153,42 @@ func TestUnionIsMadeAgain(t *testing.T) {
 		t.Error("the first name is not in the union of all")
 	}
 }
+
+// TestAttackManyDefinitions: one definition or a thousand, no more of them are asked about
+// what a refused request holds. A protected name is found by an index, which is there where
+// there are many; the one after the other would be found in [definition.names].
+func TestAttackManyDefinitions(t *testing.T) {
+	raw := strings.Repeat("a[=1&b%5b=2&", 80) + "u999=x"
+	cookie := strings.Repeat("a[=1; ", 2000)
+	memory := make(map[int]float64)
+	for _, n := range []int{1, 1000} {
+		var definitions []*definition
+		for i := range n {
+			list := []string{fmt.Sprintf("u%d", 999-i), fmt.Sprintf("s%d", 999-i)}
+			names, err := query.NewNames(query.Strict, list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cookies, _ := query.NewNames(query.PHP, list)
+			definitions = append(definitions, &definition{names: names, cookies: cookies})
+		}
+		app := new(App)
+		app.definitions.Store(&definitions)
+		app.all()
+		definitions = definitions[:0] // nobody asks them any more
+		app.definitions.Store(&definitions)
+		if left, _, _ := cutTarget(raw, "/x?"+raw, app.protected(raw)); left != strings.TrimSuffix(raw, "&u999=x") {
+			t.Errorf("%d definitions: %.40q is left", n, left)
+		}
+		memory[n] = testing.AllocsPerRun(3, func() {
+			r := &http.Request{URL: &url.URL{RawQuery: raw}, RequestURI: "/x?" + raw, Header: http.Header{"Cookie": {cookie + "u999[]=x"}}}
+			new(state).cut(r, app.protected(raw))
+			if n := new(state).cutCookies(r, shadows{protected: app.all().cookies}); n != 1 {
+				t.Fatalf("%v cookies were cut", n)
+			}
+		})
+	}
+	if memory[1000] > memory[1] {
+		t.Errorf("%v allocations with one definition, %v with a thousand", memory[1], memory[1000])
+	}
+}
