@@ -314,7 +314,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// guard: on every request, before anything else
 	vars := varsOf(r)
 	st, before := stateOf(vars)
-	seen := h.guard(r, vars, st, before)
+	stands := h.standingOf()
+	var seen sighting
+	if !stands.behind {
+		seen = h.guard(r, vars, st, before)
+	}
 	if !plainTarget(r.URL) {
 		switch {
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
@@ -324,8 +328,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return h.refusePath(w, r, h.app.enter(r, vars), next)
 		}
 	}
-	if entries := h.standingOf().entries; len(entries) > 0 {
-		if by := h.app.astray(w, r, vars, entries); by != nil {
+	if len(stands.entries) > 0 {
+		if by := h.app.astray(w, r, vars, stands.entries); by != nil {
 			return by.refusePath(w, r, h.app.enter(r, vars), next)
 		}
 		_, before = stateOf(vars)
@@ -347,6 +351,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !applies {
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)
+	}
+
+	if stands.behind {
+		seen = h.guard(r, vars, st, before) // of a hundred definitions, those that apply
 	}
 
 	// read and verify: the bytes that the client sent, whatever was changed since

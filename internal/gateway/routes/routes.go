@@ -87,6 +87,7 @@ type Report struct {
 	gates   []Gate
 	entries map[Gate][]*Entry
 	ahead   map[Gate]*Ahead
+	behind  map[Gate]bool
 }
 
 // Err is all faults in one error, or nil.
@@ -126,9 +127,20 @@ func (r *Report) Entries(g Gate) []*Entry { return r.entries[g] }
 // Ahead is what stands around the definition that changes which path it should judge.
 func (r *Report) Ahead(g Gate) *Ahead { return r.ahead[g] }
 
+// Behind reports whether g stands right behind another gate, wherever it was met, so that
+// whatever comes to it has been cleaned by that one, and by nobody changed since.
+func (r *Report) Behind(g Gate) bool { return r.behind[g] }
+
+func (r *Report) recordBehind(g Gate, behind bool) {
+	if before, met := r.behind[g]; met {
+		behind = behind && before
+	}
+	r.behind[g] = behind
+}
+
 // Walk walks over the routes of all servers, which must be provisioned.
 func Walk(servers map[string]*caddyhttp.Server) *Report {
-	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead)}
+	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool)}
 	sites := make([]*site, 0, len(servers))
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		sites = append(sites, sitesOf(name, servers[name], report)...)

@@ -213,7 +213,10 @@ func (u *unfolding) route(list caddyhttp.RouteList, i int, whole bool) {
 			u.site.lost = true
 		}
 	}
-	for _, h := range route.Handlers {
+	for k, h := range route.Handlers {
+		if g, is := h.(Gate); is {
+			u.report.recordBehind(g, cleans(list, i, k))
+		}
 		here.handler(h, whole && (always || len(u.chain) == 0 && selectsSite(route)))
 	}
 	if always || len(u.chain) == 0 && selectsSite(route) {
@@ -221,6 +224,23 @@ func (u *unfolding) route(list caddyhttp.RouteList, i int, whole bool) {
 	} else if here.root != u.root {
 		u.root = root{} // it depends on the request
 	}
+}
+
+// cleans reports whether every request that comes to handler k of route i comes from another
+// gate that has cleaned its headers, and from nowhere else, with nothing between the two.
+func cleans(list caddyhttp.RouteList, i, k int) bool {
+	handlers := list[i].Handlers[:k]
+	if k == 0 {
+		if i == 0 || !unconditional(&list[i]) || !unconditional(&list[i-1]) {
+			return false
+		}
+		handlers = list[i-1].Handlers
+	}
+	if len(handlers) == 0 {
+		return false
+	}
+	g, is := handlers[len(handlers)-1].(Gate)
+	return is && g.Role() != Unguarded
 }
 
 // elders are the matchers of earlier routes of the same group.
