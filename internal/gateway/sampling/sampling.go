@@ -101,8 +101,8 @@ func (s *Sampler) id(line Line) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	for _, text := range [...]string{line.Definition, line.Origin, line.Scheme, line.Reason, line.Detail, line.Client} {
-		h.WriteString(text)
-		h.WriteByte(0) // which none of them holds
+		_, _ = h.WriteString(text)
+		_ = h.WriteByte(0) // which none of them holds
 	}
 	return max(1, h.Sum64())
 }
