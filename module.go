@@ -490,7 +490,7 @@ func (h *Handler) log(st *state, v *verdict) {
 	}
 	leftOut := 0
 	if level == zap.InfoLevel {
-		written := false
+		var written bool
 		if written, leftOut = h.app.samples.Take(h.line(st, v), h.now()); !written {
 			return
 		}
