@@ -1,0 +1,169 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// kind is what a request is full of.
+type kind struct {
+	name   string
+	pieces []string // one after the other, again and again
+	path   bool     // only in a path it means something
+	long   bool     // of what a mebibyte is tried
+}
+
+// kinds are what backends read in many ways, each alone, and all mixed.
+var kinds = func() []kind {
+	alone := []string{
+		"[", "%5b", "u0[", `\u005b`, "%u005b", "[]", ";", "u0;", "amp;", "&", "a=&", "%61&", "=", "a=key%3D",
+		"%", "%25", "%2525", "+", ".", "?",
+	}
+	list := make([]kind, 0, 2*len(alone))
+	for _, piece := range alone {
+		list = append(list, kind{name: fmt.Sprintf("%q", piece), pieces: []string{piece}})
+	}
+	for _, piece := range []string{".php/", "/", "/.", "/..", "/x/..", ";/", "/;", `\`, "%2f", "%2e", "index.php", "/%2561", "%00", "a/"} {
+		list = append(list, kind{name: fmt.Sprintf("%q", piece), pieces: []string{piece}, path: true})
+	}
+	for i, k := range list {
+		list[i].long = slices.Contains([]string{"[", ".php/"}, k.pieces[0])
+	}
+	return append(list,
+		kind{name: "mixed", pieces: slices.Concat(alone, []string{"]", "a;", "a=1;", "_", "a.", "\t", ",", "u0"}), long: true},
+		kind{name: "mixed paths", pieces: []string{".php/", "/.", "//", ";/", "%2f", `\`, "%41", "index.php/", "%00"}, path: true},
+		kind{name: "brackets and parts", pieces: []string{"[", ";", "u0[", "%5b", "&"}},
+	)
+}()
+
+func (k kind) fill(n int) string {
+	var b strings.Builder
+	for i := 0; ; i++ {
+		piece := k.pieces[i%len(k.pieces)]
+		if b.Len()+len(piece) > n {
+			return b.String()
+		}
+		b.WriteString(piece)
+	}
+}
+
+// place is where that stands.
+type place struct {
+	name    string
+	request func(run string) []byte
+	only    func(kind) bool
+	max     int  // what is longer is refused before it is read; 0: nothing is
+	long    bool // a run of 1 MiB can arrive
+	longer  bool // it is only for what is longer than all others
+}
+
+func (p *place) bound() int {
+	if p.max == 0 {
+		return 1<<20 - 256 // of a body, that is all that is read
+	}
+	return p.max
+}
+
+// The targets of requests: one that no definition matches, one without a link, one whose
+// link is wrong, and one whose link verifies.
+var (
+	open   = "/open?a=1"
+	bare   = "/app0/x?a=1"
+	wrong  = "/app0/x?u0=jeff&s0=" + strings.Repeat("0", 64)
+	linked = "/app0/x?" + link()
+)
+
+const key = "0123456789abcdef0123456789abcdef"
+
+func link() string {
+	m := hmac.New(sha256.New, []byte(key))
+	m.Write([]byte("jeff"))
+	return "u0=jeff&s0=" + hex.EncodeToString(m.Sum(nil))
+}
+
+var places = func() (list []place) {
+	const longest = 8 << 10 // of a path
+	paths := func(k kind) bool { return k.path || k.name == "mixed" }
+	names := func(k kind) bool { return !k.path }
+	for _, where := range []struct{ name, prefix string }{{"no definition", "/"}, {"a definition", "/app0/"}} {
+		list = append(list, place{name: "path of " + where.name, only: func(k kind) bool { return paths(k) || strings.Contains(k.name, ";") }, max: longest - 64, request: func(run string) []byte {
+			return get(where.prefix + run)
+		}}, place{name: "too long a path of " + where.name, only: paths, long: true, longer: true, request: func(run string) []byte {
+			return get(where.prefix + run)
+		}})
+	}
+	for _, where := range []struct {
+		name, target string
+		long         bool
+	}{{"no definition", open, false}, {"no link", bare, true}, {"a wrong link", wrong, false}, {"a link", linked, false}} {
+		list = append(list,
+			place{name: "query, " + where.name, only: names, long: where.long, request: func(run string) []byte {
+				return get(where.target + "&" + run)
+			}},
+			place{name: "cookie, " + where.name, only: names, long: where.long, request: func(run string) []byte {
+				return get(where.target, "Cookie: "+run)
+			}},
+			place{name: "Referer, " + where.name, only: names, long: where.long, request: func(run string) []byte {
+				return get(where.target, "Referer: /x&"+run)
+			}},
+			place{name: "many cookies, " + where.name, only: once, long: where.long, request: func(run string) []byte {
+				return get(where.target, "Cookie: "+strings.Repeat("a[=1; ", len(run)/6))
+			}},
+			place{name: "many Cookie lines, " + where.name, only: once, long: where.long, request: func(run string) []byte {
+				return get(where.target, lines(len(run), func(int) string { return "Cookie: u=1" })...)
+			}},
+			place{name: "many headers, " + where.name, only: once, long: where.long, request: func(run string) []byte {
+				return get(where.target, lines(len(run), func(i int) string { return fmt.Sprintf("X-%d: a", i) })...)
+			}},
+			place{name: "many spellings, " + where.name, only: once, long: where.long, request: func(run string) []byte {
+				return get(where.target, lines(len(run), func(i int) string { return "X-Verified-" + fmt.Sprint(i) + ": a" })...)
+			}},
+			place{name: "Connection, " + where.name, only: once, long: where.long, request: func(run string) []byte {
+				return get(where.target, "Connection: "+strings.Repeat("Cookie,x,", len(run)/9))
+			}},
+		)
+	}
+	return append(list,
+		place{name: "form", only: names, long: true, request: func(run string) []byte {
+			return post("application/x-www-form-urlencoded", "x"+run)
+		}},
+		place{name: "name in JSON", only: names, long: true, request: func(run string) []byte {
+			return post("application/json", `{"`+strings.ReplaceAll(run, "\t", " ")+`":1}`)
+		}},
+		place{name: "depth of JSON", only: once, long: true, request: func(run string) []byte {
+			return post("application/json", strings.Repeat("[", len(run)/2)+strings.Repeat("]", len(run)/2))
+		}},
+		place{name: "names of JSON", only: once, long: true, request: func(run string) []byte {
+			return post("application/json", "{"+strings.Repeat(`"a[":[],`, len(run)/8)+`"b":1}`)
+		}},
+		place{name: "name of a part", only: names, long: true, request: func(run string) []byte {
+			return post("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\""+run+"\"\r\n\r\n1\r\n--x--\r\n")
+		}},
+		place{name: "many parts", only: once, long: true, request: func(run string) []byte {
+			return post("multipart/form-data; boundary=x", strings.Repeat("--x\r\nContent-Disposition: form-data; name=\"a[\"\r\n\r\n1\r\n", len(run)/50)+"--x--\r\n")
+		}},
+	)
+}()
+
+// once is for places that are full of something themselves.
+func once(k kind) bool { return k.name == kinds[0].name }
+
+func lines(n int, line func(i int) string) (list []string) {
+	for i := 0; n > 0; i++ {
+		list = append(list, line(i))
+		n -= len(list[i]) + len("\r\n")
+	}
+	return list
+}
+
+func get(target string, headers ...string) []byte {
+	return []byte("GET " + target + " HTTP/1.1\r\nHost: example.org\r\n" + strings.Join(append(headers, ""), "\r\n") + "\r\n")
+}
+
+func post(contentType, body string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: example.org\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", linked, contentType, len(body), body)
+}
