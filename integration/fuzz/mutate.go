@@ -81,6 +81,9 @@ func (g *generator) honest() *request {
 		if g.kind.covers && strings.Contains(segment, ";") {
 			continue // some take it for two, of which the second is not ignored
 		}
+		if strings.HasPrefix(segment, "/") {
+			continue // of a query that begins so, some take the first segment for the path, and what stands behind its '?' for parameters
+		}
 		segments = g.insert(segments, ignored+segment)
 	}
 	if g.one(50) {
