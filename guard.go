@@ -59,7 +59,8 @@ type sighting struct {
 // request, matched or not, in every mode, before anything can fail: an error route
 // sees the headers as they are then. Only right behind another definition or guard it
 // waits until it is known that this one applies: there is nothing new to be seen, and a
-// client that sends 3,000 headers would have each of a hundred definitions look at them. What each header means is in [headers.Table].
+// client that sends 3,000 headers would have each of a hundred definitions look at them.
+// What each header means is in [headers.Table].
 func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before bool) (seen sighting) {
 	w := h.app.headers.Load()
 	var connection, upgrade, first bool
