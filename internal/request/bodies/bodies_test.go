@@ -361,6 +361,13 @@ func TestAttackContentType(t *testing.T) {
 			t.Errorf("%.80q: %q, want %q", tc.contentType, detail, tc.want)
 		}
 	}
+	for _, contentType := range []string{form, "application/json", "text/xml", "multipart/form-data; boundary=BB"} {
+		r := post(contentType, "\x1f\x8b")
+		r.Header["Content-Encoding"] = []string{"gzip"}
+		if detail := rules(t, query.Strict).Admit(r, true); detail != "encoding" {
+			t.Errorf("a compressed %s: %q", contentType, detail)
+		}
+	}
 	r := post(form, "x=1")
 	r.Header["Content-Type"] = []string{"text/plain", form}
 	if detail := rules(t, query.Strict).Admit(r, true); detail != "content_type" {
@@ -463,6 +470,21 @@ func TestAttackJSON(t *testing.T) {
 	} {
 		if detail := rules(t, query.Strict).Admit(post("application/json", body), true); detail != want {
 			t.Errorf("%s: %q, want %q", body, detail, want)
+		}
+	}
+}
+
+// TestAttackForm: names of forms that one reader decodes and another does not.
+func TestAttackForm(t *testing.T) {
+	for _, profile := range profiles {
+		for body, want := range map[string]string{
+			"us%65r=mike": "protected", "%u0075ser=mike": "protected", "us%U0065r=mike": "protected", "%u0075s%65r=mike": "protected",
+			"x=1&&user=mike": "protected", "%u005fmethod=DELETE": "protected",
+			"x=%u0075ser": "", "%u00=1": "", "100%=1": "", "%u0078=1": "", "a=user": "", "List-Unsubscribe=One-Click": "",
+		} {
+			if detail := rules(t, profile).Admit(post("application/x-www-form-urlencoded", body), true); detail != want {
+				t.Errorf("%s: %s: %q, want %q", profile, body, detail, want)
+			}
 		}
 	}
 }
