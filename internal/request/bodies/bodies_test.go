@@ -222,7 +222,7 @@ var hostile = func() (all []struct{ name, contentType, body string }) {
 		"Content-Disposition: form-data; name=\"x\"\r\nX-Header: 1",
 		"Content-Disposition: form-data; name=\"x\"\r\nno colon",
 		"Content-Type: text/plain",
-		// PHP reads lines of at most 5 KiB
+		// a head that is longer than a line that PHP reads
 		"Content-Disposition: form-data; name=\"x\"; filename=\"" + strings.Repeat("y", 6000) + "Content-Disposition: form-data; name=user\"",
 		"Content-Disposition: form-data; name=\"" + strings.Repeat("y", 6000) + "\"",
 	} {

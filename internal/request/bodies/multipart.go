@@ -7,8 +7,8 @@ import (
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// maxPartHead is how long the head of a part may be. PHP reads it by lines, and
-// takes what does not fit into its buffer of 5 KiB for the next line, as its source says. A
+// maxPartHead is how long the head of a part may be. PHP reads it by lines into a buffer
+// of a few KiB, and nobody should find out what it makes of the rest of a longer one. A
 // file's name has 255 characters.
 const maxPartHead = 4 << 10
 
