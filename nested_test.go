@@ -150,6 +150,24 @@ func TestAttackRewriteBehind(t *testing.T) {
 			test_backend`, []string{"/home"}, []string{"/hom", "/home/x", "/"}},
 		"with the path": {`rewrite /pre/* /members{uri}
 			test_backend`, []string{"/pre/x"}, []string{"/prex", "/pr"}},
+		"what a matcher captured": {`@r path_regexp r ^/v1(/.*)$
+			rewrite @r {re.r.1}?{query}
+			test_backend`, []string{"/v1/members", "/v1/members/x"}, []string{"/v1/other", "/members2"}},
+		"the same in handle": {`@r path_regexp ^/v1(/.*)$
+			handle @r {
+				rewrite {re.1}
+				test_backend
+			}
+			handle {
+				test_backend
+			}`, []string{"/v1/members"}, []string{"/v1/other", "/o"}},
+		"the same in route": {`@r path_regexp r ^/v1(/.*)$
+			route @r {
+				rewrite {http.regexp.r.1}
+			}
+			test_backend`, []string{"/v1/members"}, []string{"/v1/other"}},
+		"what the path has": {`rewrite /p/* /{path.1}/x
+			test_backend`, []string{"/p/members"}, []string{"/p/other"}},
 		"twice": {`handle_path /a/* {
 				uri strip_prefix /b
 				test_backend

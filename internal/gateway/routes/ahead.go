@@ -106,8 +106,15 @@ func (c *change) apply(r *http.Request, from *url.URL, known []*url.URL, copied 
 	}
 	if c.fixed || c.asks {
 		// Each matcher on the way must match one of the paths that the request has or gets:
-		// those further in see what is rewritten further out.
+		// those further in see what is rewritten further out. A matcher may also set
+		// placeholders of which the rewrite makes the path ({re.1}), so it is asked on the
+		// very request that is rewritten.
 		for _, l := range c.way {
+			if c.asks {
+				if matches, err := l.matcher.AnyMatchWithError(plain); matches || err != nil {
+					continue
+				}
+			}
 			if !slices.ContainsFunc(known, func(u *url.URL) bool {
 				matches, err := l.matcher.AnyMatchWithError(copied(u))
 				return matches || err != nil
