@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/integration/attacks"
 	"github.com/signedlink/caddy-signed-link/integration/backends"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
@@ -64,10 +65,10 @@ func visit(t *testing.T, app *backends.Application, address, session, query stri
 // forgeries are headers by which a client says that it is the application's administrator.
 func forgeries() (all [][]gateway.Field) {
 	field := func(name, value string) gateway.Field { return gateway.Field{Name: name, Value: value} }
-	for fold := range folds("X-Y") {
+	for fold := range attacks.Folds("X-Y") {
 		var together []gateway.Field // every header, in one fold
-		for _, name := range slices.Concat(gatewayHeaders, ownHeaders) {
-			together = append(together, field(folds(name)[fold], "admin"))
+		for _, name := range slices.Concat(attacks.GatewayHeaders, attacks.OwnHeaders) {
+			together = append(together, field(attacks.Folds(name)[fold], "admin"))
 		}
 		all = append(all, together)
 	}

@@ -9,49 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/integration/attacks"
 	"github.com/signedlink/caddy-signed-link/integration/backends"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
-
-// gatewayHeaders are headers in which other gateways say who the user is, and which
-// applications therefore believe. None of them may come from a client.
-var gatewayHeaders = []string{
-	// what PHP makes of its own variables, and what applications fall back to
-	"Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "X-Remote-User", "Redirect-Remote-User",
-	"Php-Auth-User", "Php-Auth-Pw", "Php-Auth-Digest",
-	// nginx, Traefik, oauth2-proxy, mod_auth_*
-	"Auth-User", "X-Auth-User", "X-Auth-Username", "X-Webauth-User", "X-Authenticated-User", "X-Forwarded-User", "X-Forwarded-Email",
-	"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Access-Token",
-	// authentik, Pomerium
-	"X-Authentik-Username", "X-Authentik-Email", "X-Authentik-Groups", "X-Authentik-Name", "X-Authentik-Uid", "X-Authentik-Jwt",
-	"X-Pomerium-Jwt-Assertion", "X-Pomerium-Claim-Email", "X-Pomerium-Claim-Groups",
-	// clouds
-	"Cf-Access-Authenticated-User-Email", "Cf-Access-Jwt-Assertion",
-	"X-Goog-Authenticated-User-Email", "X-Goog-Authenticated-User-Id",
-	"X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Accesstoken",
-	"X-Ms-Client-Principal", "X-Ms-Client-Principal-Name", "X-Ms-Client-Principal-Id", "X-Ms-Client-Principal-Idp",
-	"Tailscale-User-Login", "Tailscale-User-Name", "Tailscale-User-Profile-Pic",
-	// SiteMinder, client certificates
-	"Sm-User", "Sm-Userdn", "Sm-Universalid", "Ssl-Client-S-Dn", "Ssl-Client-Verify", "Ssl-Client-Cert",
-}
-
-// ownHeaders are those of this gateway.
-var ownHeaders = []string{"X-Verified-User", "X-Verified-Scheme", "X-Verified-Key-Id", "X-Verified-Mailing", "X-Verified-Whatever", "X-Member"}
-
-// folds are the names under which a client can send a header such that PHP files it under
-// the same one.
-func folds(name string) []string {
-	return []string{
-		name,
-		strings.ToLower(name),
-		strings.ToUpper(name),
-		strings.ReplaceAll(name, "-", "_"),
-		strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
-		strings.ReplaceAll(name, "-", "."),
-		strings.Replace(name, "-", "_", 1),
-		strings.Replace(name, "-", ".", 1),
-	}
-}
 
 // forgery is what the client writes where it wants to be somebody else.
 const forgery = "forged"
@@ -134,7 +95,7 @@ func TestForgedIdentities(t *testing.T) {
 
 func testForgedIdentities(t *testing.T, b backend) {
 	t.Helper()
-	names := slices.Concat(gatewayHeaders, ownHeaders)
+	names := slices.Concat(attacks.GatewayHeaders, attacks.OwnHeaders)
 	var underscored, dotted []string
 	for _, name := range names {
 		if strings.Contains(name, "-") {
@@ -161,7 +122,7 @@ func testForgedIdentities(t *testing.T, b backend) {
 			}
 			var samples []*sample
 			for _, name := range names {
-				for _, fold := range folds(name) {
+				for _, fold := range attacks.Folds(name) {
 					samples = append(samples, &sample{fields: []gateway.Field{{Name: fold, Value: forgery}}})
 				}
 				samples = append(samples,
@@ -437,7 +398,7 @@ func TestForgedTrailers(t *testing.T) {
 	g := gateway.Start(t, gateway.Config{Env: secrets, Sites: identitySites(b), Quiet: true})
 	for mode := range identitySites(b) {
 		for _, r := range identityRequests {
-			for _, name := range slices.Concat(gatewayHeaders, ownHeaders) {
+			for _, name := range slices.Concat(attacks.GatewayHeaders, attacks.OwnHeaders) {
 				raw := fmt.Sprintf("GET %s?%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: %s\r\n\r\n0\r\n%[4]s: forged\r\n\r\n", r.path, r.query, gateway.Host, name)
 				responses, err := gateway.SendHTTP1(g.Address(mode), "GET", []byte(raw), false)
 				if err != nil || len(responses) == 0 {
@@ -488,7 +449,7 @@ func TestWhichHeaderTheApplicationReads(t *testing.T) {
 		}
 		` + b.proxy(b.address)}})
 	link := "user=alice&sig=" + hmacSHA256("alice")
-	for _, name := range slices.Concat(gatewayHeaders, ownHeaders[:4], []string{"REMOTE_USER", "PHP-Auth-User", "X_WebAuth_User", "x.webauth.user", "X-WEBAUTH-USER"}) {
+	for _, name := range slices.Concat(attacks.GatewayHeaders, attacks.OwnHeaders[:4], []string{"REMOTE_USER", "PHP-Auth-User", "X_WebAuth_User", "x.webauth.user", "X-WEBAUTH-USER"}) {
 		for query, user := range map[string]string{link: "alice", "": "", "user=admin": "", "user=admin&sig=" + hmacSHA256("alice"): ""} {
 			saw, r, err := sendGet(g.Address("site"), "/index.php", query, gateway.Field{Name: name, Value: forgery})
 			if err != nil || saw == nil {

@@ -17,6 +17,7 @@ type Front string
 // The front controllers.
 const (
 	FrontPlain    Front = "plain"         // parse_url of REQUEST_URI
+	FrontPathInfo Front = "pathinfo"      // PATH_INFO, or else REQUEST_URI as it is
 	FrontURL      Front = "url"           // the parameter url, which a RewriteRule with the flag B makes of the path
 	FrontURLTwice Front = "url without B" // likewise without it: the path is decoded by Apache and by PHP
 	FrontSymfony  Front = "symfony"       // its kernel and router

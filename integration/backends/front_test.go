@@ -51,3 +51,8 @@ func TestFrontSymfony(t *testing.T) {
 	t.Parallel()
 	testFront(t, FrontSymfony)
 }
+
+func TestFrontPathInfo(t *testing.T) {
+	t.Parallel()
+	testFront(t, FrontPathInfo)
+}
