@@ -11,4 +11,7 @@
 // Case N of a seed is the same request in every run. A violation is printed with the
 // bytes of the smallest request that shows it, and written to the folder of -save as
 // one line for testdata/regressions.jsonl, which every run replays first.
+//
+// With -draw it draws the configuration, too, and asks the application what came of it:
+// see README.md.
 package main

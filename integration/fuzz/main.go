@@ -32,17 +32,33 @@ func command() int {
 		c.without, err = regexp.Compile(text)
 		return err
 	})
+	drawn := flag.Bool("draw", false, "draw configurations, too")
+	flag.StringVar(&c.caddy, "caddy", "", "of -draw: the program to attack; empty builds cmd/caddy")
+	flag.StringVar(&c.surface, "surface", surfaceNew, "of -draw: new, or old: without unguarded, accept, authorization and cookies")
+	flag.StringVar(&c.replays, "replay", "", "of -draw: a folder of specimens; sends their requests only, and shrinks what shows")
+	flag.Uint64Var(&c.cases, "cases", 0, "of -draw: how many configurations; 0: as many as there is time for")
+	flag.IntVar(&c.each, "each", 1, "of -draw: how many violations of one shape and rule are shrunk")
 	fields := map[*string]*[]string{
-		list("backend", allBackends, "applications"):          &c.backends,
-		list("profile", allProfiles, "profiles"):              &c.profiles,
-		list("mode", allModes, "modes"):                       &c.modes,
-		list("kind", allKinds(), "kinds of links to protect"): &c.kinds,
+		list("backend", allBackends, "applications"):                    &c.backends,
+		list("profile", allProfiles, "profiles"):                        &c.profiles,
+		list("mode", allModes, "modes"):                                 &c.modes,
+		list("kind", allKinds(), "kinds of links to protect"):           &c.kinds,
+		list("shape", allShapes(), "of -draw: where definitions stand"): &c.shapes,
 	}
 	flag.Parse()
+	known := allBackends
+	if *drawn {
+		known = slices.Concat(allBackends, drawnBackends, moreBackends)
+		backendsGiven := false
+		flag.Visit(func(f *flag.Flag) { backendsGiven = backendsGiven || f.Name == "backend" })
+		if !backendsGiven {
+			_ = flag.Set("backend", strings.Join(drawnBackends, ",")) // a list takes any text
+		}
+	}
 	for from, to := range fields {
 		*to = strings.Split(*from, ",")
 	}
-	for _, check := range []struct{ given, known []string }{{c.backends, allBackends}, {c.profiles, allProfiles}, {c.modes, allModes}, {c.kinds, allKinds()}} {
+	for _, check := range []struct{ given, known []string }{{c.backends, known}, {c.profiles, allProfiles}, {c.modes, allModes}, {c.kinds, allKinds()}, {c.shapes, allShapes()}, {[]string{c.surface}, []string{surfaceNew, surfaceOld}}} {
 		for _, name := range check.given {
 			if !slices.Contains(check.known, name) {
 				fmt.Fprintf(os.Stderr, "unknown: %s; there are %s\n", name, strings.Join(check.known, ", "))
@@ -53,12 +69,19 @@ func command() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer gateway.Clean()
-	findings, err := withTB(func(t testing.TB) []*finding { return fuzz(ctx, t, c) })
+	found := 0
+	err := withTB(func(t testing.TB) {
+		if *drawn {
+			found = len(drawAll(ctx, t, c))
+		} else {
+			found = len(fuzz(ctx, t, c))
+		}
+	})
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 2
-	case len(findings) > 0:
+	case found > 0:
 		return 1
 	}
 	return 0
@@ -75,7 +98,7 @@ type outside struct {
 type fatal string
 
 // withTB calls f and then whatever f has left to clean up.
-func withTB(f func(t testing.TB) []*finding) (findings []*finding, err error) {
+func withTB(f func(t testing.TB)) (err error) {
 	t := new(outside)
 	defer func() {
 		for _, cleanup := range slices.Backward(t.cleanups) {
@@ -91,7 +114,8 @@ func withTB(f func(t testing.TB) []*finding) (findings []*finding, err error) {
 			err = fmt.Errorf("%s", string(message))
 		}
 	}()
-	return f(t), nil
+	f(t)
+	return nil
 }
 
 // Helper does nothing.

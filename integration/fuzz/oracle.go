@@ -249,7 +249,7 @@ func (c *check) text(value string) string {
 
 // servlet tells whether a servlet container answered.
 func servlet(s *backends.Seen) bool {
-	return s.Backend == backends.BackendTomcat || s.Backend == backends.BackendTomcat9
+	return s.Backend == backends.BackendTomcat || s.Backend == backends.BackendTomcat9 || s.Backend == backends.BackendJetty
 }
 
 // near tells whether the path that was sent may be read as the protected one: the matcher

@@ -43,6 +43,10 @@ type request struct {
 	Trailers []raw `json:"trailers,omitempty"`
 	// Honest says that the link verifies, and that the gateway must let it through.
 	Honest bool `json:"honest,omitempty"`
+	// Site and H3 are of drawn configurations: the site that is asked, and whether over
+	// HTTP/3.
+	Site string `json:"site,omitempty"`
+	H3   bool   `json:"h3,omitempty"`
 }
 
 func (q *request) clone() *request {

@@ -38,6 +38,14 @@ type config struct {
 	// mismatch runs backends behind the profiles of others.
 	mismatch bool
 	out      io.Writer
+
+	// of drawn configurations
+	replays string // a folder of specimens, of which alone the requests are sent
+	caddy   string // the program; empty: cmd/caddy
+	surface string
+	shapes  []string
+	cases   uint64 // how many configurations; 0: until the time is over
+	each    int    // how many specimens of one shape and rule are shrunk
 }
 
 var (
@@ -62,6 +70,11 @@ type backend struct {
 	watch   *watch
 }
 
+// fronts are the front controllers among the backends.
+var fronts = map[string]backends.Front{
+	"front": backends.FrontPlain, "symfony": backends.FrontSymfony, "pathinfo": backends.FrontPathInfo, "slim": backends.FrontSlim, "laravel": backends.FrontLaravel,
+}
+
 func startBackends(t testing.TB, names []string) (list []*backend) {
 	t.Helper()
 	for _, name := range names {
@@ -79,8 +92,10 @@ func startBackends(t testing.TB, names []string) (list []*backend) {
 			list = append(list, &backend{name: "tomcat", watch: newWatch(t, backends.StartTomcat(t).Address)})
 		case "tomcat9":
 			list = append(list, &backend{name: "tomcat9", watch: newWatch(t, backends.StartTomcat9(t).Address)})
-		case "front", "symfony":
-			f := backends.StartFPM(t, backends.WithFront(map[string]backends.Front{"front": backends.FrontPlain, "symfony": backends.FrontSymfony}[name]))
+		case "jetty":
+			list = append(list, &backend{name: "jetty", watch: newWatch(t, backends.StartJetty(t).Address)})
+		case "front", "symfony", "pathinfo", "slim", "laravel":
+			f := backends.StartFPM(t, backends.WithFront(fronts[name]))
 			list = append(list, &backend{name: name, php: true, root: f.Root, watch: newWatch(t, f.Address)})
 		default:
 			t.Fatalf("unknown backend %q", name)
@@ -464,7 +479,7 @@ func smallerRequests(q *request) iter.Seq[*request] {
 			return // with other bytes it may be none
 		}
 		for _, change := range []func(*request){
-			func(c *request) { c.H2 = false },
+			func(c *request) { c.H2, c.H3 = false, false },
 			func(c *request) { c.Body, c.Chunked, c.Trailers = "", false, nil },
 			func(c *request) { c.Chunked, c.Trailers = false, nil },
 			func(c *request) { c.Form = "" },
