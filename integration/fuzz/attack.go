@@ -182,6 +182,9 @@ func (c *configuration) request(seed, n, i uint64, from corpus) *request {
 			segments[0] = "b" + segments[0]
 		}
 		q.Query = raw(strings.Join(segments, "&"))
+		if !k.covers && c.kind != "two" && countLines(c.sites, "methods") == definitions(c.sites) && g.one(3) {
+			g.browserForm(q)
+		}
 	default: // anything
 		if from[c.kind] == nil {
 			q.Path, q.Query = raw(base), raw(link)
@@ -202,10 +205,25 @@ func (c *configuration) request(seed, n, i uint64, from corpus) *request {
 	return q
 }
 
+// browserForm gives the request a harmless form, as browsers send it.
+func (g *generator) browserForm(q *request) {
+	q.Method = http.MethodPost
+	boundary := pick(g, "----WebKitFormBoundary7MA4YWxkTrZu0gW", "----geckoformboundary4c1f7b9a", "---------------------------9051914041544843365972754266", "------------------------d74496d66958873e")
+	switch g.IntN(3) {
+	case 0:
+		q.Headers, q.Body = append(q.Headers, "Content-Type: application/x-www-form-urlencoded"), raw(pick(g, "note=x", "note=a+b&c=d", "note=%C3%BC&c="))
+	case 1:
+		q.Headers, q.Body = append(q.Headers, raw("Content-Type: multipart/form-data; boundary="+boundary)), raw("--"+boundary+"\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nx\r\n--"+boundary+"--\r\n")
+	default:
+		q.Headers = append(q.Headers, raw("Content-Type: multipart/form-data; boundary="+boundary))
+		q.Body = raw("--" + boundary + "\r\nContent-Disposition: form-data; name=\"note\"; filename=\"" + pick(g, "a.txt", "a b.txt", "name=x.txt", "%22.txt") + "\"\r\nContent-Type: text/plain\r\n\r\nx\r\n--" + boundary + "--\r\n")
+	}
+}
+
 // body gives the request a body that names somebody else, in one of the ways in which
 // servers read them.
 func (g *generator) body(q *request) {
-	const boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
+	boundary := pick(g, "----WebKitFormBoundary7MA4YWxkTrZu0gW", "BB", "BB")
 	pair := pick(g, "user=mike", "note=x", "user=mike", "_method=DELETE", "_METHOD=DELETE", "%5FMETHOD=DELETE", "+_METHOD=DELETE", ".METHOD=DELETE", "key=1", "x=1", "akid=1")
 	multipart := func(disposition string) raw {
 		return raw("--" + boundary + "\r\n" + disposition + "\r\n\r\nmike\r\n--" + boundary + "--\r\n")

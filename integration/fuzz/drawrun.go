@@ -86,7 +86,7 @@ func drawAll(ctx context.Context, t testing.TB, c config) []*specimen {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.duration)
 	defer cancel()
-	if c.only < 0 || c.replays != "" {
+	if c.replays != "" || c.only < 0 && len(c.shapes) == len(shapes) {
 		for _, s := range kept {
 			if err := workers[0].replayed(s); err != nil {
 				t.Fatal(err)
@@ -202,7 +202,7 @@ func (w *worker) ask(g *gateway.Reloadable, c *configuration, b *backend, q *req
 	}
 	if err != nil || a == nil {
 		if q.Honest {
-			return []violation{{"honest", fmt.Sprintf("an honest link has no answer: %v", err)}}
+			return []violation{{honestRule(q), fmt.Sprintf("an honest link has no answer: %v", err)}}
 		}
 		return nil // HTTP/2 and HTTP/3 break off what is no request
 	}
@@ -263,7 +263,7 @@ func (w *worker) sendHTTP3(g *gateway.Reloadable, q *request, id string) (*gatew
 // stands tells whether a violation says anything about this module: where an honest request
 // is refused, or something fails, it must not be so without the module.
 func (w *worker) stands(c *configuration, b *backend, q *request, rule string) (bool, error) {
-	if rule != "honest" && rule != "failure" {
+	if class(rule) != "honest" && rule != "failure" {
 		return true, nil
 	}
 	open := c.open()

@@ -228,11 +228,13 @@ func count(lines []*line) (n int) {
 
 // needed is what lines begin with without which a definition would not be met, or would
 // read another link: what shows then says nothing.
-var needed = []string{"@m", "scheme ", "invoke ", "&(", "token ", "name ", "user none", "secret ", "vars ", "map ", "~^/app ", "default "}
+var needed = []string{"@m", "scheme ", "invoke ", "&(", "token ", "name ", "user none", "secret ", "vars ", "map ", "~^/app ", "default ", "methods "}
 
-func hasPrefix(text string, prefixes []string) bool {
-	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(text, p) })
+func isNeeded(l *line) bool {
+	return isDefinition(l) || slices.ContainsFunc(needed, func(p string) bool { return strings.HasPrefix(l.text, p) })
 }
+
+func holdsNeeded(l *line) bool { return isNeeded(l) || slices.ContainsFunc(l.body, holdsNeeded) }
 
 // edit drops line n, or its head. A definition stays, and so does what names a site.
 func edit(lines *[]*line, n *int, hoist bool) bool {
@@ -242,8 +244,7 @@ func edit(lines *[]*line, n *int, hoist bool) bool {
 			case !hoist && l.text == "SECURE1":
 				*lines = slices.Concat((*lines)[:i], (*lines)[i+1:])
 				return true
-			case isDefinition(l), hoist && !l.block, hoist && (strings.HasPrefix(l.text, "SITE") || l.text == "SECURE1"), !hoist && slices.ContainsFunc(l.body, holdsDefinition),
-				hasPrefix(l.text, needed):
+			case isNeeded(l), hoist && !l.block, hoist && (strings.HasPrefix(l.text, "SITE") || l.text == "SECURE1"), !hoist && slices.ContainsFunc(l.body, holdsNeeded):
 				return false
 			case hoist:
 				*lines = slices.Concat((*lines)[:i], l.body, (*lines)[i+1:])
@@ -276,10 +277,6 @@ func definitions(lines []*line) (n int) {
 		n += definitions(l.body)
 	}
 	return n
-}
-
-func holdsDefinition(l *line) bool {
-	return isDefinition(l) || slices.ContainsFunc(l.body, holdsDefinition)
 }
 
 // specimen is a violation of a drawn configuration, as a file of testdata/drawn has it.

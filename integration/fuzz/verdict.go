@@ -50,6 +50,14 @@ func (c *configuration) ran(s *backends.Seen) bool {
 	return s.App == c.protects
 }
 
+// honestRule is the rule that honest requests pass.
+func honestRule(q *request) string {
+	if q.Body != "" {
+		return "honest form"
+	}
+	return "honest"
+}
+
 // linked tells whether the signature of a good link is in the request, wherever.
 func (c *configuration) linked(q *request) bool {
 	evidence := q.evidence()
@@ -88,7 +96,7 @@ func (c *configuration) judge(r *run, b *backend, q *request, a *answer, reached
 			report("file", "the answer is the script itself: %.100q", a.Body)
 		}
 		if q.Honest {
-			report("honest", "an honest link is refused: %d %.200q", a.Status, a.Body)
+			report(honestRule(q), "an honest link is refused: %d %.200q", a.Status, a.Body)
 		}
 		return found
 	}
@@ -191,7 +199,7 @@ func (c *check) drawn(of *configuration, role string, old bool, report func(rule
 		report("nobody", "%s answered nobody, at %q", s.App, s.RequestURI)
 	}
 	if c.q.Honest && of.kind != "two" && (!known || !ran) && (!c.errorRoute || !c.failed) {
-		report("honest", "an honest link is not recognized: %s at %q for %q", s.App, s.RequestURI, users)
+		report(honestRule(c.q), "an honest link is not recognized: %s at %q for %q", s.App, s.RequestURI, users)
 	}
 	if known {
 		c.beside(of, old, report)
