@@ -94,6 +94,9 @@ func (g *generator) honest() *request {
 	if g.one(4) && !g.kind.ordered { // order is free
 		g.Shuffle(len(segments), func(i, j int) { segments[i], segments[j] = segments[j], segments[i] })
 	}
+	if strings.HasPrefix(segments[0], "/") { // CodeIgniter reads a path there, and another query behind it
+		segments[0] = "b" + segments[0]
+	}
 	q.Query = raw(strings.Join(segments, "&"))
 	if g.one(4) {
 		q.Headers = append(q.Headers, raw("Cookie: "+pick(g, "bcd=1; PHPSESSID=x", "zz=\"q\"", "b=1;c=2;;d", "xyz")))

@@ -400,6 +400,9 @@ func (c *check) bytes(known, app bool, report func(rule, format string, args ...
 	if strings.Count(sent, "&") > maxSegments {
 		return // refused where a link is looked for; elsewhere php_fastcgi drops such a query
 	}
+	if !known && strings.HasPrefix(sent, "/") && strings.Contains(sent, "?") {
+		return // a path in the query has another query, of which the gateway cuts what it protects
+	}
 	switch c.s.Backend {
 	case backends.BackendTomcat, backends.BackendTomcat9:
 		sent = corpora.Latin1(sent) // getQueryString has bytes as characters

@@ -211,7 +211,7 @@ func (c *check) drawn(of *configuration, role string, old bool, report func(rule
 	case known:
 	case c.errorRoute && c.refused && (ran || strings.HasPrefix(string(c.q.Path), "/app")):
 		c.nothing(slices.Concat(c.kind.signed, c.kind.signature), true, report)
-	case ran && c.nobodyPasses() && of.kind != "two":
+	case ran && c.nobodyPasses() && of.kind != "two" && !otherHost:
 		c.nothing(slices.Concat(c.kind.identity, c.kind.signature), false, report)
 	}
 }

@@ -56,7 +56,7 @@ func StartReloadable(t testing.TB, program string, env []string) *Reloadable {
 	if r.tls, err = newCertificate(r.dir); err != nil {
 		t.Fatal(err)
 	}
-	r.api = &http.Client{Timeout: startLimit, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	r.api = &http.Client{Timeout: startLimit, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", r.socket)
 	}}}
 	file := filepath.Join(r.dir, "Caddyfile")
@@ -120,6 +120,12 @@ func (r *Reloadable) Load(options, sites string) (refused, said string, err erro
 	request.Header.Set("Content-Type", "text/caddyfile")
 	request.Header.Set("Cache-Control", "must-revalidate") // the same text is another load
 	answer, err := r.api.Do(request)
+	for again := 0; err != nil && again < 3; again++ { // each load starts the API anew
+		if request.Body, err = request.GetBody(); err != nil {
+			return "", "", err
+		}
+		answer, err = r.api.Do(request)
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("%w; output: %s", err, r.Log())
 	}
