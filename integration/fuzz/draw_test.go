@@ -5,7 +5,6 @@ package main
 import (
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +16,6 @@ func drawn(t *testing.T) config {
 	c.seed, c.cases, c.each, c.surface = 12, 40, 1, surfaceNew
 	c.duration = 40 * time.Second // on a busy machine it may be fewer
 	c.backends, c.shapes = drawnBackends, allShapes()
-	// until bodies have one grammar, and names that override the method are judged in them
-	c.without = regexp.MustCompile(`^(override|honest form)$`)
 	return c
 }
 
