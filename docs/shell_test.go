@@ -29,6 +29,7 @@ var runs = map[string]string{
 	"sh integration/install.sh full":                                                          ".ci/run",
 	"go test -tags integration,full -timeout 45m ./integration/...":                           ".ci/run",
 	"go run ./integration/fuzz -duration 1h -save found":                                      "integration/fuzz/fuzz_test.go TestFuzz",
+	"go run ./integration/fuzz -draw -duration 1h -save found":                                "integration/fuzz/draw_test.go TestDrawn",
 	"FUZZ_DURATION=10m go test -tags integration -timeout 30m ./integration/fuzz":             "integration/fuzz/fuzz_test.go TestFuzz",
 	"go install github.com/caddyserver/xcaddy/cmd/xcaddy@v0.4.5":                              "docs/xcaddy_test.go TestXcaddy",
 	"xcaddy build v2.11.9 --with github.com/signedlink/caddy-signed-link=.":                   "docs/xcaddy_test.go TestXcaddy",
