@@ -23,6 +23,9 @@ func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any
 		if !ok {
 			continue
 		}
+		if here, err := e.Here(r); !here && err == nil {
+			continue // it is another site's, which shares this guard by a named route
+		}
 		leads, readable := h.leadsInto(w, r, vars, e)
 		if !leads && readable {
 			continue
@@ -63,6 +66,5 @@ func (h *Handler) leadsInto(w http.ResponseWriter, r *http.Request, vars map[str
 	if h.asksPlain(w, r, vars, e.Leads) {
 		return true, true
 	}
-	leads, readable, err := h.rewrittenInto(w, r, h.def.profile, e.Leads)
-	return leads || err != nil, readable
+	return h.rewrittenInto(w, r, h.def.profile, e.Leads)
 }

@@ -52,7 +52,8 @@ func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[strin
 	if h.quick == nil && h.asksPlain(w, r, vars, h.matchers.AnyMatchWithError) {
 		return true, true, nil
 	}
-	return h.rewrittenInto(w, r, profile, h.matchers.AnyMatchWithError)
+	applies, readable = h.rewrittenInto(w, r, profile, h.matchers.AnyMatchWithError)
+	return applies, readable, nil
 }
 
 // accepts reports whether the definition's matcher accepts the reading. An error is no
@@ -91,25 +92,19 @@ func (h *Handler) asksPlain(w http.ResponseWriter, r *http.Request, vars map[str
 // rewrittenInto reports whether what a rewrite behind the definition makes of the path,
 // or a reading of that, is one that match accepts. It reports that the path is not
 // readable where there are too many.
-func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile query.Profile, match func(*http.Request) (bool, error)) (matches, readable bool, err error) {
+func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile query.Profile, match func(*http.Request) (bool, error)) (matches, readable bool) {
 	ahead := h.standingOf().ahead
 	if !ahead.Changes() {
-		return false, true, nil
+		return false, true
 	}
-	urls, ok := ahead.Rewritten(r, func(u *url.URL) *http.Request {
-		c, err := withURL(w, r, u, ahead)
-		if err != nil {
-			return r // its matchers are asked about the path as sent
-		}
-		return c
-	})
+	urls, ok := ahead.Rewritten(r, func(u *url.URL) (*http.Request, error) { return withURL(w, r, u, ahead) })
 	if !ok {
-		return false, false, nil
+		return false, false
 	}
 	for _, u := range urls {
 		paths, ok := targets.Read(profile, targets.Target{Path: u.EscapedPath(), Query: u.RawQuery, Host: r.Host})
 		if !ok {
-			return false, false, nil
+			return false, false
 		}
 		candidates := []*url.URL{u}
 		for _, path := range paths {
@@ -118,14 +113,14 @@ func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile 
 		for _, candidate := range candidates {
 			c, err := withURL(w, r, candidate, ahead)
 			if err != nil {
-				return true, true, nil //nolint:nilerr // an error is no reason to let a request pass unjudged
+				return true, true // an error is no reason to let a request pass unjudged
 			}
 			if matched, err := match(c); matched || err != nil {
-				return true, true, nil //nolint:nilerr // the same
+				return true, true
 			}
 		}
 	}
-	return false, true, nil
+	return false, true
 }
 
 // namesInPath reports whether the path has a protected parameter in it for a backend that

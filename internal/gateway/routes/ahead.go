@@ -11,6 +11,9 @@ import (
 	maphandler "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // Ahead is what stands around a definition and changes which path it should judge.
@@ -69,9 +72,9 @@ type change struct {
 const maxPaths = 16
 
 // Rewritten are the URLs that rewrites behind the definition make of the request's, or
-// false where there are too many. copied makes a copy of the request, as sent, for another
-// URL. Requests of which no rewrite makes anything cost nothing.
-func (a *Ahead) Rewritten(r *http.Request, copied func(*url.URL) *http.Request) (made []*url.URL, ok bool) {
+// false where there are too many, or nobody can say. copied makes a copy of the request, as
+// sent, for another URL. Requests of which no rewrite makes anything cost nothing.
+func (a *Ahead) Rewritten(r *http.Request, copied func(*url.URL) (*http.Request, error)) (made []*url.URL, ok bool) {
 	if a == nil || len(a.changes) == 0 {
 		return nil, true
 	}
@@ -82,8 +85,11 @@ func (a *Ahead) Rewritten(r *http.Request, copied func(*url.URL) *http.Request) 
 			if !mentions(from.Path, c.word) {
 				continue
 			}
-			to, applies := c.apply(r, from, known, copied)
-			if !applies || slices.ContainsFunc(known, func(u *url.URL) bool { return u.EscapedPath() == to.EscapedPath() && u.RawQuery == to.RawQuery }) {
+			to, err := c.apply(r, from, known, copied)
+			if err != nil {
+				return nil, false
+			}
+			if to == nil || slices.ContainsFunc(known, func(u *url.URL) bool { return u.EscapedPath() == to.EscapedPath() && u.RawQuery == to.RawQuery }) {
 				continue
 			}
 			if len(known) > maxPaths {
@@ -95,38 +101,52 @@ func (a *Ahead) Rewritten(r *http.Request, copied func(*url.URL) *http.Request) 
 	return known[1:], true
 }
 
-// apply makes of the URL what the rewrite makes of it.
-func (c *change) apply(r *http.Request, from *url.URL, known []*url.URL, copied func(*url.URL) *http.Request) (*url.URL, bool) {
+// apply makes of the URL what the rewrite makes of it; nil if that is nothing else. An error
+// is one of a matcher or a copy, and then nobody can say.
+func (c *change) apply(r *http.Request, from *url.URL, known []*url.URL, copied func(*url.URL) (*http.Request, error)) (*url.URL, error) {
 	target := *from
-	plain := &http.Request{Method: r.Method, URL: &target, RequestURI: target.RequestURI()}
+	made := &http.Request{Method: r.Method, URL: &target, RequestURI: target.RequestURI()}
 	repl := noReplacer
 	if c.asks {
-		plain = copied(from)
-		repl, _ = plain.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+		var err error
+		if made, err = copied(from); err != nil {
+			return nil, err
+		}
+		repl, _ = made.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	}
 	if c.fixed || c.asks {
-		// Each matcher on the way must match one of the paths that the request has or gets:
-		// those further in see what is rewritten further out. A matcher may also set
-		// placeholders of which the rewrite makes the path ({re.1}), so it is asked on the
-		// very request that is rewritten.
 		for _, l := range c.way {
-			if c.asks {
-				if matches, err := l.matcher.AnyMatchWithError(plain); matches || err != nil {
-					continue
-				}
-			}
-			if !slices.ContainsFunc(known, func(u *url.URL) bool {
-				matches, err := l.matcher.AnyMatchWithError(copied(u))
-				return matches || err != nil
-			}) {
-				return nil, false
+			if comes, err := c.comes(l, made, known, copied); !comes || err != nil {
+				return nil, err
 			}
 		}
 	}
-	if c.handler.Rewrite(plain, repl); plain.URL.EscapedPath() == from.EscapedPath() {
-		return nil, false
+	if c.handler.Rewrite(made, repl); made.URL.EscapedPath() == from.EscapedPath() {
+		return nil, nil
 	}
-	return plain.URL, true
+	return made.URL, nil
+}
+
+// comes reports whether the request comes through a level on the way to the rewrite. Its
+// matcher must match one of the paths that the request has or gets, for those further in
+// see what is rewritten further out. A matcher may also set placeholders of which the
+// rewrite makes the path ({re.1}), so it is asked on the very request that is rewritten.
+func (c *change) comes(l level, made *http.Request, known []*url.URL, copied func(*url.URL) (*http.Request, error)) (bool, error) {
+	if c.asks {
+		if matches, err := l.matcher.AnyMatchWithError(made); matches || err != nil {
+			return matches, err
+		}
+	}
+	for _, u := range known {
+		one, err := copied(u)
+		if err != nil {
+			return false, err
+		}
+		if matches, err := l.matcher.AnyMatchWithError(one); matches || err != nil {
+			return matches, err
+		}
+	}
+	return false, nil
 }
 
 // noReplacer replaces nothing: what it is given has no placeholders.
@@ -194,7 +214,7 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 			continue // it leads to another backend
 		}
 		switch tries := step.chain.lookups(); {
-		case len(tries) > 0:
+		case len(tries) > 0 && usesLookup(h):
 			r.findLookups(s, step, g, patterns, literal, tries)
 			continue
 		case !computable(h):
@@ -206,9 +226,8 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 		if h.URI != "" {
 			path, _, _ := strings.Cut(h.URI, "?")
 			c.fixed = true
-			fixed := strings.ToLower(path)
-			if !c.asks && literal && !slices.ContainsFunc(patterns, func(p pattern) bool { return p.matches(fixed) }) {
-				continue // it leads past the definition's paths
+			if !c.asks && literal && !leadsInto(patterns, path) {
+				continue
 			}
 		} else if h.StripPathPrefix != "" && h.StripPathSuffix == "" && len(h.URISubstring) == 0 && len(h.PathRegexp) == 0 {
 			c.word = longest(strings.FieldsFunc(h.StripPathPrefix, func(c rune) bool { return c == '/' || c == '{' }))
@@ -218,6 +237,27 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 		}
 		ahead.changes = append(ahead.changes, c)
 	}
+}
+
+// leadsInto reports whether a path, or what any backend may read it as, is one of the
+// patterns: `rewrite /x /index.php/app` leads into /app.
+func leadsInto(patterns []pattern, path string) bool {
+	paths, ok := targets.Read(query.Strict, targets.Target{Path: path})
+	if !ok {
+		return true
+	}
+	for _, path := range append(paths, query.Unescape(path)) {
+		path = caddyhttp.CleanPath(strings.ToLower(path), true)
+		if slices.ContainsFunc(patterns, func(p pattern) bool { return p.matches(path) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// usesLookup reports whether the rewrite makes its path of what a file matcher found.
+func usesLookup(h *rewrite.Rewrite) bool {
+	return slices.ContainsFunc(texts(h), func(text string) bool { return strings.Contains(text, "{http.matchers.file.") })
 }
 
 // rewriteOf returns the rewrite of the step, if it has one that changes the path, and the
@@ -286,8 +326,10 @@ func computable(h *rewrite.Rewrite) bool {
 	return true
 }
 
+// asksRequest reports whether the rewrite has placeholders. Those of the query count, too:
+// to some backends the query is the path.
 func asksRequest(h *rewrite.Rewrite) bool {
-	return slices.ContainsFunc(texts(h), func(text string) bool { return len(placeholders(text)) > 0 })
+	return slices.ContainsFunc(append(texts(h), h.URI), func(text string) bool { return len(placeholders(text)) > 0 })
 }
 
 // dependsOnPath reports whether what the handler sets may be another for another path.

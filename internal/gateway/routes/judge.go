@@ -235,12 +235,14 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 	if own, ok := pathSets(g.Matcher()); ok {
 		bounds = append(bounds, own)
 	}
-	r.judgeGroups(s, at)
+	r.judgeGroups(s, at, bounds)
 	behind := s.behind(at)
-	entry := &Entry{Gate: g, way: d.chain}
+	entry := &Entry{Gate: g, site: s.picks, way: d.chain}
 	for i := range at {
 		step := &s.steps[i]
-		if step.place != onTheWay || s.early[i] || step.chain.excludes(d.chain) {
+		// What answers for another handler before the definition (handle_response of a
+		// question, or intercept) takes requests like that one.
+		if step.place == onErrors || s.early[i] || step.chain.excludes(d.chain) {
 			continue
 		}
 		asked := guarding >= 0 && guarding < i // a guard sees its requests first
@@ -281,13 +283,9 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 }
 
 // judgeGroups refuses a definition that is skipped by what its groups are taken by.
-func (r *Report) judgeGroups(s *site, at int) {
+func (r *Report) judgeGroups(s *site, at int, bounds [][]pattern) {
 	d := &s.steps[at]
 	g := d.gate()
-	bounds := d.chain.bounds()
-	if own, ok := pathSets(g.Matcher()); ok {
-		bounds = append(bounds, own)
-	}
 	for i, l := range d.chain {
 		if l.group == "" {
 			continue
@@ -364,7 +362,6 @@ func (r *Report) judgeAuthorization(s *site, at int, bounds [][]pattern) {
 func (r *Report) judgeNeighbours(sites []*site) {
 	type guardedTarget struct {
 		target
-		site *site
 		gate Gate
 	}
 	var protected []guardedTarget
@@ -376,7 +373,7 @@ func (r *Report) judgeNeighbours(sites []*site) {
 			continue
 		}
 		for _, t := range s.guardedTargets() {
-			protected = append(protected, guardedTarget{t, s, g})
+			protected = append(protected, guardedTarget{t, g})
 		}
 	}
 	for _, p := range protected {

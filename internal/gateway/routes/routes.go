@@ -181,8 +181,17 @@ func (r *Report) find(code, where, message, cure string) {
 // backend may read the path as one of the definition's.
 type Entry struct {
 	Gate  Gate
+	site  caddyhttp.MatcherSets // of hosts; nil: all
 	way   chain
 	taken []chain // of what stands before it and takes requests
+}
+
+// Here reports whether the definition is one of the site that the request is for.
+func (e *Entry) Here(r *http.Request) (bool, error) {
+	if e.site == nil {
+		return true, nil
+	}
+	return e.site.AnyMatchWithError(r)
 }
 
 // Reached reports whether the request comes to the definition.

@@ -53,6 +53,7 @@ func (s *step) gate() Gate {
 type site struct {
 	server string
 	hosts  []string // none: all others
+	picks  caddyhttp.MatcherSets
 	listen []string
 	steps  []step
 	groups []groupUse
@@ -101,7 +102,7 @@ func sitesOf(name string, server *caddyhttp.Server, report *Report) []*site {
 			rest.route(server.Routes, i, true)
 			continue
 		}
-		own := &unfolding{site: &site{server: name, listen: server.Listen, hosts: hostsOf(&server.Routes[i])}, server: server, report: report}
+		own := &unfolding{site: &site{server: name, listen: server.Listen, hosts: hostsOf(&server.Routes[i]), picks: server.Routes[i].MatcherSets}, server: server, report: report}
 		own.site.steps, own.site.groups = slices.Clone(rest.site.steps), slices.Clone(rest.site.groups)
 		own.guarded, own.root = rest.guarded, rest.root
 		own.route(server.Routes, i, true)
