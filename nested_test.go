@@ -176,6 +176,18 @@ func TestAttackRewriteBehind(t *testing.T) {
 				rewrite /in /members
 				test_backend
 			}`, []string{"/a/in"}, []string{"/a/out"}},
+		"fixed, past a script": {`rewrite /home /index.php/members
+			rewrite /start /x/..;/members
+			test_backend`, []string{"/home", "/start"}, []string{"/hom", "/star"}},
+		"fixed, where a file lies": {`@there {
+				path /home
+				file {
+					root testdata
+					try_files /honest_urls.txt
+				}
+			}
+			rewrite @there /members
+			test_backend`, []string{"/home"}, []string{"/hom"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rest := ""
@@ -197,6 +209,27 @@ func TestAttackRewriteBehind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAttackRewriteFails: where a matcher fails for what a rewrite makes of the path, nobody
+// can say what comes of it. The request is refused, and is not what is rewritten.
+func TestAttackRewriteFails(t *testing.T) {
+	setSecrets(t)
+	s := loadSite(t, `route {
+		@e expression int({path.1}) > 0
+		vars @e area x
+		@m path /members /members/*
+		`+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+`
+		uri strip_prefix /v1
+		uri replace /x /{path.0}
+		test_backend
+	}`)
+	if a := s.get("/v1/5?user=mike"); a.seen != nil || a.Code != http.StatusBadRequest {
+		t.Errorf("it is passed on: %d %s", a.Code, a.Body)
+	}
+	if a := s.get("/v2/5?user=mike"); a.seen == nil || a.seen.URI != "/v2/5?user=mike" {
+		t.Errorf("another path: %d %s", a.Code, a.Body)
 	}
 }
 
@@ -222,6 +255,38 @@ func TestAttackRewriteBeside(t *testing.T) {
 	}
 	if a := s.get("/members?" + goodLink); a.seen == nil {
 		t.Errorf("the link: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestHonestLongPathOfAnotherSite: two sites share a guard by a named route. What is too
+// long to be read as a path of the one's definition is none of the other's business.
+func TestHonestLongPathOfAnotherSite(t *testing.T) {
+	setSecrets(t)
+	s := load(t, `{
+		admin off
+		auto_https off
+	}
+	&(gate) {
+		signed_link guard
+	}
+	http://a.test {
+		invoke gate
+		handle /app/* {
+			`+autologin("")+`
+			test_backend
+		}
+	}
+	http://b.test {
+		invoke gate
+		test_backend
+	}`)
+	long := "/" + strings.Repeat("x;/", 3<<10)
+	for host, want := range map[string]int{"a.test": http.StatusBadRequest, "b.test": http.StatusOK} {
+		r := request(t, http.MethodGet, long, "")
+		r.Host = host
+		if a := s.do(r); a.Code != want {
+			t.Errorf("%s: %d, want %d", host, a.Code, want)
+		}
 	}
 }
 
