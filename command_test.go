@@ -144,3 +144,41 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 		}
 	}
 }
+
+// TestVerifyAstray: of a link that only a reading leads into a nested definition, verify
+// says which definition that is, in each mode.
+func TestVerifyAstray(t *testing.T) {
+	setSecrets(t)
+	for mode, refused := range map[string]bool{"": true, "recognize": false, "observe": false} {
+		config := writeCaddyfile(t, "signed_link guard\nhandle /app* {\n"+autologin(mode)+"\nreverse_proxy 127.0.0.1:1\n}\nhandle {\nreverse_proxy 127.0.0.1:1\n}")
+		for _, path := range []string{"/x/..;/app/login", "/index.php/app"} {
+			r := runCommand(t, verifyCommand(), "", "--config", config, "--json", "http://example.org"+path+"?"+goodLink)
+			var got report
+			if err := json.Unmarshal([]byte(r.out), &got); err != nil {
+				t.Fatalf("%v: %s%s", err, r.out, r.errors)
+			}
+			if !strings.Contains(got.Definition, "keyed_hash (") || got.Detail != "path" || (got.Forwarded == nil) != refused {
+				t.Errorf("%q %s: %s", mode, path, r.out)
+			}
+		}
+		r := runCommand(t, verifyCommand(), "", "--config", config, "--json", "http://example.org/other")
+		if strings.Contains(r.out, "definition\"") || !strings.Contains(r.out, "no definition judges") {
+			t.Errorf("%q, an honest address of the rest: %s", mode, r.out)
+		}
+	}
+}
+
+// TestVerifyScript: with FastCGI verify says which script runs, and the target that the
+// application sees.
+func TestVerifyScript(t *testing.T) {
+	setSecrets(t)
+	config := writeCaddyfile(t, autologin("", "backend php")+"\nroot * testdata\nphp_fastcgi 127.0.0.1:1")
+	r := runCommand(t, verifyCommand(), "", "--config", config, "--json", "http://example.org/app/index.php/login?"+goodLink)
+	var got report
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
+		t.Fatalf("%v: %s%s", err, r.out, r.errors)
+	}
+	if f := got.Forwarded; f == nil || f.URI != "/app/index.php/login?user=jeff" || f.Script != "/index.php" {
+		t.Errorf("%s%s", r.out, r.errors)
+	}
+}

@@ -58,10 +58,10 @@ not valid, the scheme, the key's id, the user, the claims and the request that
 the backend would get.
 
 --json prints one object a line: url, verdict, reason, detail, scheme, key_id,
-user, claims, forwarded (method, uri and the headers that the gateway sets; null
-if the request is refused), definition, status (of the refusal) and note (what
-the server writes into its log and tells no client, such as a user who does not
-exist). In JSON url and forwarded stand as they are; in text for people
+user, claims, forwarded (method, uri, the script that FastCGI runs, and the
+headers that the gateway sets; null if the request is refused), definition,
+status (of the refusal) and note (what the server writes into its log and tells
+no client, such as a user who does not exist). In JSON url and forwarded stand as they are; in text for people
 signatures are REDACTED.
 
 Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`,
@@ -340,6 +340,12 @@ func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	}
 	p := g.run.passage
 	p.guarded = true
+	for _, e := range h.standingOf().entries {
+		if by, strays, _ := leadsAstray(w, r, varsOf(r), e); strays {
+			p.by = append(p.by, by)
+			break
+		}
+	}
 	if h.Role() == routes.Definition {
 		if applies, readable, err := h.applies(w, r, varsOf(r), h.def.profile); err == nil && (applies || !readable) {
 			p.by = append(p.by, h)

@@ -39,8 +39,8 @@ func init() {
 // other gateways name a user, such as `Remote-User`, `Connection` tokens that would
 // delete what is judged or set here, announced trailers, and `X-Original-URL` and its
 // kin. So write it at site level, with the matcher behind the directive; nested
-// inside `handle` or `route` it needs a `signed_link guard` at site level, and Caddy
-// refuses to start without.
+// inside `handle` or `route` it needs a `signed_link guard` at site level, and the
+// configuration does not load without.
 //
 // A verified request has these headers:
 //

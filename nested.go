@@ -19,19 +19,9 @@ import (
 // definition; with observe that is only said.
 func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any, entries []*routes.Entry) *Handler {
 	for _, e := range entries {
-		h, ok := e.Gate.(*Handler)
-		if !ok {
+		h, strays, readable := leadsAstray(w, r, vars, e)
+		if !strays {
 			continue
-		}
-		if here, err := e.Here(r); !here && err == nil {
-			continue // it is another site's, which shares this guard by a named route
-		}
-		leads, readable := h.leadsInto(w, r, vars, e)
-		if !leads && readable {
-			continue
-		}
-		if reached, err := e.Reached(r); reached && err == nil {
-			continue // it judges the request itself, by every reading
 		}
 		switch {
 		case h.mode == require, h.mode == recognize && !readable:
@@ -49,6 +39,24 @@ func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any
 		}
 	}
 	return nil
+}
+
+// leadsAstray reports whether a reading of the request's path leads to the definition, and
+// its path as sent does not; and whether the path can be read at all.
+func leadsAstray(w http.ResponseWriter, r *http.Request, vars map[string]any, e *routes.Entry) (h *Handler, strays, readable bool) {
+	h, ok := e.Gate.(*Handler)
+	if !ok {
+		return nil, false, true
+	}
+	if here, err := e.Here(r); !here && err == nil {
+		return h, false, true // it is another site's, which shares this guard by a named route
+	}
+	leads, readable := h.leadsInto(w, r, vars, e)
+	if !leads && readable {
+		return h, false, true
+	}
+	reached, err := e.Reached(r)
+	return h, !reached || err != nil, readable // one that is reached judges by every reading
 }
 
 // leadsInto reports whether a path of the request other than that as sent would come down
