@@ -310,6 +310,14 @@ func TestAttackBlindMatcher(t *testing.T) {
 				z app
 			}
 			@m vars {area} app`,
+		"what map makes of anything": `map x {where} {
+				default {path}
+			}
+			@m expression {where}.startsWith('/app')`,
+		"what map makes of one": `map x {where} {
+				x {path}
+			}
+			@m expression {where}.startsWith('/app')`,
 		"vars of the path": `vars where {path}
 			@m vars_regexp where ^/app`,
 		"path":                   `@m path /app*`,

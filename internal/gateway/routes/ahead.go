@@ -351,19 +351,16 @@ func dependsOnPath(s *step) bool {
 
 // setTexts are the texts of which a map or vars handler makes something.
 func setTexts(h caddyhttp.MiddlewareHandler) (all []string) {
-	switch h := h.(type) {
-	case *maphandler.Handler:
-		all = append(all, h.Source)
-	case *caddyhttp.VarsMiddleware:
-		all = varsTexts(*h)
-	case caddyhttp.VarsMiddleware:
-		all = varsTexts(h)
+	if mapped, ok := h.(*maphandler.Handler); ok {
+		all = append(slices.Clone(mapped.Defaults), mapped.Source)
+		for _, m := range mapped.Mappings {
+			for _, output := range m.Outputs {
+				all = append(all, caddy.ToString(output))
+			}
+		}
+		return all
 	}
-	return all
-}
-
-func varsTexts(vars caddyhttp.VarsMiddleware) (all []string) {
-	for name, value := range vars {
+	for name, value := range varsOf(h) {
 		all = append(all, name)
 		if text, ok := value.(string); ok {
 			all = append(all, text)
@@ -374,22 +371,11 @@ func varsTexts(vars caddyhttp.VarsMiddleware) (all []string) {
 
 // setNames are the names under which matchers find what the handler makes.
 func setNames(h caddyhttp.MiddlewareHandler) (names []string) {
-	switch h := h.(type) {
-	case *maphandler.Handler:
-		names = append(names, h.Destinations...)
-	case *caddyhttp.VarsMiddleware:
-		names = varsNames(*h)
-	case caddyhttp.VarsMiddleware:
-		names = varsNames(h)
+	if mapped, ok := h.(*maphandler.Handler); ok {
+		return mapped.Destinations
 	}
-	return names
-}
-
-func varsNames(vars caddyhttp.VarsMiddleware) (names []string) {
-	for name := range vars {
-		if name != "root" {
-			names = append(names, name)
-		}
+	for name := range varsOf(h) {
+		names = append(names, name)
 	}
 	return names
 }

@@ -86,23 +86,28 @@ type root struct {
 // after returns the root behind the handler. The directive root is the variable of that
 // name.
 func (r root) after(h caddyhttp.MiddlewareHandler) root {
-	var vars caddyhttp.VarsMiddleware
-	switch h := h.(type) {
-	case caddyhttp.VarsMiddleware:
-		vars = h
-	case *caddyhttp.VarsMiddleware:
-		vars = *h
-	}
-	for name, value := range vars {
-		if name == "root" {
-			text, ok := value.(string)
-			return rootOf(text, ok)
-		}
+	vars := varsOf(h)
+	for name := range vars {
 		if strings.Contains(name, "{") {
-			r = root{}
+			return root{} // the name may become root, and Caddy sets them in any order
 		}
+	}
+	if value, sets := vars["root"]; sets {
+		text, ok := value.(string)
+		return rootOf(text, ok)
 	}
 	return r
+}
+
+// varsOf are the variables that the handler sets, if it is one that sets some.
+func varsOf(h caddyhttp.MiddlewareHandler) caddyhttp.VarsMiddleware {
+	switch h := h.(type) {
+	case caddyhttp.VarsMiddleware:
+		return h
+	case *caddyhttp.VarsMiddleware:
+		return *h
+	}
+	return nil
 }
 
 func rootOf(path string, ok bool) root {

@@ -112,6 +112,7 @@ func TestRootAfter(t *testing.T) {
 		{vars("x", "y"), before},
 		{vars("root", "{env.ROOT}"), root{}},
 		{vars("{http.request.header.X}", "y"), root{}},
+		{vars("{http.request.header.X}", "/srv/c", "root", "/srv/b"), root{}},
 		{caddyhttp.VarsMiddleware{"root": 7}, root{}},
 		{&caddyhttp.StaticResponse{}, before},
 	} {

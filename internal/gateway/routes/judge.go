@@ -268,7 +268,7 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 		case sets:
 			if !d.whole && asked && readsSet(step.handler, d.chain[len(s.common(guarding, d)):], g.Matcher()) {
 				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("a matcher on the way to this nested definition reads what %s of %s makes of the request, so that the guard cannot tell which requests come to it",
-					nameOf(step.handler), s.name()), "match on the path itself, or write the definition at the top of the site")
+					nameOf(step.handler), s.name()), "match on the path itself, write that line before the guard, or write the definition at the top of the site")
 			}
 		default: // the request goes on as it is, or is answered without a backend
 		}

@@ -39,11 +39,26 @@ func readsName(m any, names []string) bool {
 		return true
 	}
 	for _, name := range names {
-		if name == "" || strings.Contains(name, "{") || strings.Contains(string(text), strings.Trim(jsonText(name), `"`)) {
+		switch {
+		case name == "root" && !readsRoot(m, string(text)):
+		case name == "root", name == "", strings.Contains(name, "{"), strings.Contains(string(text), strings.Trim(jsonText(name), `"`)):
 			return true
 		}
 	}
 	return false
+}
+
+// readsRoot reports whether the matcher may read the variable root, which many sites set
+// and whose name stands in paths, too. What looks for files has it as its default.
+func readsRoot(m any, text string) bool {
+	switch name := matcherName(m); {
+	case name == "expression":
+		return strings.Contains(text, "root") || strings.Contains(text, "file(")
+	case strings.HasPrefix(name, "vars"):
+		return strings.Contains(text, "root")
+	default:
+		return strings.Contains(text, "vars.root")
+	}
 }
 
 func jsonText(s string) string {
