@@ -55,6 +55,7 @@ var siteFaults = map[string]told{
 	"files-before":         says(`before`, `move|behind|below|order signed_link first|signed_link guard`),
 	"nested":               says(`nested|guard`, `signed_link guard`),
 	"rewritten":            says(`rewrit|handle_path|strip|uri|map|vars|method`, `top of the site|site level|move|outside|before`),
+	"blind":                says(`a matcher .* reads`, `match on the path itself`),
 	"answered":             says(`answered|response|failed|handle_errors|errors`, `top of the site|site level|move|outside`),
 	"unmet":                says(`met|reach|found|seen|know|container|sees`, `top of the site|site level|move|outside`),
 	"open-site":            says(`same (backend|upstream|address|application|proxy|fastcgi)`, `signed_link guard.*unguarded|unguarded.*signed_link guard`),

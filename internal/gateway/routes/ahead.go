@@ -8,7 +8,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	maphandler "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
@@ -175,7 +174,7 @@ func (r *Report) recordAhead(s *site, at, guarding int, behind []target) {
 		ahead = new(Ahead)
 	}
 	for i := range at {
-		if step := &s.steps[i]; step.kind == sets && step.place == onTheWay && !step.chain.excludes(d.chain) && dependsOnPath(step) {
+		if step := &s.steps[i]; step.remade() && !step.chain.excludes(d.chain) && step.dependsOnPath() {
 			ahead.remakes = append(ahead.remakes, remake{step.handler, step.chain})
 		}
 	}
@@ -287,16 +286,14 @@ func longest(words []string) (found string) {
 // placeholders are the names of the placeholders in a text.
 func placeholders(text string) (names []string) {
 	for {
-		_, rest, ok := strings.Cut(text, "{")
+		head, rest, ok := strings.Cut(text, "}")
 		if !ok {
 			return names
 		}
-		name, after, ok := strings.Cut(rest, "}")
-		if !ok {
-			return names
+		if i := strings.LastIndexByte(head, '{'); i >= 0 {
+			names = append(names, head[i+1:])
 		}
-		names = append(names, name)
-		text = after
+		text = rest
 	}
 }
 
@@ -330,76 +327,4 @@ func computable(h *rewrite.Rewrite) bool {
 // to some backends the query is the path.
 func asksRequest(h *rewrite.Rewrite) bool {
 	return slices.ContainsFunc(append(texts(h), h.URI), func(text string) bool { return len(placeholders(text)) > 0 })
-}
-
-// dependsOnPath reports whether what the handler sets may be another for another path.
-func dependsOnPath(s *step) bool {
-	for _, l := range s.chain {
-		for _, set := range l.matcher {
-			if slices.ContainsFunc(set, func(m any) bool { return !isHost(m) }) {
-				return true
-			}
-		}
-	}
-	for _, text := range setTexts(s.handler) {
-		if len(placeholders(text)) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// setTexts are the texts of which a map or vars handler makes something.
-func setTexts(h caddyhttp.MiddlewareHandler) (all []string) {
-	if mapped, ok := h.(*maphandler.Handler); ok {
-		all = append(slices.Clone(mapped.Defaults), mapped.Source)
-		for _, m := range mapped.Mappings {
-			for _, output := range m.Outputs {
-				all = append(all, caddy.ToString(output))
-			}
-		}
-		return all
-	}
-	for name, value := range varsOf(h) {
-		all = append(all, name)
-		if text, ok := value.(string); ok {
-			all = append(all, text)
-		}
-	}
-	return all
-}
-
-// setNames are the names under which matchers find what the handler makes.
-func setNames(h caddyhttp.MiddlewareHandler) (names []string) {
-	if mapped, ok := h.(*maphandler.Handler); ok {
-		return mapped.Destinations
-	}
-	for name := range varsOf(h) {
-		names = append(names, name)
-	}
-	return names
-}
-
-// readsSet reports whether a matcher reads what the handler makes: on the way down the
-// levels, or the definition's own.
-func readsSet(h caddyhttp.MiddlewareHandler, levels chain, own caddyhttp.MatcherSets) bool {
-	names := setNames(h)
-	if len(names) == 0 {
-		return false
-	}
-	sets := slices.Clone(own)
-	for _, l := range levels {
-		sets = append(sets, l.matcher...)
-		for _, elder := range l.elder {
-			sets = append(sets, elder...)
-		}
-	}
-	for _, set := range sets {
-		for _, m := range set {
-			if readsName(m, names) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -29,6 +29,7 @@ type Code struct {
 // Codes are the faults and findings. Each has a section in docs/routes.md.
 var Codes = []Code{
 	{"accept_too_late", Refused},
+	{"blind_matcher", Refused},
 	{"late_definition", Refused},
 	{"nested_definition", Refused},
 	{"password_behind", Refused},
@@ -200,7 +201,7 @@ func readTexts(h caddyhttp.MiddlewareHandler) (all []string) {
 			}
 		}
 	default:
-		all = setTexts(h)
+		all = textsOf(varsOf(h))
 	}
 	slices.Sort(all)
 	return all

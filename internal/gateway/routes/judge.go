@@ -265,13 +265,9 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("%s of %s changes the path before this nested definition, so that the guard cannot tell which requests come to it",
 					step.rewriting(), s.name()), "write the definition before that line, or at the top of the site, with its matcher behind the directive")
 			}
-		case sets:
-			if !d.whole && asked && readsSet(step.handler, d.chain[len(s.common(guarding, d)):], g.Matcher()) {
-				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("a matcher on the way to this nested definition reads what %s of %s makes of the request, so that the guard cannot tell which requests come to it",
-					nameOf(step.handler), s.name()), "match on the path itself, write that line before the guard, or write the definition at the top of the site")
-			}
-		default: // the request goes on as it is, or is answered without a backend
+		default: // the request goes on, or is answered without a backend
 		}
+		r.judgeBlind(s, i, at, guarding)
 	}
 	if guarding >= 0 && (!d.whole || len(entry.taken) > 0) {
 		asker := s.steps[guarding].gate()
@@ -280,6 +276,31 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 	r.recordAhead(s, at, guarding, behind)
 	r.judgeAuthorization(s, at, bounds)
 	r.findMatchers(s, at)
+}
+
+// judgeBlind refuses a definition with a matcher, on the way to it or its own, that reads
+// what an earlier step makes of the request: where the guard is asked before that is made,
+// or where it is made of the path as sent and stays the same for a reading.
+func (r *Report) judgeBlind(s *site, i, at, guarding int) {
+	step, d := &s.steps[i], &s.steps[at]
+	g := d.gate()
+	names := captured(step, d.chain)
+	made := made(step.handler).names
+	below := d.chain[len(s.common(guarding, d)):]
+	later := append(slices.Clone(names), made...) // what the guard does not have
+	if step.remade() {
+		names = nil
+	} else if step.dependsOnPath() {
+		names = later
+	}
+	switch {
+	case !d.whole && guarding >= 0 && guarding <= i && readBy(later, below, g.Matcher()):
+		r.refuse("blind_matcher", g.Where(), fmt.Sprintf("a matcher on the way to this nested definition reads what %s of %s makes of the request, so that the guard cannot tell which requests come to it",
+			step.what(), s.name()), "match on the path itself, write that line before the guard, or write the definition at the top of the site")
+	case readBy(names, below, g.Matcher()):
+		r.refuse("blind_matcher", g.Where(), fmt.Sprintf("a matcher of this definition reads what %s of %s makes of the path as the client wrote it, and a backend may read that path otherwise",
+			step.what(), s.name()), "match on the path itself, or on what `map` or `vars` make of it")
+	}
 }
 
 // judgeGroups refuses a definition that is skipped by what its groups are taken by.

@@ -69,6 +69,14 @@ func nameOf(h caddyhttp.MiddlewareHandler) string {
 	return "unknown handler"
 }
 
+// matcherName is the name of the matcher's module.
+func matcherName(m any) string {
+	if module, ok := m.(caddy.Module); ok {
+		return strings.TrimPrefix(string(module.CaddyModule().ID), "http.matchers.")
+	}
+	return "unknown matcher"
+}
+
 // kindOf says what the handler does.
 func kindOf(h caddyhttp.MiddlewareHandler) kind {
 	switch h := h.(type) {
