@@ -2,15 +2,10 @@ package backends
 
 import (
 	_ "embed"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/signedlink/caddy-signed-link/integration/process"
 )
 
 //go:embed jetty/Launcher.java
@@ -44,25 +39,9 @@ func StartJetty(t testing.TB) *HTTPBackend {
 	for name, class := range classes {
 		write(t, filepath.Join(dir, "classes", name), class)
 	}
-	port, _ := process.Service{
-		Name:  "jetty9",
-		Limit: tomcatStartLimit,
-		Command: func(port int, instance string) *exec.Cmd {
-			args := append([]string{}, jvmFlags...)
-			args = append(args,
-				"-classpath", strings.Join(append([]string{filepath.Join(dir, "classes")}, jettyClasspath...), ":"),
-				"-Djava.io.tmpdir="+dir,
-				"-Djava.awt.headless=true",
-				"-Dbackend.port="+strconv.Itoa(port),
-				"-Dbackend.name="+BackendJetty,
-				"-Dbackend.instance="+instance,
-				"Launcher")
-			cmd := exec.Command(program("java"), args...)
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "LC_ALL=C")
-			return cmd
-		},
-		Probe: probeHTTP("/", "/app/"),
-	}.Run(t)
+	port := container{
+		name: "jetty9", backend: BackendJetty, dir: dir, temp: dir,
+		classpath: append([]string{filepath.Join(dir, "classes")}, jettyClasspath...), main: []string{"Launcher"},
+	}.run(t)
 	return newHTTPBackend(port, dir)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,14 +74,7 @@ var (
 func tomcat9Jar(name string) string { return "/usr/share/java/tomcat9-" + name + ".jar" }
 
 // installed returns the jar of the servlet API, or "" unless all jars are there.
-func (v *tomcat) installed() string {
-	for _, jar := range append([]string{v.api}, v.classpath...) {
-		if _, err := os.Stat(jar); err != nil {
-			return ""
-		}
-	}
-	return v.api
-}
+func (v *tomcat) installed() string { return installed(append([]string{v.api}, v.classpath...)...) }
 
 // StartTomcat starts Tomcat 10 with two applications, at / and at /app, in each of
 // which one servlet answers every path.
@@ -120,30 +114,47 @@ func (v *tomcat) start(t testing.TB) *HTTPBackend {
 		home = base
 	}
 
-	port, _ := process.Service{
-		Name:  v.name,
+	port := container{
+		name: v.name, backend: v.backend, dir: base, temp: temp, classpath: v.classpath,
+		main: []string{
+			"-Dcatalina.home=" + home, "-Dcatalina.base=" + base, "-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true",
+			"org.apache.catalina.startup.Bootstrap", "start",
+		},
+	}.run(t)
+	return newHTTPBackend(port, webapps)
+}
+
+// container is a servlet container that is to be started.
+type container struct {
+	name, backend string
+	dir, temp     string
+	classpath     []string
+	main          []string // its own options, the class and its arguments
+}
+
+// run starts the container in a JVM of its own, and returns its port.
+func (c container) run(t testing.TB) (port int) {
+	t.Helper()
+	port, _ = process.Service{
+		Name:  c.name,
 		Limit: tomcatStartLimit,
 		Command: func(port int, instance string) *exec.Cmd {
-			args := append([]string{}, jvmFlags...)
-			args = append(args,
-				"-classpath", strings.Join(v.classpath, ":"),
-				"-Dcatalina.home="+home,
-				"-Dcatalina.base="+base,
-				"-Djava.io.tmpdir="+temp,
+			args := slices.Concat(jvmFlags, []string{
+				"-classpath", strings.Join(c.classpath, ":"),
+				"-Djava.io.tmpdir=" + c.temp,
 				"-Djava.awt.headless=true",
-				"-Dorg.apache.catalina.startup.EXIT_ON_INIT_FAILURE=true",
-				"-Dbackend.port="+strconv.Itoa(port),
-				"-Dbackend.name="+v.backend,
-				"-Dbackend.instance="+instance,
-				"org.apache.catalina.startup.Bootstrap", "start")
+				"-Dbackend.port=" + strconv.Itoa(port),
+				"-Dbackend.name=" + c.backend,
+				"-Dbackend.instance=" + instance,
+			}, c.main)
 			cmd := exec.Command(program("java"), args...)
-			cmd.Dir = base
+			cmd.Dir = c.dir
 			cmd.Env = append(os.Environ(), "LC_ALL=C")
 			return cmd
 		},
 		Probe: probeHTTP("/", "/app/"),
 	}.Run(t)
-	return newHTTPBackend(port, webapps)
+	return port
 }
 
 // compile compiles the servlet.
