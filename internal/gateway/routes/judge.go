@@ -261,7 +261,7 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 				entry.taken = append(entry.taken, step.chain)
 			}
 		case rewrites:
-			if !d.whole && asked {
+			if !d.whole && asked && step.place == onTheWay { // behind an answer nothing goes on
 				r.refuse("rewrites_first", g.Where(), fmt.Sprintf("%s of %s changes the path before this nested definition, so that the guard cannot tell which requests come to it",
 					step.rewriting(), s.name()), "write the definition before that line, or at the top of the site, with its matcher behind the directive")
 			}
