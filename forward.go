@@ -684,7 +684,13 @@ func fitCookies(lines []string) (fitting []string, dropped int) {
 
 // has reports whether PHP files the cookie under one of the names.
 func (s *shadows) has(part string) bool {
-	name, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), "=")
+	for len(part) > 0 && (part[0] == ' ' || part[0] == '\t') {
+		part = part[1:]
+	}
+	name := query.NameOf(part)
+	if s.sent == nil && !s.protected.Within(query.LettersOf(name)) {
+		return false
+	}
 	// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
 	// array to the one and a text to the other.
 	_, spelling := s.protected.ClassifyEither(name)
@@ -693,7 +699,10 @@ func (s *shadows) has(part string) bool {
 
 // stand reports whether one of the cookies of the line is to be cut.
 func (s *shadows) stand(line string) bool {
-	for part := range strings.SplitSeq(line, ";") {
+	if s.sent == nil && !s.protected.Within(query.LettersOf(line)) {
+		return false
+	}
+	for part := range query.Split(line, ';') {
 		if s.has(part) {
 			return true
 		}
@@ -705,7 +714,7 @@ func (s *shadows) stand(line string) bool {
 func (s *shadows) cut(line string) (string, int) {
 	var kept []string
 	n := 0
-	for part := range strings.SplitSeq(line, ";") {
+	for part := range query.Split(line, ';') {
 		if s.has(part) {
 			n++
 			continue

@@ -3,30 +3,47 @@ package query
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+// unlimited is a fold's limit where every byte of it matters.
+const unlimited = math.MaxInt
+
 // foldPHP appends the name under which PHP files the parameter or cookie whose
 // decoded name is name (php_register_variable_ex in PHP 5 to 8). Where PHP's
-// versions differ on what follows an unclosed '[', it folds more, not less.
-func (p Profile) foldPHP(dst, name []byte) []byte {
-	for len(name) > 0 && (name[0] == ' ' && p.Has(LeadingBlank) || name[0] == '?' && p.Has(LeadingQuestionMark)) {
+// versions differ on what follows an unclosed '[', it folds more, not less. Of a fold
+// that is longer than limit it appends the beginning, which is longer, too: whoever
+// compares it with short names need not read 16 KiB of it.
+func (p Profile) foldPHP(dst, name []byte, limit int) []byte {
+	rules := sets[p]
+	for len(name) > 0 && (name[0] == ' ' && rules&(1<<LeadingBlank) != 0 || name[0] == '?' && rules&(1<<LeadingQuestionMark) != 0) {
 		name = name[1:]
 	}
 	open := brackets{name: name}
+	start := len(dst)
 	for i, c := range name {
-		switch {
-		case c == 0 && p.Has(NULTail):
+		switch c {
+		case 0:
+			if rules&(1<<NULTail) != 0 {
+				return dst
+			}
+		case '[':
+			if rules&(1<<ArrayName) != 0 && open.closes(i+1) {
+				return dst // an array, under the name before the bracket
+			}
+			fallthrough
+		case ' ', '.':
+			if rules&(1<<UnderscoreName) != 0 {
+				c = '_'
+			}
+		}
+		dst = append(dst, c)
+		if len(dst)-start > limit {
 			return dst
-		case c == '[' && p.Has(ArrayName) && open.closes(i+1):
-			return dst // an array, under the name before the bracket
-		case (c == ' ' || c == '.' || c == '[') && p.Has(UnderscoreName):
-			dst = append(dst, '_')
-		default:
-			dst = append(dst, c)
 		}
 	}
 	return dst
@@ -45,6 +62,16 @@ func (b *brackets) closes(i int) bool {
 	if i <= b.none {
 		return false
 	}
+	if len(b.name)-i > 64 { // searching for each takes fewer steps
+		n := bytes.IndexByte(b.name[i:], ']')
+		if n < 0 {
+			b.none = len(b.name)
+			return false
+		}
+		end := bytes.IndexByte(b.name[i:i+n], 0)
+		b.none = i + end
+		return end < 0
+	}
 	for ; i < len(b.name); i++ {
 		switch b.name[i] {
 		case ']':
@@ -60,49 +87,116 @@ func (b *brackets) closes(i int) bool {
 
 // foldLoose appends the name under which the most lenient reader known would file
 // the parameter: case, blanks of every kind, brackets, full-width letters, and the
-// difference between '-', '.' and '_' are gone.
-func (p Profile) foldLoose(dst, name []byte) []byte {
+// difference between '-', '.' and '_' are gone. The limit is that of [Profile.foldPHP].
+func (p Profile) foldLoose(dst, name []byte, limit int) []byte {
 	start := len(dst)
 	open := brackets{name: name}
+	letters := &looseLetters[p]
 	for i := 0; i < len(name); {
-		c, size := utf8.DecodeRune(name[i:])
-		if c == utf8.RuneError && size == 1 {
-			dst = append(dst, name[i])
-			i++
-			continue
+		// a run of '_' may be one at the end, which is dropped
+		if n := len(dst) - start; n > limit && (dst[len(dst)-1] != '_' || !p.Has(DashDotUnderscore)) {
+			return dst
 		}
-		if c == '%' && p.Has(PercentU) && i+6 <= len(name) && (name[i+1] == 'u' || name[i+1] == 'U') {
-			if u, ok := hex4(name[i+2 : i+6]); ok {
-				c, size = u, 6
+		c, size := rune(name[i]), 1
+		if c >= utf8.RuneSelf || c == '%' && i+1 < len(name) && name[i+1]|0x20 == 'u' {
+			if c, size = p.looseDecode(name[i:]); size == 0 {
+				dst = append(dst, name[i])
+				i++
+				continue
 			}
 		}
 		i += size
-		if 0xFF01 <= c && c <= 0xFF5E && p.Has(FullWidthLetter) {
-			c -= 0xFF01 - '!'
-		}
 		first := len(dst) == start
-		switch {
-		case c == 0 && p.Has(NULTail):
-			return p.trim(dst, start)
-		case c == '[' && !first && p.Has(ArrayName) && open.closes(i):
-			return p.trim(dst, start)
-		case c == '[' && !first && p.Has(UnderscoreName):
-			dst = append(dst, '_')
-		case (c == '[' || c == ']') && p.Has(StrayBracket):
-		case c == '?' && first && p.Has(LeadingQuestionMark):
-		case c == ' ' && first && p.Has(LeadingBlank):
-		case c == ' ' && p.Has(UnderscoreName), (c == '.' || c == '-' || c == '_') && p.Has(DashDotUnderscore):
-			dst = append(dst, '_')
-		case (c < 0x20 || c == 0x7F || c != ' ' && unicode.IsSpace(c) || zeroWidth(c)) && p.Has(InvisibleCharacter):
-		default:
-			if p.Has(AnyCase) {
-				c = lower(c)
+		switch c {
+		case 0:
+			if p.Has(NULTail) {
+				return p.trim(dst, start)
 			}
-			dst = utf8.AppendRune(dst, c)
+		case '[':
+			if !first && p.Has(ArrayName) && open.closes(i) {
+				return p.trim(dst, start)
+			}
+			if !first && p.Has(UnderscoreName) {
+				c = '_'
+			}
+		case '?':
+			if first && p.Has(LeadingQuestionMark) {
+				continue
+			}
+		case ' ':
+			if first && p.Has(LeadingBlank) {
+				continue
+			}
+		}
+		if c >= utf8.RuneSelf {
+			if c = p.looseRune(c); c >= 0 {
+				dst = utf8.AppendRune(dst, c)
+			}
+		} else if letters[c] != dropped {
+			dst = append(dst, letters[c])
 		}
 	}
 	return p.trim(dst, start)
 }
+
+// lenient reports whether the loose fold makes a protected name of anything that PHP does
+// not make it of. Without one of these rules it only leaves more characters in.
+func (p Profile) lenient() bool {
+	const rules = 1<<AnyCase | 1<<DashDotUnderscore | 1<<StrayBracket | 1<<InvisibleCharacter | 1<<FullWidthLetter | 1<<PercentU
+	return sets[p]&rules != 0
+}
+
+// looseDecode returns the first character of name, which is beyond ASCII or begins with %u,
+// and may be written %u0075 or in full width, and how many bytes it takes; 0 if it is none.
+func (p Profile) looseDecode(name []byte) (rune, int) {
+	c, size := rune(name[0]), 1
+	if c >= utf8.RuneSelf {
+		if c, size = utf8.DecodeRune(name); c == utf8.RuneError && size == 1 {
+			return 0, 0
+		}
+	} else if len(name) >= 6 && p.Has(PercentU) {
+		if u, ok := Hex4(name[2], name[3], name[4], name[5]); ok {
+			c, size = u, 6
+		}
+	}
+	if 0xFF01 <= c && c <= 0xFF5E && p.Has(FullWidthLetter) {
+		c -= 0xFF01 - '!'
+	}
+	return c, size
+}
+
+// looseRune is what the loose fold makes of a character, wherever it stands; -1 if it
+// makes nothing of it.
+func (p Profile) looseRune(c rune) rune {
+	switch {
+	case (c == '[' || c == ']') && p.Has(StrayBracket):
+		return -1
+	case c == ' ' && p.Has(UnderscoreName), (c == '.' || c == '-' || c == '_') && p.Has(DashDotUnderscore):
+		return '_'
+	case (c < 0x20 || c == 0x7F || c != ' ' && unicode.IsSpace(c) || zeroWidth(c)) && p.Has(InvisibleCharacter):
+		return -1
+	case p.Has(AnyCase):
+		return lower(c)
+	default:
+		return c
+	}
+}
+
+// dropped is what [looseLetters] has for a character of which nothing is left.
+const dropped = 0xFF
+
+// looseLetters is [Profile.looseRune] of the characters of ASCII, of each profile.
+var looseLetters = func() (t [3][utf8.RuneSelf]byte) {
+	for p := range t {
+		for c := range t[p] {
+			t[p][c] = dropped
+			if r := Profile(p).looseRune(rune(c)); r >= 0 {
+				t[p][c] = byte(r)
+			}
+		}
+	}
+	return t
+}()
 
 // trim drops a '_' run at the end, which may stand for blanks or brackets.
 func (p Profile) trim(dst []byte, start int) []byte {
@@ -131,15 +225,11 @@ func zeroWidth(c rune) bool {
 		0x2060 <= c && c <= 0x2064 || c == 0xFEFF || c == 0x180E
 }
 
-func hex4(b []byte) (rune, bool) {
-	var u rune
-	for _, c := range b {
-		if !isHex(c) {
-			return 0, false
-		}
-		u = u<<4 | rune(unhex(c))
-	}
-	return u, true
+// Hex4 returns the number that is written with these four digits; false if one of them is
+// none.
+func Hex4(a, b, c, d byte) (rune, bool) {
+	a, b, c, d = hexDigits[a], hexDigits[b], hexDigits[c], hexDigits[d]
+	return rune(a)<<12 | rune(b)<<8 | rune(c)<<4 | rune(d), a|b|c|d != noHexDigit
 }
 
 // Spelling says how a segment of a query spells a protected name.
@@ -161,6 +251,10 @@ type Names struct {
 	plain   texts
 	php     texts // foldPHP of each
 	loose   texts // foldLoose of each
+	common  Letters
+
+	nameless        int // what the empty name spells, to which `_` may be folded
+	spelledNameless Spelling
 }
 
 // texts are texts that are looked for. Of a few it is cheapest to look at each; how many
@@ -168,13 +262,26 @@ type Names struct {
 type texts struct {
 	list  []string
 	index map[string]int // nil: there are few
+
+	lengths uint64 // bit n: a text of n bytes is among them
+	longer  bool   // and one of 64 or more
 }
+
+// has reports whether a text of n bytes is among them.
+func (t *texts) has(n int) bool { return n < 64 && t.lengths&(1<<n) != 0 || n >= 64 && t.longer }
 
 // fewTexts is up to how many are looked at one by one.
 const fewTexts = 16
 
 func newTexts(list []string) texts {
 	t := texts{list: list}
+	for _, text := range list {
+		if n := len(text); n < 64 {
+			t.lengths |= 1 << n
+		} else {
+			t.longer = true
+		}
+	}
 	if len(list) <= fewTexts {
 		return t
 	}
@@ -189,6 +296,9 @@ func newTexts(list []string) texts {
 
 // find returns the place of the first text that is s, or -1.
 func (t *texts) find(s string) int {
+	if !t.has(len(s)) {
+		return -1
+	}
 	if t.index != nil {
 		if i, there := t.index[s]; there {
 			return i
@@ -205,6 +315,9 @@ func (t *texts) find(s string) int {
 
 // findBytes is find, and needs no memory either.
 func (t *texts) findBytes(s []byte) int {
+	if !t.has(len(s)) {
+		return -1
+	}
 	if t.index != nil {
 		if i, there := t.index[string(s)]; there {
 			return i
@@ -228,10 +341,12 @@ func NewNames(profile Profile, names []string) (*Names, error) {
 		if err := CheckName(profile, name); err != nil {
 			return nil, err
 		}
-		php = append(php, string(profile.foldPHP(nil, []byte(name))))
-		loose = append(loose, string(profile.foldLoose(nil, []byte(name))))
+		php = append(php, string(profile.foldPHP(nil, []byte(name), unlimited)))
+		loose = append(loose, string(profile.foldLoose(nil, []byte(name), unlimited)))
 	}
-	return &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose)}, nil
+	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose), common: common(loose)}
+	n.nameless, n.spelledNameless = n.name("")
+	return n, nil
 }
 
 // maxName is how long a protected name may be.
@@ -250,7 +365,7 @@ func CheckName(profile Profile, name string) error {
 	}
 	if profile.Has(UnderscoreName) && strings.Contains(name, ".") {
 		return fmt.Errorf("parameter name %q: PHP files it under %q, so that a second parameter could take its place; "+
-			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, profile.foldPHP(nil, []byte(name)))
+			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, profile.foldPHP(nil, []byte(name), unlimited))
 	}
 	return nil
 }
@@ -264,7 +379,7 @@ func (n *Names) Name(i int) string { return n.plain.list[i] }
 // Classify says whether a segment of a query spells one of the names, which, and
 // how. Of a segment with semicolons every part is looked at.
 func (n *Names) Classify(segment string) (index int, spelling Spelling) {
-	name, _, _ := strings.Cut(segment, "=")
+	name := NameOf(segment)
 	return n.classify(segment, name, false)
 }
 
@@ -297,7 +412,7 @@ func (n *Names) parts(segment string) (int, Spelling) {
 	if i, s := n.part(first); s != Other {
 		return i, max(s, LookAlike)
 	}
-	for part := range strings.SplitSeq(rest, ";") {
+	for part := range Split(rest, ';') {
 		if i, s := n.part(part); s != Other {
 			if escaped && s == Plain {
 				return i, HTMLEscaped
@@ -318,7 +433,7 @@ func (n *Names) Spells(segment string, in func(index int) bool) bool {
 	if !n.profile.Has(SemicolonSeparator) || strings.IndexByte(segment, ';') < 0 {
 		return false
 	}
-	for part := range strings.SplitSeq(segment, ";") {
+	for part := range Split(segment, ';') {
 		if i, s := n.part(part); s != Other && in(i) {
 			return true
 		}
@@ -334,7 +449,7 @@ func (n *Names) SpellsSecond(raw string, in func(index int) bool) bool {
 		return false
 	}
 	_, second, _ := strings.Cut(raw, "?")
-	for segment := range strings.SplitSeq(second, "&") {
+	for segment := range Split(second, '&') {
 		if n.Spells(segment, in) {
 			return true
 		}
@@ -345,7 +460,10 @@ func (n *Names) SpellsSecond(raw string, in func(index int) bool) bool {
 // part classifies the name of one part; a plain one is a look-alike to the caller,
 // because others read the whole segment.
 func (n *Names) part(part string) (int, Spelling) {
-	name, _, _ := strings.Cut(part, "=")
+	if part == "" {
+		return n.nameless, n.spelledNameless
+	}
+	name := NameOf(part)
 	if i := n.plain.find(name); i >= 0 {
 		return i, Plain
 	}
@@ -361,6 +479,9 @@ func (n *Names) name(raw string) (int, Spelling) {
 			for raw != "" && (raw[len(raw)-1] == '_' || raw[len(raw)-1] == '-') {
 				raw = raw[:len(raw)-1]
 			}
+		}
+		if !n.loose.has(len(raw)) {
+			return 0, Other
 		}
 		if n.loose.index != nil {
 			if len(raw) > maxName {
@@ -389,7 +510,10 @@ func (n *Names) name(raw string) (int, Spelling) {
 // ClassifyEither is [Names.Classify] for a name that some read as it is, and others
 // decoded: the name of a cookie, which PHP 7 decodes and PHP 8 does not.
 func (n *Names) ClassifyEither(name string) (int, Spelling) {
-	if i, s := n.Classify(name); s != Other || plainName(name) {
+	if name == "" {
+		return n.nameless, n.spelledNameless
+	}
+	if i, s := n.Classify(name); s != Other || strings.IndexByte(name, '%') < 0 && strings.IndexByte(name, '+') < 0 {
 		return i, s
 	}
 	return n.ClassifyDecoded([]byte(name))
@@ -402,10 +526,13 @@ func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 	if i := n.plain.findBytes(decoded); i >= 0 {
 		return i, LookAlike
 	}
-	if i := n.php.findBytes(n.profile.foldPHP(buf[:0], decoded)); i >= 0 {
+	if i := n.php.findBytes(n.profile.foldPHP(buf[:0], decoded, maxName)); i >= 0 {
 		return i, bracketed(decoded)
 	}
-	if i := n.loose.findBytes(n.profile.foldLoose(buf[:0], decoded)); i >= 0 {
+	if !n.profile.lenient() {
+		return 0, Other
+	}
+	if i := n.loose.findBytes(n.profile.foldLoose(buf[:0], decoded, maxName)); i >= 0 {
 		return i, bracketed(decoded)
 	}
 	return 0, Other
@@ -438,8 +565,9 @@ var plainNames = func() (plain [256]bool) {
 // looseEqual compares a plain name, without a run of '_' and '-' at its end where those
 // are alike, with a loose fold of the same length.
 func (p Profile) looseEqual(s, loose string) bool {
+	letters := &looseLetters[p]
 	for i := range len(s) {
-		if p.looseLetter(s[i]) != loose[i] {
+		if letters[s[i]] != loose[i] {
 			return false
 		}
 	}
@@ -448,22 +576,11 @@ func (p Profile) looseEqual(s, loose string) bool {
 
 // looseFold appends the loose fold of such a name.
 func (p Profile) looseFold(dst []byte, s string) []byte {
+	letters := &looseLetters[p]
 	for i := range len(s) {
-		dst = append(dst, p.looseLetter(s[i]))
+		dst = append(dst, letters[s[i]])
 	}
 	return dst
-}
-
-// looseLetter is the loose fold of one letter of a plain name.
-func (p Profile) looseLetter(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z' && p.Has(AnyCase):
-		return c + 'a' - 'A'
-	case c == '-' && p.Has(DashDotUnderscore):
-		return '_'
-	default:
-		return c
-	}
 }
 
 func isAlnum(c byte) bool {

@@ -9,6 +9,7 @@ type Patterns struct {
 	profile    Profile
 	php, loose []string // folds
 	begins     []bool   // whether names that begin so are meant, too
+	longest    int      // of the folds
 }
 
 // NewPatterns compiles names, each of which may end with a * and stand for all that begin
@@ -18,9 +19,10 @@ func NewPatterns(profile Profile, names []string) *Patterns {
 	p := &Patterns{profile: profile}
 	for _, name := range names {
 		name, begins := strings.CutSuffix(name, "*")
-		p.php = append(p.php, string(profile.foldPHP(nil, []byte(name))))
-		p.loose = append(p.loose, string(profile.foldLoose(nil, []byte(name))))
+		p.php = append(p.php, string(profile.foldPHP(nil, []byte(name), unlimited)))
+		p.loose = append(p.loose, string(profile.foldLoose(nil, []byte(name), unlimited)))
 		p.begins = append(p.begins, begins)
+		p.longest = max(p.longest, len(p.php[len(p.php)-1]), len(p.loose[len(p.loose)-1]))
 	}
 	return p
 }
@@ -37,7 +39,7 @@ func (p *Patterns) Has(name string) bool {
 
 func (p *Patterns) has(name []byte) bool {
 	var buf [128]byte
-	return p.in(p.php, p.profile.foldPHP(buf[:0], name)) || p.in(p.loose, p.profile.foldLoose(buf[:0], name))
+	return p.in(p.php, p.profile.foldPHP(buf[:0], name, p.longest)) || p.in(p.loose, p.profile.foldLoose(buf[:0], name, p.longest))
 }
 
 func (p *Patterns) in(folds []string, name []byte) bool {

@@ -14,6 +14,7 @@ package query
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -242,18 +243,23 @@ func AppendUnescaped(dst []byte, s string) []byte { return appendUnescaped(dst, 
 func AppendUnescapedPath(dst []byte, s string) []byte { return appendUnescaped(dst, s, false) }
 
 func appendUnescaped(dst []byte, s string, plus bool) []byte {
+	start := len(dst)
+	dst = slices.Grow(dst, len(s))
+	to, n := dst[start:start+len(s)], 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
+		c := s[i]
+		switch {
+		case c > '+': // most are
 		case c == '+' && plus:
-			dst = append(dst, ' ')
+			c = ' '
 		case c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			dst = append(dst, unhex(s[i+1])<<4|unhex(s[i+2]))
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
 			i += 2
-		default:
-			dst = append(dst, c)
 		}
+		to[n] = c
+		n++
 	}
-	return dst
+	return dst[:start+n]
 }
 
 // BrokenEscape reports whether s holds a '%' that two hex digits do not follow.
@@ -271,20 +277,25 @@ func BrokenEscape(s string) bool {
 	}
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
+func isHex(c byte) bool { return hexDigits[c] != noHexDigit }
 
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
-	default:
-		return c - 'a' + 10
+func unhex(c byte) byte { return hexDigits[c] }
+
+const noHexDigit = 0xFF
+
+// hexDigits are the values of the digits.
+var hexDigits = func() (t [256]byte) {
+	for c := range t {
+		t[c] = noHexDigit
 	}
-}
+	for i := range byte(10) {
+		t['0'+i] = i
+	}
+	for i := range byte(6) {
+		t['a'+i], t['A'+i] = 10+i, 10+i
+	}
+	return t
+}()
 
 // Repeated returns the first segment whose name stood in the query before it, under
 // the profile's reading, ignoring the raw names for which skip is true; or "" if every
@@ -309,9 +320,9 @@ func (p Profile) read(dst, decoded []byte, reading int) []byte {
 	case 0:
 		return append(dst, decoded...)
 	case 1:
-		return p.foldPHP(dst, decoded)
+		return p.foldPHP(dst, decoded, unlimited)
 	default:
-		return p.foldLoose(dst, decoded)
+		return p.foldLoose(dst, decoded, unlimited)
 	}
 }
 

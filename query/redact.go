@@ -48,7 +48,7 @@ func NewRedactor(names []string) (*Redactor, error) {
 // too, behind a '#', and in URLs within values, however often those are encoded. What
 // follows the '?' in a line is dropped as a whole if it exceeds [MaxBytes].
 func (r *Redactor) Redact(s string) string {
-	if r == nil || len(r.sets) == 0 || !worthIt(s) {
+	if r == nil || len(r.sets) == 0 || !r.worthIt(s) {
 		return s
 	}
 	c := redaction{s: s}
@@ -64,14 +64,28 @@ func (r *Redactor) Redact(s string) string {
 }
 
 // worthIt tells whether the text could hold a parameter with a value.
-func worthIt(s string) bool {
+func (r *Redactor) worthIt(s string) bool {
+	if len(s) > MaxBytes {
+		return true
+	}
 	for i := range len(s) {
 		switch s[i] {
 		case '=', '%', '[', 0:
+			return r.within(s)
+		}
+	}
+	return false
+}
+
+// within tells whether a name of the set could be in the text.
+func (r *Redactor) within(text string) bool {
+	l := LettersOf(text)
+	for _, set := range r.sets {
+		if set.Within(l) {
 			return true
 		}
 	}
-	return len(s) > MaxBytes
+	return false
 }
 
 func (r *Redactor) line(c *redaction, start, end int) {
@@ -90,17 +104,18 @@ func (r *Redactor) line(c *redaction, start, end int) {
 }
 
 func (r *Redactor) query(c *redaction, start, end int) {
-	for start < end {
-		stop := end
-		if n := strings.IndexByte(c.s[start:end], '&'); n >= 0 {
-			stop = start + n
+	for segment := range Split(c.s[start:end], '&') {
+		if segment != "" {
+			r.segment(c, start, start+len(segment))
 		}
-		r.segment(c, start, stop)
-		start = stop + 1
+		start += len(segment) + 1
 	}
 }
 
 func (r *Redactor) segment(c *redaction, start, end int) {
+	if !r.within(c.s[start:end]) {
+		return
+	}
 	if n := r.named(c.s[start:end]); n >= 0 {
 		c.replace(start+n, end)
 		return
@@ -109,19 +124,16 @@ func (r *Redactor) segment(c *redaction, start, end int) {
 		r.nested(c, start, end)
 		return
 	}
-	for part := start; part < end; {
-		stop := end
-		if n := strings.IndexByte(c.s[part:end], ';'); n >= 0 {
-			stop = part + n
-		}
-		if n := r.named(c.s[part:stop]); n >= 0 {
-			if part > start {
-				r.nested(c, start, part-1)
+	at := start
+	for part := range Split(c.s[start:end], ';') {
+		if n := r.named(part); n >= 0 {
+			if at > start {
+				r.nested(c, start, at-1)
 			}
-			c.replace(part+n, end)
+			c.replace(at+n, end)
 			return
 		}
-		part = stop + 1
+		at += len(part) + 1
 	}
 	r.nested(c, start, end)
 }
@@ -134,11 +146,11 @@ func (r *Redactor) named(segment string) int {
 	if n := strings.IndexByte(segment, '='); n >= 0 {
 		name, value = segment[:n], n+1
 	}
-	if !r.has(name) {
-		return -1
-	}
 	if n := tail(name); n >= 0 {
-		return n
+		value = n
+	}
+	if value < 0 || !r.has(name) {
+		return -1
 	}
 	return value
 }
@@ -219,10 +231,17 @@ const depths = 4
 
 // has reports whether the name spells one of the set.
 func (r *Redactor) has(name string) bool {
-	for range depths {
+	if !r.within(name) {
+		return false
+	}
+	for depth := range depths {
 		for _, set := range r.sets {
-			if _, spelling := set.Classify(name); spelling != Other {
-				return true
+			if depth > 0 {
+				if _, spelling := set.Classify(name); spelling != Other {
+					return true
+				}
+			} else if _, spelling := set.classify(name, name, false); spelling != Other {
+				return true // of a name that holds no '='
 			}
 		}
 		if strings.IndexByte(name, '%') < 0 {
@@ -240,7 +259,7 @@ func tail(name string) int {
 	for i := 0; i < len(name); {
 		char, _, width := delimiter(name[i:])
 		if char == '%' && i+6 <= len(name) && (name[i+1] == 'u' || name[i+1] == 'U') {
-			if u, ok := hex4([]byte(name[i+2 : i+6])); ok && u < 0x80 {
+			if u, ok := Hex4(name[i+2], name[i+3], name[i+4], name[i+5]); ok && u < 0x80 {
 				char, width = byte(u), 6
 			}
 		}

@@ -93,7 +93,9 @@ func (b *Rules) inspect(r *http.Request) (detail string) {
 	if _, ok := r.Header["Content-Encoding"]; ok && b.Profile.Has(query.EncodedBody) {
 		return detailEncoding
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxInspected+1))
+	buffer := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 64<<10)+bytes.MinRead))
+	_, err := buffer.ReadFrom(io.LimitReader(r.Body, MaxInspected+1))
+	body := buffer.Bytes()
 	// Whatever is said of it: who gets the body gets all of it, and its error.
 	r.Body = struct {
 		io.Reader
@@ -125,17 +127,45 @@ func (b *Rules) inspect(r *http.Request) (detail string) {
 // readers trim names, and some decode them once more (RFC 7578, section 2, of multipart;
 // Werkzeug and undici do).
 func (b *Rules) protectedDecoded(name string) bool {
-	if b.All || b.spells(name) {
+	look := b.look(name)
+	switch {
+	case b.All:
+		return true
+	case !look.any():
+		return false
+	case b.spells(look, name):
 		return true
 	}
-	if trimmed := strings.TrimSpace(name); trimmed != name && b.spells(trimmed) {
+	if trimmed := strings.TrimSpace(name); trimmed != name && b.spells(look, trimmed) {
 		return true
 	}
-	return strings.IndexByte(name, '%') >= 0 && b.spells(string(query.AppendUnescapedPath(nil, name)))
+	return look.escaped && b.spells(look, string(query.AppendUnescapedPath(nil, name)))
+}
+
+// look tells which names a text could hold, decoded or not: those of which nothing is in
+// its letters need not be looked for.
+type look struct{ names, overriding, escaped bool }
+
+func (b *Rules) look(text string) look {
+	letters := query.LettersOf(text)
+	return look{b.Names.Within(letters), overriding.Within(letters), letters.Escaped()}
+}
+
+func (l look) any() bool { return l.names || l.overriding }
+
+// protects reports whether a segment of a form spells a protected name.
+func (b *Rules) protects(segment string) bool {
+	_, spelling := b.Names.Classify(segment)
+	return spelling != query.Other
 }
 
 // spells reports whether the name is protected, or one that overrides the method.
-func (b *Rules) spells(name string) bool {
-	_, spelling := b.Names.ClassifyDecoded([]byte(name))
-	return spelling != query.Other || b.overridesDecoded(name)
+func (b *Rules) spells(look look, name string) bool {
+	decoded := []byte(name)
+	if look.names {
+		if _, spelling := b.Names.ClassifyDecoded(decoded); spelling != query.Other {
+			return true
+		}
+	}
+	return look.overriding && b.overridesDecoded(decoded)
 }

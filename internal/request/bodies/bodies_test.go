@@ -447,8 +447,8 @@ func TestAttackJSON(t *testing.T) {
 		`{"a":{"x":[1,{}]},"user":1}`:            "protected",
 		`{"a":"x","b":["y"],"us\u0065r":1}`:      "protected",
 		`{"user":1,"user":2}`:                    "protected",
-		`{"a":1}{"user":1}`:                      "protected",
-		`{"a":1} ["b"] {"user":1}`:               "protected",
+		`{"a":1}{"user":1}`:                      "json",
+		`{"a":1} ["b"] {"user":1}`:               "json",
 		`{"user[]":1}`:                           "protected",
 		`{"_METHOD":"DELETE"}`:                   "protected",
 		"{\"us\xffer\":1}":                       "json",
@@ -598,4 +598,36 @@ func ExampleRules_Admit() {
 	b := Rules{Profile: query.PHP, Names: names}
 	fmt.Println(b.Admit(post("application/x-www-form-urlencoded", "comment=7&us%65r[]=mike"), true))
 	// Output: protected
+}
+
+// TestManyNamesOfJSON: as many as of a form, wherever else names stand.
+func TestManyNamesOfJSON(t *testing.T) {
+	b := rules(t, query.Strict)
+	for n, want := range map[int]string{query.MaxPairs: "", query.MaxPairs + 1: "too_many"} {
+		body := `{"a":{` + strings.Repeat(`"x":["y"],`, 3000) + `"x":1}` + strings.Repeat(`,"b[":"}"`, n-1) + `}`
+		if got := b.inspectJSON([]byte(body)); got != want {
+			t.Errorf("%d names: %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestUnquote: names are read as the standard library reads them, but for halves of
+// surrogate pairs, which are none.
+func TestUnquote(t *testing.T) {
+	pieces := []string{`a`, `ü`, `\"`, `\\`, `\/`, `\b`, `\f`, `\n`, `\r`, `\t`, `\u0075`, `\u00fC`, `\uABcd`, `\ud83d`, `\ude00`, `\u0000`, `%`, `u0075`}
+	for _, a := range pieces {
+		for _, b := range pieces {
+			for _, c := range pieces {
+				text := a + b + c
+				var want string
+				if err := json.Unmarshal([]byte(`"`+text+`"`), &want); err != nil {
+					t.Fatal(err)
+				}
+				name, ok := unquote(text)
+				if half := strings.Contains(want, "\uFFFD"); ok == half || ok && name != want {
+					t.Errorf("%s: %q, %t, want %q", text, name, ok, want)
+				}
+			}
+		}
+	}
 }

@@ -1,27 +1,34 @@
 package bodies
 
 import (
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // inspectForm looks at the names of a form, which are spelled as those of a query.
 func (b *Rules) inspectForm(body string) (detail string) {
+	whole := b.look(body)
 	n := 0
-	for segment := range strings.SplitSeq(body, "&") {
+	for segment := range query.Split(body, '&') {
 		if n++; n > query.MaxPairs {
 			return detailTooMany
 		}
-		if segment == "List-Unsubscribe=One-Click" || segment == "" { // RFC 8058
+		if !b.All && !whole.any() || segment == "List-Unsubscribe=One-Click" || segment == "" { // RFC 8058
 			continue
 		}
-		_, spelling := b.Names.Classify(segment)
-		if spelling != query.Other || b.All || b.overrides(segment) {
+		look := whole
+		if len(segment) < len(body) {
+			look = b.look(segment)
+		}
+		if b.All || look.names && b.protects(segment) || look.overriding && b.overrides(segment) {
 			return detailProtected
 		}
-		if name, _, _ := strings.Cut(segment, "="); strings.Contains(name, "%u") || strings.Contains(name, "%U") {
+		if !look.any() {
+			continue
+		}
+		if name := query.NameOf(segment); strings.Contains(name, "%u") || strings.Contains(name, "%U") {
 			if b.protectedDecoded(unescapeU(name)) {
 				return detailProtected
 			}
@@ -33,21 +40,16 @@ func (b *Rules) inspectForm(body string) (detail string) {
 // unescapeU decodes a name of a form in which %u0075 is a letter, whatever the profile:
 // readers of forms know it that do not know it in queries, as Jetty's source has it.
 func unescapeU(name string) string {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(name, "%")
-		b.WriteString(before)
-		if !found {
-			return query.Unescape(b.String())
-		}
-		if len(rest) >= 5 && (rest[0] == 'u' || rest[0] == 'U') {
-			if c, err := strconv.ParseUint(rest[1:5], 16, 16); err == nil {
-				b.WriteRune(rune(c))
-				name = rest[5:]
+	decoded := make([]byte, 0, len(name))
+	for i := 0; i < len(name); i++ {
+		if name[i] == '%' && i+1 < len(name) && name[i+1]|0x20 == 'u' {
+			if c, ok := hex4(name[i+2:]); ok {
+				decoded = utf8.AppendRune(decoded, c)
+				i += len("u0000")
 				continue
 			}
 		}
-		b.WriteByte('%')
-		name = rest
+		decoded = append(decoded, name[i])
 	}
+	return query.Unescape(string(decoded))
 }

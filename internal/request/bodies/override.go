@@ -49,7 +49,7 @@ func (b *Rules) overrides(segment string) bool {
 }
 
 // overridesDecoded reports whether a name that is decoded already does.
-func (b *Rules) overridesDecoded(name string) bool {
-	_, spelling := overriding.ClassifyDecoded([]byte(name))
+func (b *Rules) overridesDecoded(name []byte) bool {
+	_, spelling := overriding.ClassifyDecoded(name)
 	return spelling != query.Other && b.Profile.Has(query.OverriddenMethod)
 }

@@ -381,13 +381,10 @@ func resolve(path string, encoded, merge bool) (resolved string, is bool) {
 		return path, false
 	}
 	kept := make([]byte, 0, len(path)) // segments, each with the slash before it
-	for rest, last := path[1:], false; !last; {
-		segment := rest
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			segment, rest = rest[:i], rest[i+1:]
-		} else {
-			last = true
-		}
+	at := 1
+	for segment := range query.Split(path[1:], '/') {
+		at += len(segment) + 1
+		last := at > len(path)
 		switch n := dots(segment, encoded); {
 		case segment == "":
 			if last || !merge {
@@ -574,7 +571,16 @@ func folderTwice(r *reader, in string, out func(path string)) {
 // eachScript puts out what of makes of each script in the path, and of what stands behind
 // it.
 func eachScript(r *reader, in string, out func(path string), of func(script, rest string) string) {
-	for i := strings.IndexByte(in, '.'); i >= 0 && !r.full(); i = nextDot(in, i) {
+	if !strings.Contains(in, ".p") && !strings.Contains(in, ".P") {
+		return // as all endings begin
+	}
+	for i := range in {
+		if in[i] != '.' {
+			continue
+		}
+		if r.full() {
+			return
+		}
 		for n := scriptEnd(in[i:]); n > 0; n = longerEnd(in[i:], n) {
 			out(of(in[:i+n], in[i+n:]))
 			after := strings.TrimPrefix(in[i+n:], "/")
@@ -583,15 +589,6 @@ func eachScript(r *reader, in string, out func(path string), of func(script, res
 			}
 		}
 	}
-}
-
-// nextDot returns where the next dot stands behind i, or -1.
-func nextDot(in string, i int) int {
-	n := strings.IndexByte(in[i+1:], '.')
-	if n < 0 {
-		return -1
-	}
-	return i + 1 + n
 }
 
 // scriptEnd returns how long the ending of a script is with which p begins, if something

@@ -1,0 +1,138 @@
+package query
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// readAgain are texts that somebody may make of a text, again and again: the sieve of
+// [LettersOf] must not let one of them escape.
+func readAgain(text string) []string {
+	all := []string{text}
+	for range depths {
+		var next []string
+		for _, t := range all {
+			next = append(next, Unescape(t), string(AppendUnescapedPath(nil, t)))
+		}
+		for _, t := range next {
+			if !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// TestAttackSieve: what looks as if no protected name could be in it has none, however it
+// is read. A text that is made of pieces of escapes is the one to get through.
+func TestAttackSieve(t *testing.T) {
+	pieces := []string{
+		"user", "u", "U", "s", "e", "r", "us", "er", "%75", "%55", "%73", "%2575", "%25", "25", "75", "7", "5", "%", "%%", "%37%35",
+		"%u0075", "%U0055", "%u00", "%u", "u0075", "0075", "\u017f", "\uff55", "\uff53", "[", "]", "[]", "+", " ", ".", "_", "-", ";", "=",
+		"%00", "\x00", "%5b", "?", "amp;", "/", "\xff", "\t", "x", "key", "k", "\u212a", "%6b", "ey", "e%79",
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	spelled := 0
+	for _, profile := range []Profile{Strict, PHP, Servlet} {
+		names, err := NewNames(profile, []string{"user", "key", "_", "u"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		few, err := NewNames(profile, []string{"user"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 60_000 {
+			var b strings.Builder
+			for range 1 + r.IntN(7) {
+				b.WriteString(pieces[r.IntN(len(pieces))])
+			}
+			text := b.String()
+			letters := LettersOf(text)
+			if letters.Escaped() != (string(AppendUnescapedPath(nil, text)) != text) && letters != anyLetters {
+				t.Fatalf("%q: escaped is %t", text, letters.Escaped())
+			}
+			for _, n := range []*Names{names, few} {
+				for _, read := range readAgain(text) {
+					_, raw := n.Classify(read)
+					_, decoded := n.ClassifyDecoded([]byte(read))
+					_, cookie := n.ClassifyEither(read)
+					if raw == Other && decoded == Other && cookie == Other {
+						continue
+					}
+					spelled++
+					if !n.Within(letters) {
+						t.Fatalf("%s: %q is %q, which spells a name, and the sieve drops it", profile, text, read)
+					}
+				}
+			}
+		}
+	}
+	if spelled < 10_000 {
+		t.Errorf("only %d texts spell a name", spelled)
+	}
+}
+
+// TestSieveDrops: what it is there for.
+func TestSieveDrops(t *testing.T) {
+	names, err := NewNames(Strict, []string{"user", "user_id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range []string{"[", ";", "%5b", "%", "%41", "%u005b", "&", "=", "use", "\\", ".php/", "a=1&"} {
+		if names.Within(LettersOf(strings.Repeat(piece, 1000))) {
+			t.Errorf("%q has to be looked at", piece)
+		}
+	}
+	none, err := NewNames(Strict, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if none.Within(anyLetters) {
+		t.Error("a set of no names is in a text")
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, s := range []string{"", ";", ";;", "a", "a;", ";a", "a;b;;c", strings.Repeat("x", 23) + ";", strings.Repeat("x", 24) + ";y", strings.Repeat("x", 99), strings.Repeat("xy;", 99)} {
+		if got, want := slices.Collect(Split(s, ';')), strings.Split(s, ";"); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+		want, _, _ := strings.Cut(s, ";")
+		if got := NameOf(strings.ReplaceAll(s, ";", "=")); got != want {
+			t.Errorf("the name of %q is %q", s, got)
+		}
+	}
+	for range Split("a;b", ';') {
+		break
+	}
+}
+
+// TestFoldLimits: a fold that is cut off early is longer than the limit, and begins as the
+// whole one does.
+func TestFoldLimits(t *testing.T) {
+	pieces := []string{"u", "_", "-", ".", " ", "[", "]", "\t", "ü", "\uff55", "%u0075", "%", "?", "\x00"}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 100_000 {
+		var b strings.Builder
+		for range r.IntN(20) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		name, limit := []byte(b.String()), r.IntN(8)
+		for _, p := range []Profile{Strict, PHP, Servlet} {
+			for i, fold := range []func(dst, name []byte, limit int) []byte{p.foldPHP, p.foldLoose} {
+				whole, cut := string(fold(nil, name, unlimited)), string(fold(nil, name, limit))
+				if cut != whole && (len(cut) <= limit || !strings.HasPrefix(whole, cut)) {
+					t.Fatalf("%s, fold %d of %q with limit %d: %q, of %q", p, i, name, limit, cut, whole)
+				}
+			}
+			if !p.lenient() && string(p.foldLoose(nil, name, unlimited)) != string(p.foldPHP(nil, name, unlimited)) {
+				if n := string(p.foldLoose(nil, name, unlimited)); n == "u" || n == "u_" {
+					t.Fatalf("%s: the loose fold of %q alone is %q", p, name, n)
+				}
+			}
+		}
+	}
+}
