@@ -74,6 +74,10 @@ have_php_module() {
 	return 1
 }
 
+have_compiler() {
+	have cc && [ -e /usr/include/stdio.h ]
+}
+
 have_postgresql() {
 	for program in /usr/lib/postgresql/*/bin/postgres; do
 		[ -x "$program" ] && return 0
@@ -118,6 +122,8 @@ have systemd-analyze || missing="$missing systemd"
 have git || missing="$missing git"
 have jq || missing="$missing jq"
 have openssl || missing="$missing openssl"
+have qemu-x86_64 || missing="$missing qemu-user"
+have_compiler || missing="$missing gcc libc6-dev"
 have_symfony || missing="$missing php-symfony-http-kernel php-symfony-routing"
 if [ -n "$full" ]; then
 	have_laravel || missing="$missing php-laravel-framework"

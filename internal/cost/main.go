@@ -4,6 +4,10 @@
 // ran. For that it must be built with
 //
 //	go build -cover -covermode=atomic -coverpkg=github.com/signedlink/caddy-signed-link/...
+//
+// With -marks it counts nothing itself. It calls [mark] before and after each request, for
+// an emulator that counts instructions, and sends each request once before. -stock puts
+// what every Caddy has in the place of each definition.
 package main
 
 import (
@@ -16,7 +20,9 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/coverage"
+	"runtime/debug"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -32,31 +38,46 @@ type Measured struct {
 	Kind  string // what it is full of
 	Place string // where that stands
 	Bytes int    // of it
-	Steps uint64 // blocks of code that ran
+	Steps uint64 // blocks of code that ran; 0 where marks were set
+}
+
+// options are those of the command line.
+type options struct {
+	definitions, bound, doublings int
+	marks, stock                  bool
+	out                           string
 }
 
 func main() {
-	definitions := flag.Int("definitions", 1, "how many definitions the site has")
-	bound := flag.Int("bound", 16<<10, "how long the longest run is, in bytes")
-	doublings := flag.Int("doublings", 3, "how many shorter ones there are")
-	out := flag.String("out", "", "the file of what was measured, as JSON")
+	var o options
+	flag.IntVar(&o.definitions, "definitions", 1, "how many definitions the site has")
+	flag.IntVar(&o.bound, "bound", 16<<10, "how long the longest run is, in bytes")
+	flag.IntVar(&o.doublings, "doublings", 3, "how many shorter ones there are")
+	flag.BoolVar(&o.marks, "marks", false, "call a mark before and after each request, and count nothing")
+	flag.BoolVar(&o.stock, "stock", false, "without this module")
+	flag.StringVar(&o.out, "out", "", "the file of what was measured, as JSON")
 	flag.Parse()
-	if err := run(*definitions, *bound, *doublings, *out); err != nil {
+	if err := o.run(); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(definitions, bound, doublings int, out string) error {
+func (o *options) run() error {
 	if err := os.Setenv("COST_KEY", key); err != nil {
 		return err
 	}
-	server, err := load(site(definitions))
+	server, err := load(site(o.definitions, o.stock))
 	if err != nil {
 		return err
 	}
+	one := counted
+	if o.marks {
+		debug.SetGCPercent(-1)
+		one = marked
+	}
 	var all []Measured
 	for _, place := range places {
-		long := bound > 16<<10
+		long := o.bound > 16<<10
 		if long && !place.long || !long && place.longer {
 			continue
 		}
@@ -64,21 +85,17 @@ func run(definitions, bound, doublings int, out string) error {
 			if !place.only(kind) || long && !kind.long {
 				continue
 			}
-			for i := doublings; i >= 0; i-- {
-				n := min(bound, place.bound()) >> i
+			for i := o.doublings; i >= 0; i-- {
+				n := min(o.bound, place.bound()) >> i
 				raw := place.request(kind.fill(n))
 				if !readable(raw) {
 					break
 				}
-				if i == doublings {
+				if i == o.doublings {
 					serve(server, raw) // the first makes what is made once
 				}
 				m := Measured{Kind: kind.name, Place: place.name, Bytes: n}
-				if err := coverage.ClearCounters(); err != nil {
-					return err
-				}
-				serve(server, raw)
-				if m.Steps, err = count(); err != nil {
+				if m.Steps, err = one(server, raw); err != nil {
 					return err
 				}
 				all = append(all, m)
@@ -89,8 +106,33 @@ func run(definitions, bound, doublings int, out string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, text, 0o600)
+	return os.WriteFile(o.out, text, 0o600)
 }
+
+// counted serves the request and returns how many blocks of code ran.
+func counted(server *caddyhttp.Server, raw []byte) (uint64, error) {
+	if err := coverage.ClearCounters(); err != nil {
+		return 0, err
+	}
+	serve(server, raw)
+	return count()
+}
+
+// marked serves the request between two marks. The collector has its turn before, because
+// what it costs depends on what was served earlier.
+func marked(server *caddyhttp.Server, raw []byte) (uint64, error) {
+	runtime.GC()
+	serve(server, raw)
+	mark()
+	serve(server, raw)
+	mark()
+	return 0, nil
+}
+
+// mark is where an emulator stops counting, and begins anew.
+//
+//go:noinline
+func mark() {}
 
 // load provisions the site, which opens no socket.
 func load(text string) (*caddyhttp.Server, error) {
@@ -117,8 +159,19 @@ func load(text string) (*caddyhttp.Server, error) {
 }
 
 // site is the Caddyfile. Each definition has parameters of its own, and both logs have the
-// filter.
-func site(definitions int) string {
+// filter. In a stock Caddy, a definition is a line that sets a header, and there is no filter.
+func site(definitions int, stock bool) string {
+	const proxied = "\treverse_proxy 127.0.0.1:1 {\n\t\ttransport backend\n\t}\n}\n"
+	if stock {
+		const plain = "\tlog {\n\t\toutput stdout\n\t}\n"
+		var b strings.Builder
+		b.WriteString("{\n\tadmin off\n\tauto_https off\n" + plain + "}\nhttp:// {\n" + plain)
+		for i := range definitions {
+			fmt.Fprintf(&b, "\trequest_header /app%d/* X-A b\n", i)
+		}
+		b.WriteString(proxied)
+		return b.String()
+	}
 	const filtered = "\tlog {\n\t\toutput stdout\n\t\tformat filter {\n\t\t\trequest>uri signed_link\n\t\t\trequest>headers signed_link\n\t\t}\n\t}\n"
 	var b strings.Builder
 	b.WriteString("{\n\tadmin off\n\tauto_https off\n" + filtered + "}\nhttp:// {\n" + filtered)
@@ -126,7 +179,7 @@ func site(definitions int) string {
 		fmt.Fprintf(&b, "\tsigned_link /app%d/* keyed_hash {env.COST_KEY} {\n\t\talgorithm hmac-sha256\n\t\tmessage {query.u%[1]d}\n\t\tsignature {query.s%[1]d}\n"+
 			"\t\tuser {query.u%[1]d}\n\t\tmethods GET HEAD POST\n\t\tallow no_expiry\n\t}\n", i)
 	}
-	b.WriteString("\trespond 204\n}\n")
+	b.WriteString(proxied)
 	return b.String()
 }
 
@@ -136,18 +189,22 @@ func readable(raw []byte) bool {
 	return err == nil
 }
 
-// serve reads the request and handles it.
+// serve reads the request and handles it. Each comes from another client, so that none is
+// refused without a line in the log because many were refused before.
 func serve(server *caddyhttp.Server, raw []byte) {
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
 	if err != nil {
 		log.Fatal(err)
 	}
-	r.RemoteAddr = "192.0.2.1:1234"
+	served++
+	r.RemoteAddr = fmt.Sprintf("192.0.%d.%d:1234", served>>8&0xff, served&0xff)
 	server.ServeHTTP(&nobody{header: make(http.Header)}, r)
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		log.Fatal(err)
 	}
 }
+
+var served int
 
 // nobody is a client that reads nothing.
 type nobody struct{ header http.Header }
