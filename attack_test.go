@@ -670,6 +670,26 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 	}
 }
 
+// TestAttackRewrittenError: a request for an open page that fails there must not come to a
+// protected one with parameters that nobody judged, because the error routes ask that page.
+func TestAttackRewrittenError(t *testing.T) {
+	setSecrets(t)
+	for _, errors := range []string{
+		"rewrite * /app/error\ntest_backend errors",
+		"handle {\nuri strip_prefix /open\ntest_backend errors\n}",
+		"route {\n@x path /open*\nrewrite @x /app{uri}\ntest_backend errors\n}",
+	} {
+		s := loadSite(t, autologin("/app/*")+"error /open* 404\nhandle_errors {\n"+errors+"\n}")
+		for _, target := range []string{"/open/app/x?user=admin&a=1", "/open/app/x?a=1&user", "/open/app/x?us%65r[]=admin&a=1&key=x", "/open/app/x?a=1;user=admin&a=1"} {
+			a := s.do(request(t, "POST", target, "user=admin"))
+			if a.seen == nil || a.seen.Backend != "errors" || a.seen.Body != "" ||
+				strings.Contains(a.seen.URI+a.seen.OrigURI+a.seen.OrigText, "admin") || strings.HasSuffix(a.seen.URI, "user") || !strings.HasSuffix(a.seen.URI, "?a=1") {
+				t.Errorf("%s: %s: %d %s", errors, target, a.Code, a.Body)
+			}
+		}
+	}
+}
+
 // TestAttackSecondDefinitionsHeader: a refusal by the first definition must not let a
 // forged output header of the second into the error route.
 func TestAttackSecondDefinitionsHeader(t *testing.T) {

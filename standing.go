@@ -53,6 +53,8 @@ type standing struct {
 	entries []*routes.Entry // definitions into which a reading of the path could lead past it
 	ahead   *routes.Ahead   // what changes the path around a definition
 	behind  bool            // it stands right behind another one, which has cleaned the headers
+
+	rewritten bool // it is the guard of error routes that change the path
 }
 
 // standingOf is what the walk said of the handler; nothing before there was one.
@@ -80,7 +82,7 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 		}
 	}
 	for _, h := range slices.Concat(a.handlers, a.guards) {
-		h.stands.Store(&standing{entries: report.Entries(h), ahead: report.Ahead(h), behind: report.Behind(h)})
+		h.stands.Store(&standing{entries: report.Entries(h), ahead: report.Ahead(h), behind: report.Behind(h), rewritten: report.Rewritten(h)})
 	}
 	a.report = report
 	if !a.logged && len(report.Faults) == 0 {

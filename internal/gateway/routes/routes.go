@@ -83,11 +83,12 @@ type Report struct {
 	Faults   []Fault
 	Findings []Finding
 
-	met     map[Gate]bool
-	gates   []Gate
-	entries map[Gate][]*Entry
-	ahead   map[Gate]*Ahead
-	behind  map[Gate]bool
+	met       map[Gate]bool
+	gates     []Gate
+	entries   map[Gate][]*Entry
+	ahead     map[Gate]*Ahead
+	behind    map[Gate]bool
+	rewritten map[Gate]bool // by the guard of error routes: they change the path
 }
 
 // Err is all faults in one error, or nil.
@@ -131,6 +132,25 @@ func (r *Report) Ahead(g Gate) *Ahead { return r.ahead[g] }
 // whatever comes to it has been cleaned by that one, and by nobody changed since.
 func (r *Report) Behind(g Gate) bool { return r.behind[g] }
 
+// Rewritten reports whether error routes behind g change the path, so that a request which
+// failed elsewhere comes to any page of the application.
+func (r *Report) Rewritten(g Gate) bool { return r.rewritten[g] }
+
+// recordRewritten looks for a rewrite in the error routes of a site.
+func (r *Report) recordRewritten(s *site) {
+	for i := range s.steps {
+		if h, _ := rewriteOf(s, i); h == nil || s.steps[i].place != onErrors {
+			continue
+		}
+		for j := range s.steps {
+			if g := s.steps[j].gate(); g != nil && s.steps[j].place == onErrors {
+				r.rewritten[g] = true
+			}
+		}
+		return
+	}
+}
+
 func (r *Report) recordBehind(g Gate, behind bool) {
 	if before, met := r.behind[g]; met {
 		behind = behind && before
@@ -140,13 +160,14 @@ func (r *Report) recordBehind(g Gate, behind bool) {
 
 // Walk walks over the routes of all servers, which must be provisioned.
 func Walk(servers map[string]*caddyhttp.Server) *Report {
-	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool)}
+	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool), rewritten: make(map[Gate]bool)}
 	sites := make([]*site, 0, len(servers))
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		sites = append(sites, sitesOf(name, servers[name], report)...)
 	}
 	for _, s := range sites {
 		report.judge(s)
+		report.recordRewritten(s)
 	}
 	report.judgeNeighbours(sites)
 	report.tidy()
