@@ -684,10 +684,7 @@ func fitCookies(lines []string) (fitting []string, dropped int) {
 
 // has reports whether PHP files the cookie under one of the names.
 func (s *shadows) has(part string) bool {
-	for len(part) > 0 && (part[0] == ' ' || part[0] == '\t') {
-		part = part[1:]
-	}
-	name := query.NameOf(part)
+	name := query.NameOf(strings.TrimLeft(part, " \t"))
 	if s.sent == nil && !s.protected.Within(query.LettersOf(name)) {
 		return false
 	}

@@ -120,7 +120,7 @@ func (f *LogFilter) Filter(in zapcore.Field) zapcore.Field {
 }
 
 func (f *LogFilter) redact(s string) string {
-	return f.own.Redact(f.live.redactor().Redact(s))
+	return f.own.Redact(f.live.redact(s))
 }
 
 // redactAll leaves the array as it is: it may be the header of the request itself.
@@ -274,6 +274,7 @@ var liveSignatures signatureNames
 // empty.
 type signatureNames struct {
 	current atomic.Pointer[query.Redactor] // nil: none
+	last    atomic.Pointer[redacted]
 
 	mu       sync.Mutex
 	holders  map[string]int
@@ -286,7 +287,30 @@ type signatureNames struct {
 // their definition has been cleaned up. It is dropped at the next change after that.
 const linger = time.Hour
 
-func (s *signatureNames) redactor() *query.Redactor { return s.current.Load() }
+// redact takes the values of the names out of a text.
+func (s *signatureNames) redact(text string) string {
+	by := s.current.Load()
+	if len(text) < fewBytes || len(text) > query.MaxBytes {
+		return by.Redact(text)
+	}
+	if last := s.last.Load(); last != nil && last.by == by && last.text == text {
+		return last.clean
+	}
+	clean := by.Redact(text)
+	s.last.Store(&redacted{by, text, clean})
+	return clean
+}
+
+// redacted is a long text that was redacted. Caddy has each log and each logger of a server
+// write down the request, so the next text is mostly the same: four times, where a site and
+// the server have a log each.
+type redacted struct {
+	by          *query.Redactor
+	text, clean string
+}
+
+// fewBytes is how long a text is that costs less to redact than to remember.
+const fewBytes = 256
 
 // hold adds the names of one holder.
 func (s *signatureNames) hold(names []string) error {

@@ -215,7 +215,7 @@ func TestLogFilterConfig(t *testing.T) {
 func TestSignatureNames(t *testing.T) {
 	now := time.Unix(0, 0)
 	s := &signatureNames{now: func() time.Time { return now }}
-	filtered := func(name string) bool { return s.redactor().Redact("?"+name+"=SIG") == "?"+name+"=REDACTED" }
+	filtered := func(name string) bool { return s.redact("?"+name+"=SIG") == "?"+name+"=REDACTED" }
 	check := func(when string, want map[string]bool) {
 		t.Helper()
 		for name, want := range want {

@@ -63,14 +63,15 @@ func (b *brackets) closes(i int) bool {
 		return false
 	}
 	if len(b.name)-i > 64 { // searching for each takes fewer steps
-		n := bytes.IndexByte(b.name[i:], ']')
-		if n < 0 {
-			b.none = len(b.name)
-			return false
+		end := len(b.name)
+		if n := bytes.IndexByte(b.name[i:], 0); n >= 0 {
+			end = i + n
 		}
-		end := bytes.IndexByte(b.name[i:i+n], 0)
-		b.none = i + end
-		return end < 0
+		if bytes.IndexByte(b.name[i:end], ']') >= 0 {
+			return true
+		}
+		b.none = end
+		return false
 	}
 	for ; i < len(b.name); i++ {
 		switch b.name[i] {
@@ -173,7 +174,7 @@ func (p Profile) looseRune(c rune) rune {
 		return -1
 	case c == ' ' && p.Has(UnderscoreName), (c == '.' || c == '-' || c == '_') && p.Has(DashDotUnderscore):
 		return '_'
-	case (c < 0x20 || c == 0x7F || c != ' ' && unicode.IsSpace(c) || zeroWidth(c)) && p.Has(InvisibleCharacter):
+	case p.Has(InvisibleCharacter) && (c < 0x20 || c == 0x7F || zeroWidth(c) || c != ' ' && unicode.IsSpace(c)):
 		return -1
 	case p.Has(AnyCase):
 		return lower(c)
@@ -251,7 +252,7 @@ type Names struct {
 	plain   texts
 	php     texts // foldPHP of each
 	loose   texts // foldLoose of each
-	common  Letters
+	sieve   sieve
 
 	nameless        int // what the empty name spells, to which `_` may be folded
 	spelledNameless Spelling
@@ -344,7 +345,7 @@ func NewNames(profile Profile, names []string) (*Names, error) {
 		php = append(php, string(profile.foldPHP(nil, []byte(name), unlimited)))
 		loose = append(loose, string(profile.foldLoose(nil, []byte(name), unlimited)))
 	}
-	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose), common: common(loose)}
+	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose), sieve: newSieve(loose)}
 	n.nameless, n.spelledNameless = n.name("")
 	return n, nil
 }

@@ -1,8 +1,7 @@
 package query
 
 import (
-	"iter"
-	"strings"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -12,19 +11,64 @@ import (
 type Letters uint64
 
 // anyLetters stands for what could be anything: escapes that become others once they are
-// decoded, and what is beyond ASCII, where some readers find letters of ASCII.
+// decoded, and the few characters beyond ASCII of which some readers make letters of ASCII.
 const anyLetters = ^Letters(0)
+
+// The bits beside those of 36 letters and digits.
+const (
+	escape Letters = 1 << (63 - iota) // a '%', and in the end an escape, which decoding changes
+
+	// The bytes of the characters that [Profile.foldLoose] makes letters of, in UTF-8: ı, İ,
+	// ſ, the Kelvin sign, and full-width ones. A byte may be written as an escape, and another
+	// one not, so they are looked for one by one.
+	byteC4
+	byteC5
+	byteE2
+	byteEF
+	byte84
+	byteAA
+	byteB0
+	byteB1
+	byteBCBD
+	byteBF
+)
+
+var letters = func() (t [256]Letters) {
+	for c := range byte(10) {
+		t['0'+c] = 1 << c
+	}
+	for c := range byte(26) {
+		t['a'+c], t['A'+c] = 1<<(10+c), 1<<(10+c)
+	}
+	t['%'] = escape
+	t[0xC4], t[0xC5], t[0xE2], t[0xEF], t[0x84], t[0xAA] = byteC4, byteC5, byteE2, byteEF, byte84, byteAA
+	t[0xB0], t[0xB1], t[0xBC], t[0xBD], t[0xBF] = byteB0, byteB1, byteBCBD, byteBCBD, byteBF
+	return t
+}()
+
+// folded reports whether a character beyond ASCII that becomes a letter could be among these.
+func (l Letters) folded() bool {
+	return l&byteC4 != 0 && l&(byteB0|byteB1) != 0 || l&byteC5 != 0 && l&byteBF != 0 ||
+		l&byteE2 != 0 && l&byte84 != 0 && l&byteAA != 0 || l&byteEF != 0 && l&byteBCBD != 0
+}
 
 // LettersOf returns the letters of a text that is as it was sent, or decoded.
 func LettersOf(text string) (l Letters) {
 	for i := range len(text) {
 		l |= letters[text[i]]
 	}
-	if l&escape == 0 || l == anyLetters {
-		return l
+	if l&escape != 0 {
+		l = l&^escape | escapedLetters(text)
 	}
-	l &^= escape
-	whole, broken, decoded := false, false, false
+	if l.folded() {
+		return anyLetters
+	}
+	return l
+}
+
+// escapedLetters returns the letters that stand in escapes of a text, of either kind.
+func escapedLetters(text string) (l Letters) {
+	whole, broken := false, false
 	for i := 0; i < len(text); i++ {
 		if text[i] != '%' {
 			continue
@@ -40,108 +84,69 @@ func LettersOf(text string) (l Letters) {
 			continue
 		case c == '%':
 			return anyLetters
+		case width == 3:
+			l |= letters[c] | escape
+		case c < utf8.RuneSelf:
+			l |= letters[c]
+		case c == 'ı', c == 'İ', c == 'ſ', c == '\u212A', 0xFF01 <= c && c <= 0xFF5E:
+			return anyLetters
 		}
-		whole, decoded = true, decoded || width == 3
-		l |= letters[c]
+		whole = true
 		i += width - 1
 	}
 	if whole && broken { // `%%37%35` is %75 at first, and u at last
 		return anyLetters
 	}
-	if decoded {
-		l |= escape
-	}
 	return l
 }
 
-// Escaped reports whether decoding makes another text of it.
+// Escaped reports whether decoding may make another text of it.
 func (l Letters) Escaped() bool { return l&escape != 0 }
 
-// escaped returns the byte of the escape at i, of either kind, and how many bytes that
-// takes; 0 if it is none.
-func escaped(text string, i int) (c byte, width int) {
+// escaped returns the byte or the character of the escape at i, and how many bytes that
+// takes: three of %75, six of %u0075, and none if it is broken.
+func escaped(text string, i int) (c rune, width int) {
 	switch {
 	case i+2 >= len(text):
 	case isHex(text[i+1]):
 		if isHex(text[i+2]) {
-			return unhex(text[i+1])<<4 | unhex(text[i+2]), 3
+			return rune(unhex(text[i+1])<<4 | unhex(text[i+2])), 3
 		}
 	case text[i+1]|0x20 == 'u' && i+5 < len(text):
 		if u, ok := Hex4(text[i+2], text[i+3], text[i+4], text[i+5]); ok {
-			return byte(min(u, utf8.RuneSelf)), 6
+			return u, 6
 		}
 	}
 	return 0, 0
 }
 
-// escape is the bit of '%', and in the end that of an escape.
-const escape Letters = 1 << 63
+// sieve is what a text must have the letters of: one of the names, or what all have in
+// common where there are many.
+type sieve []Letters
 
-var letters = func() (t [256]Letters) {
-	for c := range t {
-		switch {
-		case '0' <= c && c <= '9':
-			t[c] = 1 << (c - '0')
-		case 'a' <= c && c <= 'z':
-			t[c] = 1 << (10 + c - 'a')
-		case 'A' <= c && c <= 'Z':
-			t[c] = 1 << (10 + c - 'A')
-		case c == '%':
-			t[c] = escape
-		case c >= utf8.RuneSelf:
-			t[c] = anyLetters
+func newSieve(names []string) (s sieve) {
+	for _, name := range names {
+		if l := LettersOf(name); !slices.Contains(s, l) {
+			s = append(s, l)
 		}
 	}
-	return t
-}()
-
-// common returns the letters that all names have.
-func common(names []string) Letters {
-	l := anyLetters
-	for _, name := range names {
-		l &= LettersOf(name)
+	if len(s) <= fewTexts {
+		return s
 	}
-	return l
+	common := anyLetters
+	for _, l := range s {
+		common &= l
+	}
+	return sieve{common}
 }
 
 // Within reports whether a text with these letters could spell one of the names. It says
 // no for certain, and yes for the texts that somebody has to look at.
-func (n *Names) Within(l Letters) bool { return len(n.plain.list) > 0 && n.common&^l == 0 }
-
-// Split yields what stands between the separators, as [strings.SplitSeq] does. Of pieces
-// of a few bytes, which hostile texts are full of, that spends its time on beginning to
-// search.
-func Split(s string, separator byte) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		start := 0
-		for i := 0; i < len(s); i++ {
-			if s[i] == separator {
-				if !yield(s[start:i]) {
-					return
-				}
-				start = i + 1
-			} else if i == start+near {
-				n := strings.IndexByte(s[i:], separator)
-				if n < 0 {
-					break
-				}
-				i += n - 1
-			}
-		}
-		yield(s[start:])
-	}
-}
-
-// near is how far it is quicker to look at each byte.
-const near = 24
-
-// NameOf is what stands before the first '='.
-func NameOf(segment string) string {
-	for i := range min(len(segment), near) {
-		if segment[i] == '=' {
-			return segment[:i]
+func (n *Names) Within(l Letters) bool {
+	for _, name := range n.sieve {
+		if name&^l == 0 {
+			return true
 		}
 	}
-	name, _, _ := strings.Cut(segment, "=")
-	return name
+	return false
 }

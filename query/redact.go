@@ -234,14 +234,10 @@ func (r *Redactor) has(name string) bool {
 	if !r.within(name) {
 		return false
 	}
-	for depth := range depths {
+	for range depths {
 		for _, set := range r.sets {
-			if depth > 0 {
-				if _, spelling := set.Classify(name); spelling != Other {
-					return true
-				}
-			} else if _, spelling := set.classify(name, name, false); spelling != Other {
-				return true // of a name that holds no '='
+			if _, spelling := set.Classify(name); spelling != Other {
+				return true
 			}
 		}
 		if strings.IndexByte(name, '%') < 0 {

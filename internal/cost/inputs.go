@@ -22,6 +22,7 @@ var kinds = func() []kind {
 	alone := []string{
 		"[", "%5b", "u0[", `\u005b`, "%u005b", "[]", ";", "u0;", "amp;", "&", "a=&", "%61&", "=", "a=key%3D",
 		"%", "%25", "%2525", "+", ".", "?",
+		"\xff", "ü", "ｕ", "\u200b", "%ff", "%c3%bc", "%e2%80%8b", "%ef%bd%95", "%u200b", "%uff55", "u0%e2%80%8b", "%5d", "%00", "_", "u_", "u0_",
 	}
 	list := make([]kind, 0, 2*len(alone))
 	for _, piece := range alone {
@@ -139,6 +140,21 @@ var places = func() (list []place) {
 		}},
 		place{name: "names of JSON", only: once, long: true, request: func(run string) []byte {
 			return post("application/json", "{"+strings.Repeat(`"a[":[],`, len(run)/8)+`"b":1}`)
+		}},
+		place{name: "names of XML", only: once, long: true, request: func(run string) []byte {
+			return post("application/xml", "<a>"+strings.Repeat("<u/>", len(run)/4)+"</a>")
+		}},
+		place{name: "attributes in XML", only: once, long: true, request: func(run string) []byte {
+			return post("application/xml", "<a"+strings.Repeat(` b=""`, len(run)/5)+"/>")
+		}},
+		place{name: "depth of XML", only: once, long: true, request: func(run string) []byte {
+			return post("application/xml", strings.Repeat("<u>", len(run)/7)+strings.Repeat("</u>", len(run)/7))
+		}},
+		place{name: "values of JSON", only: once, long: true, request: func(run string) []byte {
+			return post("application/json", "["+strings.Repeat("1,", len(run)/2)+"1]")
+		}},
+		place{name: "texts of JSON", only: once, long: true, request: func(run string) []byte {
+			return post("application/json", `{"a":"`+strings.Repeat(`\u005b`, len(run)/6)+`"}`)
 		}},
 		place{name: "name of a part", only: names, long: true, request: func(run string) []byte {
 			return post("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\""+run+"\"\r\n\r\n1\r\n--x--\r\n")

@@ -127,19 +127,20 @@ func (b *Rules) inspect(r *http.Request) (detail string) {
 // readers trim names, and some decode them once more (RFC 7578, section 2, of multipart;
 // Werkzeug and undici do).
 func (b *Rules) protectedDecoded(name string) bool {
-	look := b.look(name)
-	switch {
-	case b.All:
+	if b.All {
 		return true
-	case !look.any():
+	}
+	look := b.look(name)
+	if !look.any() {
 		return false
-	case b.spells(look, name):
+	}
+	if b.spells(look, name) {
 		return true
 	}
 	if trimmed := strings.TrimSpace(name); trimmed != name && b.spells(look, trimmed) {
 		return true
 	}
-	return look.escaped && b.spells(look, string(query.AppendUnescapedPath(nil, name)))
+	return look.escaped && strings.IndexByte(name, '%') >= 0 && b.spells(look, string(query.AppendUnescapedPath(nil, name)))
 }
 
 // look tells which names a text could hold, decoded or not: those of which nothing is in

@@ -9,20 +9,19 @@ import (
 
 // inspectForm looks at the names of a form, which are spelled as those of a query.
 func (b *Rules) inspectForm(body string) (detail string) {
-	whole := b.look(body)
 	n := 0
 	for segment := range query.Split(body, '&') {
 		if n++; n > query.MaxPairs {
 			return detailTooMany
 		}
-		if !b.All && !whole.any() || segment == "List-Unsubscribe=One-Click" || segment == "" { // RFC 8058
+		if segment == "List-Unsubscribe=One-Click" || segment == "" { // RFC 8058
 			continue
 		}
-		look := whole
-		if len(segment) < len(body) {
-			look = b.look(segment)
+		if b.All {
+			return detailProtected
 		}
-		if b.All || look.names && b.protects(segment) || look.overriding && b.overrides(segment) {
+		look := b.look(segment)
+		if look.names && b.protects(segment) || look.overriding && b.overrides(segment) {
 			return detailProtected
 		}
 		if !look.any() {

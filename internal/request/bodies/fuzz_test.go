@@ -3,6 +3,7 @@ package bodies
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"io"
 	"mime"
@@ -220,6 +221,47 @@ func FuzzJSON(f *testing.F) {
 				if _, there := object[name]; there {
 					t.Errorf("%q has %s", body, name)
 				}
+			}
+		}
+	})
+}
+
+// FuzzXML: of what passes, the standard library finds no protected element where Slim would,
+// no declaration of types, and no element that is not closed.
+func FuzzXML(f *testing.F) {
+	for body := range attackXML {
+		f.Add(body)
+	}
+	for _, body := range []string{
+		`<x><!-- a - b --><a b='<' c = "d"/></x >`, `<x><![CDATA[<user/>]]></x>`, `<x><!-- --- --><user/></x>`, "<x>\n<a\tb=\"'\"\n/>&amp;</x>",
+		`<a:b:user/>`, `<x><x:user/></x>`, `<x><é/></x>`, `<x><1/></x>`, `<![CDATA[a]]><x/>`, `<?a <x>?><x/>`, `<x a=b/>`, `<x a="1"b="2"/>`, `<x/ >`, `< x/>`,
+	} {
+		f.Add(body)
+	}
+	b := rules(f, query.Strict)
+	f.Fuzz(func(t *testing.T, body string) {
+		if b.inspectXML([]byte(body)) != "" {
+			return
+		}
+		dec := xml.NewDecoder(strings.NewReader(body))
+		dec.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errors.New("another charset") }
+		for depth := 0; ; {
+			token, err := dec.RawToken()
+			if err != nil {
+				if errors.Is(err, io.EOF) && depth != 0 {
+					t.Fatalf("%q: %d elements are open", body, depth)
+				}
+				return // no reader gets past it
+			}
+			switch token := token.(type) {
+			case xml.Directive:
+				t.Fatalf("%q declares %q", body, token)
+			case xml.StartElement:
+				if depth++; depth == 2 && b.protectedDecoded(token.Name.Local) {
+					t.Fatalf("%q: %q", body, token.Name.Local)
+				}
+			case xml.EndElement:
+				depth--
 			}
 		}
 	})
