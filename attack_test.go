@@ -678,6 +678,10 @@ func TestAttackRewrittenError(t *testing.T) {
 		"rewrite * /app/error\ntest_backend errors",
 		"handle {\nuri strip_prefix /open\ntest_backend errors\n}",
 		"route {\n@x path /open*\nrewrite @x /app{uri}\ntest_backend errors\n}",
+		"handle_path /open/* {\ntest_backend errors\n}",
+		"try_files /app/error\ntest_backend errors",
+		"uri replace open app\nhandle {\ntest_backend errors\n}",
+		"uri path_regexp ^/open /app\ntest_backend errors",
 	} {
 		s := loadSite(t, autologin("/app/*")+"error /open* 404\nhandle_errors {\n"+errors+"\n}")
 		for _, target := range []string{"/open/app/x?user=admin&a=1", "/open/app/x?a=1&user", "/open/app/x?us%65r[]=admin&a=1&key=x", "/open/app/x?a=1;user=admin&a=1"} {
@@ -687,6 +691,62 @@ func TestAttackRewrittenError(t *testing.T) {
 				t.Errorf("%s: %s: %d %s", errors, target, a.Code, a.Body)
 			}
 		}
+	}
+}
+
+// TestAttackRewrittenErrorOfAnother: a link that one definition verified says nothing of what
+// another one protects, to whose page the error routes lead.
+func TestAttackRewrittenErrorOfAnother(t *testing.T) {
+	setSecrets(t)
+	errors := "handle_errors {\nrewrite * /app/error\ntest_backend errors\n}\n"
+	for _, mode := range []string{"", "recognize", "observe"} {
+		s := loadSite(t, autologin("/app/*")+"signed_link /shop/* "+mode+" akid {env.AKID_SECRET}\nerror /shop* 404\n"+errors)
+		for _, target := range []string{"/shop/?user=admin&akid=" + goodAKID + "&a=1", "/shop/?a=1&us%65r=admin", "/shop/?a=1&akid=" + goodAKID + "&user[]=admin"} {
+			a := s.do(request(t, "GET", target, "", "Cookie: user=admin"))
+			if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.seen.URI+a.seen.OrigURI+a.seen.OrigText, "admin") || a.header1(t, "Cookie") != "" {
+				t.Errorf("%s, %s: %d %s", mode, target, a.Code, a.Body)
+			}
+		}
+	}
+	// what was verified stays, with its user
+	s := loadSite(t, autologin("/app/*")+"signed_link /shop/* akid {env.AKID_SECRET} {\nstrip none\n}\nerror /shop* 404\n"+errors)
+	if a := s.get("/shop/?akid=" + goodAKID + "&a=1"); a.seen == nil || a.seen.URI != "/app/error?akid="+goodAKID+"&a=1" || a.header1(t, "X-Verified-User") == "" {
+		t.Errorf("a verified link: %d %s", a.Code, a.Body)
+	}
+	s = loadSite(t, autologin("/app/*")+"error /app/broken 500\n"+errors)
+	if a := s.get("/app/broken?" + goodLink + "&a=1"); a.seen == nil || !strings.Contains(a.seen.URI, "user=jeff") {
+		t.Errorf("a verified link that fails: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackRewrittenErrorOfAnotherSite: the error routes of a server are one list, with the
+// sites' hosts before each.
+func TestAttackRewrittenErrorOfAnotherSite(t *testing.T) {
+	setSecrets(t)
+	s := load(t, `{
+		admin off
+		auto_https off
+	}
+	http://a.test {
+		`+autologin("/app/*")+`
+		test_backend
+	}
+	http://b.test {
+		signed_link guard
+		error /open* 404
+		test_backend
+		handle_errors {
+			invoke e
+		}
+	}
+	&(e) {
+		rewrite * /app/error
+		test_backend errors
+	}`)
+	r := request(t, "GET", "/open?user=admin&a=1", "")
+	r.Host = "b.test"
+	if a := s.do(r); a.seen == nil || a.seen.URI != "/app/error?a=1" {
+		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
 

@@ -201,6 +201,36 @@ func (a *App) protected(raw string) func(segment string) bool {
 	return u.spells
 }
 
+// cutUnjudged removes what definitions protect that have not verified the request, on its
+// way to any of them: what others verified stays. The request failed, so that nobody looks
+// at its body any more.
+func (a *App) cutUnjudged(r *http.Request, st *state) {
+	var by, others []*definition
+	for _, d := range a.allDefinitions() {
+		if slices.ContainsFunc(st.verified, func(v *verdict) bool { return slices.Contains(d.schemes, v.scheme) }) {
+			by = append(by, d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	switch {
+	case len(by) == 0:
+		a.cutProtected(r, st)
+	case len(others) > 0:
+		spells := func(d *definition, segment string) bool {
+			_, spelling := d.names.Classify(segment)
+			return spelling != query.Other
+		}
+		none := st.request.Query.Control || a.all().spellsSecond(r.URL.RawQuery)
+		st.cut(r, func(segment string) bool {
+			return none || !slices.ContainsFunc(by, func(d *definition) bool { return spells(d, segment) }) &&
+				slices.ContainsFunc(others, func(d *definition) bool { return d.coversAll || spells(d, segment) })
+		})
+		st.cutCookies(r, shadows{protected: a.all().cookies})
+		bodies.Drop(r)
+	}
+}
+
 // cutProtected removes the protected parameters, and the body, from a request that
 // no definition has judged.
 func (a *App) cutProtected(r *http.Request, st *state) {

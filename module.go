@@ -335,10 +335,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		_, before = stateOf(vars)
 	}
 	if h.Guard {
-		if failed := r.Context().Value(caddyhttp.ErrorCtxKey) != nil; failed && (!before || stands.rewritten && st == nil) {
-			// Nobody judged the query: the error came before the routes, or on a page that no
-			// definition covers, while the error routes may ask for one that one does.
-			h.app.cutProtected(r, h.app.enter(r, vars))
+		if (!before || stands.rewritten) && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
+			// An error before the routes, or the error routes may ask for a page of a definition
+			// that was not asked.
+			h.app.cutUnjudged(r, h.app.enter(r, vars))
 		}
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)

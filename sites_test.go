@@ -67,6 +67,7 @@ var siteFaults = map[string]told{
 	"group":                says(`group|skip|before|nested`, `.`),
 	"named":                says(`named route|invoke`, `.`),
 	"backend-of-rewrites":  says(`rewrit|handle_path|strip|uri|path`, `.`),
+	"rewritten-answer":     says(`answered already.*page of this definition`, `does not match`),
 	"php-lookup":           says(`index|try_files|php_fastcgi|file`, `.`),
 	"reads-early":          says(`before|early|order`, `.`),
 	"not-only-a-path":      says(`method|header|query|protocol|remote_ip|matcher`, `.`),

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/integration/backends"
 )
 
 // TestAttackCost: the worst request of each kind, 16 KiB of it, costs at most ten times
@@ -20,6 +22,7 @@ import (
 // instructions, by an emulator: they are the same on every machine, whatever its load.
 func TestAttackCost(t *testing.T) {
 	const most = 10
+	backends.Require(t, "cc", "qemu-x86_64")
 	dir := t.TempDir()
 	plugin, program := filepath.Join(dir, "instructions.so"), filepath.Join(dir, "cost")
 	command(t, "cc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", plugin, filepath.Join("testdata", "instructions.c"))

@@ -28,6 +28,9 @@ var debianPackages = map[string]string{
 	"tt-rss":  "dbconfig-no-thanks tt-rss php-pgsql",
 	"cacti":   "dbconfig-no-thanks cacti",
 
+	"cc":          "gcc libc6-dev",
+	"qemu-x86_64": "qemu-user",
+
 	"promtool":        "prometheus",
 	"fail2ban-regex":  "fail2ban",
 	"fail2ban-client": "fail2ban",

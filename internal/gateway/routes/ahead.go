@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -197,6 +198,7 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 			patterns, literal = bounds[len(bounds)-1], true
 		}
 	}
+	r.judgeAnswers(s, at, behind, patterns, literal)
 	from := at + 1
 	if !d.whole && guarding >= 0 {
 		from = 0
@@ -236,6 +238,64 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 		}
 		ahead.changes = append(ahead.changes, c)
 	}
+}
+
+// judgeAnswers looks for rewrites that run when a backend has answered, or in the error
+// routes of a subroute, and lead into the definition: `/open?user=mike` is answered with 404,
+// and `handle_response` asks for `/app/error?user=mike`, of which nobody has judged a thing.
+// The error routes of the server have a guard for that.
+func (r *Report) judgeAnswers(s *site, at int, behind []target, patterns []pattern, literal bool) {
+	d := &s.steps[at]
+	g := d.gate()
+	for i := range s.steps {
+		step := &s.steps[i]
+		h, leadsTo := rewriteOf(s, i)
+		if h == nil || step.place == onTheWay || s.cleaned(i) {
+			continue
+		}
+		if step.kind == rewrites {
+			leadsTo = s.answering(i)
+		}
+		if i > at && len(g.Matcher()) == 0 && d.chain.leadsTo(step.chain) {
+			continue // the definition has judged what was answered
+		}
+		if !slices.ContainsFunc(leadsTo, func(t target) bool {
+			return slices.ContainsFunc(behind, func(b target) bool { return t.same(b) >= unclear })
+		}) {
+			continue // it leads to another backend
+		}
+		path, _, _ := strings.Cut(h.URI, "?")
+		if path, _, asks := strings.Cut(path, "{"); literal && strings.HasPrefix(path, "/") {
+			if leadsInto(patterns, path) || asks && (leadsInto(patterns, path+"x") || leadsInto(patterns, path+"/x")) {
+				r.refuse("rewritten_answer", g.Where(), fmt.Sprintf("%s of %s runs when the request was answered already, and leads it to a page of this definition, which was not asked",
+					step.rewriting(), s.name()), "lead it to a page that the definition does not match, such as /error; handle_errors can ask for one of the definition's, because what nobody has judged is taken from the request there")
+			}
+			continue
+		}
+		if !computable(h) {
+			continue // the backend names the page, as in X-Accel-Redirect
+		}
+		r.find("rewrite_unknown", g.Where(), fmt.Sprintf("%s of %s runs when the request was answered already, and what it makes of a path cannot be computed here: a request could come to a page of this definition, which was not asked",
+			step.rewriting(), s.name()), "rewrite to a literal path that the definition does not match")
+	}
+}
+
+// answering are the backends behind a rewrite that runs when the request was answered
+// already: it goes no further than that list of routes.
+func (s *site) answering(i int) (list []target) {
+	for j := i + 1; j < len(s.steps); j++ {
+		if step := &s.steps[j]; step.kind == backend && step.place == s.steps[i].place && s.steps[i].chain.leadsTo(step.chain) {
+			list = append(list, targetOf(step))
+		}
+	}
+	return list
+}
+
+// cleaned reports whether the step stands behind the guard of the server's error routes.
+func (s *site) cleaned(i int) bool {
+	return slices.ContainsFunc(s.steps[:i], func(before step) bool {
+		return before.place == onErrors && before.gate() != nil && before.chain.leadsTo(s.steps[i].chain)
+	})
 }
 
 // leadsInto reports whether a path, or what any backend may read it as, is one of the

@@ -42,6 +42,7 @@ var Codes = []Code{
 	{"unknown_container", Refused},
 	{"endless_invoke", Refused},
 	{"shadowed_definition", Refused},
+	{"rewritten_answer", Refused},
 	{"swallowed_refusal", Refused},
 	{"authorization_cut", Warned},
 	{"early_reader", Warned},

@@ -278,6 +278,13 @@ func (c chain) within(other chain) bool {
 	return true
 }
 
+// leadsTo reports whether the other stands in the list in which the chain ends, not before
+// it, or below that.
+func (c chain) leadsTo(other chain) bool {
+	n := len(c) - 1
+	return n >= 0 && len(other) > n && c[:n].within(other) && other[n].list == c[n].list && other[n].index >= c[n].index
+}
+
 // excludes reports whether no request goes down both chains: they part in one group, of
 // which Caddy takes the first route that matches.
 func (c chain) excludes(other chain) bool {
