@@ -332,6 +332,9 @@ func FuzzLogFilter(f *testing.F) {
 		f.Add("/app?user=jeff&", name, "&b=%20&&c", 1)
 		f.Add("https://h/x#y?", name, "?x=1;key=2", 0)
 	}
+	f.Add("?\"", "keY%00", ";keY=", 30) // the NUL is not in the name that is spelled
+	f.Add("?", "x[;key", "]=1;key=", 1)
+	f.Add("?", "x%00;key%00y", "", 1)
 	f.Fuzz(func(t *testing.T, before, name, after string, depth int) {
 		const canary = "c4n4ry"
 		if strings.Contains(before+name+after, canary) || strings.ContainsAny(name, "\r\n") || len(before+name+after) > 1<<14 {

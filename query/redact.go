@@ -146,13 +146,20 @@ func (r *Redactor) named(segment string) int {
 	if n := strings.IndexByte(segment, '='); n >= 0 {
 		name, value = segment[:n], n+1
 	}
-	if n := tail(name); n >= 0 {
-		value = n
-	}
-	if value < 0 || !r.has(name) {
+	n := tail(name)
+	if n < 0 && value < 0 || !r.has(name) {
 		return -1
 	}
+	if n >= 0 && r.ends(name, n) {
+		return n
+	}
 	return value
+}
+
+// ends reports whether the tail at n is that of the name which is spelled. In
+// `x%00y;key=` it is another one's.
+func (r *Redactor) ends(name string, n int) bool {
+	return strings.IndexByte(name, ';') < 0 || r.has(name[:n])
 }
 
 // nested looks for names within a segment whose own name is another one: behind the
@@ -173,7 +180,7 @@ func (r *Redactor) nested(c *redaction, start, end int) {
 					continue
 				}
 				from := next
-				if n := tail(c.s[name:i]); n >= 0 {
+				if n := tail(c.s[name:i]); n >= 0 && r.ends(c.s[name:i], n) {
 					from = name + n
 				}
 				next = valueEnd(c.s, next, end, depth)
