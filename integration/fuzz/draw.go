@@ -23,6 +23,8 @@ type drawer struct {
 	old bool
 	php bool // a script can be protected
 	fpm bool // php_fastcgi
+
+	scripts bool // one with another ending than .php, too
 }
 
 func draw1[T any](d *drawer, from ...T) T { return from[d.IntN(len(from))] }
@@ -82,7 +84,7 @@ func draw(seed, n uint64, shapeNames []string, list []*backend, profiles, modes,
 			shape = shapes[0]
 		}
 	}
-	d.php, d.fpm = b.php, b.root != ""
+	d.php, d.fpm, d.scripts = b.php, b.root != "", b.scripts
 	d.shape, d.backend, d.protects = shape.name, b.name, "app"
 	d.profile = "strict"
 	if own := map[bool]string{true: "php", false: "servlet"}[b.php]; slices.Contains(profiles, own) && d.one(2) {
@@ -259,7 +261,12 @@ func (d *drawer) shapePassword() {
 
 func (d *drawer) shapeExact() {
 	d.protects = "login"
-	d.at("SITE1", "@m path /app/login\n"+d.definition("@m ")+"PROXY\n")
+	path := protectable[d.protects][0]
+	if d.scripts && d.one(2) {
+		d.protects = draw1(d, "plain/login.phtml", "plain/login.phar", "autologin.php")
+		path = "/" + d.protects
+	}
+	d.at("SITE1", "@m path "+path+"\n"+d.definition("@m ")+"PROXY\n")
 }
 
 func (d *drawer) shapeNamed() {

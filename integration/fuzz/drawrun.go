@@ -27,7 +27,7 @@ var (
 	// drawnBackends are the applications of a default run, and moreBackends those of a full
 	// one.
 	drawnBackends = []string{"fpm", "front", "pathinfo", "symfony", "tomcat"}
-	moreBackends  = []string{"slim", "laravel", "jetty", "apache"}
+	moreBackends  = []string{"slim", "laravel", "jetty", "apache", "mod_php", "url", "url-twice"}
 )
 
 // drawing is one run with drawn configurations.
@@ -361,6 +361,9 @@ func (w *worker) shrink(c *configuration, b *backend, q *request, v violation) e
 			}
 			found := w.ask(w.gateway, c, b, try)
 			if i := slices.IndexFunc(found, func(other violation) bool { return other.Rule == v.Rule }); i >= 0 {
+				if ok, err := w.stands(c, b, try, v.Rule); err != nil || !ok {
+					continue
+				}
 				q, v.What, smaller = try, found[i].What, true
 				break
 			}

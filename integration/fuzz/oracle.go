@@ -265,7 +265,7 @@ func (c *check) values(want map[string]string, report func(rule, format string, 
 	for source, parameters := range c.sources(!c.nobodyPasses()) {
 		if c.kind.covers {
 			for name, values := range parameters {
-				if c.isCookie(source, name) {
+				if c.isCookie(source, name) || name == c.backend.path {
 					continue
 				}
 				if _, signed := want[name]; !signed && !strings.HasPrefix(name, ignorePrefix) {

@@ -65,6 +65,8 @@ func allKinds() (names []string) {
 type backend struct {
 	name    string
 	php     bool
+	scripts bool   // Debian's mod_php, which runs .phtml and .phar, too
+	path    string // the parameter that the server makes of the path
 	lenient bool   // PHP with request_order=GPC and arg_separator.input=";&"
 	root    string // of php_fastcgi; empty for reverse_proxy
 	watch   *watch
@@ -73,6 +75,7 @@ type backend struct {
 // fronts are the front controllers among the backends.
 var fronts = map[string]backends.Front{
 	"front": backends.FrontPlain, "symfony": backends.FrontSymfony, "pathinfo": backends.FrontPathInfo, "slim": backends.FrontSlim, "laravel": backends.FrontLaravel,
+	"mod_php": backends.FrontPlain, "url": backends.FrontURL, "url-twice": backends.FrontURLTwice,
 }
 
 func startBackends(t testing.TB, names []string) (list []*backend) {
@@ -97,6 +100,13 @@ func startBackends(t testing.TB, names []string) (list []*backend) {
 		case "front", "symfony", "pathinfo", "slim", "laravel":
 			f := backends.StartFPM(t, backends.WithFront(fronts[name]))
 			list = append(list, &backend{name: name, php: true, root: f.Root, watch: newWatch(t, f.Address)})
+		case "mod_php", "url", "url-twice":
+			a := backends.StartApache(t, backends.WithFront(fronts[name]))
+			b := &backend{name: name, php: true, scripts: true, watch: newWatch(t, a.Address)}
+			if name != "mod_php" {
+				b.path = "url"
+			}
+			list = append(list, b)
 		default:
 			t.Fatalf("unknown backend %q", name)
 		}

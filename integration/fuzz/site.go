@@ -129,7 +129,11 @@ var protectable = map[string][]string{
 	"login":         {"/app/login"},
 	"autologin.php": {"/autologin.php"},
 	"dir/index.php": {"/dir/index.php"},
-	"none":          {}, // a definition that stands where the path is another one
+
+	"plain/login.phtml": {"/plain/login.phtml"},
+	"plain/login.phar":  {"/plain/login.phar"},
+
+	"none": {}, // a definition that stands where the path is another one
 }
 
 func (c *configuration) clone() *configuration {

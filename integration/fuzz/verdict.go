@@ -87,7 +87,9 @@ func (c *configuration) judge(r *run, b *backend, q *request, a *answer, reached
 	if refused && reached && !errorRoute && !c.has("handle_errors") {
 		report("refused", "a refused request reached the backend (%d)", a.Status)
 	}
-	if a.Status == http.StatusInternalServerError {
+	// What an application says to a request that is broken in itself is its own: it may be
+	// asked only because the gateway cut what it would have refused before.
+	if a.Status == http.StatusInternalServerError && !reached {
 		report("failure", "%d %.300q", a.Status, a.Body)
 	}
 	s, err := backends.Decode(a.Body)
