@@ -125,8 +125,8 @@ func failEach(t *testing.T, violations []string) {
 func TestCorpusFindsBypasses(t *testing.T) {
 	t.Parallel()
 	lines := readCorpus(t, "query_corpus.jsonl")
-	folded := []string{"blank-last-Puser (HTTP/1.1)", "arr-last-user-5B-5D (h2c)", "nul-last-user-00 (h2c)"}
-	hidden := []string{"path-pp-lead (HTTP/1.1)", "path-dotdot-semi (h2c)"}
+	folded := []string{"blank-last-Puser (HTTP/1.1)", "arr-last-user-5B-5D (h2c)", "nul-last-user-00 (h2c)", "nul-last-user-00 (HTTP/3)"}
+	hidden := []string{"path-pp-lead (HTTP/1.1)", "path-dotdot-semi (h2c)", "path-dotdot-semi (HTTP/3)"}
 	for _, c := range []struct {
 		profile string
 		backend backend
@@ -159,18 +159,23 @@ func runCorpus(t *testing.T, b backend, profile, servers string, variants []vari
 		}
 	}
 	servers += "\nmax_header_size 1MB" // so that the gateway's own bounds are met, not Caddy's
-	g := gateway.Start(t, gateway.Config{Env: secrets, Servers: servers, Sites: sites})
+	g := gateway.Start(t, gateway.Config{Env: secrets, Servers: servers, Sites: sites, Secure: true})
 	// the same without signed_link, in a Caddy of its own: beside the others it does not load
-	open := gateway.Start(t, gateway.Config{Servers: servers, Sites: map[string]string{"plain": b.proxy(b.address)}, Quiet: true})
+	open := gateway.Start(t, gateway.Config{Servers: servers, Sites: map[string]string{"plain": b.proxy(b.address)}, Secure: true, Quiet: true})
 	for _, v := range variants {
 		t.Run(v.name, func(t *testing.T) {
-			c := &corpusRun{backend: b, profile: profile, variant: v, plain: open.Address("plain")}
+			c := &corpusRun{backend: b, profile: profile, variant: v}
 			var group sync.WaitGroup
 			jobs := make(chan *line)
 			for range 4 {
+				plain := endpointOf(t, open, "plain")
+				behind := make(map[string]*endpoint)
+				for _, param := range []string{"user", "user_id", "akid"} {
+					behind[param] = endpointOf(t, g, v.name+" "+param)
+				}
 				group.Go(func() {
 					for l := range jobs {
-						c.send(l, g.Address(v.name+" "+l.Param))
+						c.send(l, behind[l.Param], plain)
 					}
 				})
 			}
@@ -193,7 +198,6 @@ type corpusRun struct {
 	backend backend
 	profile string
 	variant variant
-	plain   string // address of the site without signed_link
 
 	mu                            sync.Mutex
 	requests, answered, protected int
@@ -204,43 +208,67 @@ func (c *corpusRun) violation(l *line, proto, format string, args ...any) {
 	c.violations = append(c.violations, fmt.Sprintf("%s (%s): %s", l.ID, proto, fmt.Sprintf(format, args...)))
 }
 
-// send sends the line over HTTP/1.1 and HTTP/2, as far as it can be said in them.
-func (c *corpusRun) send(l *line, address string) {
-	for _, send := range []func(address string) (string, []*gateway.Response, error){l.sendHTTP1, l.sendHTTP2} {
-		proto, responses, err := send(address)
+// endpoint is where a site is met, by one request at a time.
+type endpoint struct {
+	address string // cleartext
+	http3   *gateway.RawHTTP3
+}
+
+func endpointOf(t *testing.T, g *gateway.Gateway, site string) *endpoint {
+	return &endpoint{g.Address(site), g.RawHTTP3(t, site)}
+}
+
+// send sends the line over each version of HTTP, as far as it can be said in it. plain is
+// the site without signed_link.
+func (c *corpusRun) send(l *line, to, plain *endpoint) {
+	for _, send := range []func(*endpoint) (string, []*gateway.Response, error){l.sendHTTP1, l.sendHTTP2, l.sendHTTP3} {
+		proto, responses, err := send(to)
 		if proto == "" {
 			continue
 		}
 		// An honest link may be one that the application's own server refuses.
-		var plain []*gateway.Response
+		var open []*gateway.Response
 		if c.mustForward(l) {
-			if _, plain, err = send(c.plain); err != nil {
+			if _, open, err = send(plain); err != nil {
 				panic(err)
 			}
 		}
-		c.judge(l, proto, responses, plain, err)
+		c.judge(l, proto, responses, open, err)
 	}
 }
 
-func (l *line) sendHTTP1(address string) (proto string, responses []*gateway.Response, err error) {
-	raw := l.http1(address)
+func (l *line) sendHTTP1(to *endpoint) (proto string, responses []*gateway.Response, err error) {
+	raw := l.http1(to.address)
 	if raw == nil {
 		return "", nil, nil
 	}
-	responses, err = gateway.SendHTTP1(address, l.Method, raw, l.More)
+	responses, err = gateway.SendHTTP1(to.address, l.Method, raw, l.More)
 	return "HTTP/1.1", responses, err
 }
 
-func (l *line) sendHTTP2(address string) (proto string, responses []*gateway.Response, err error) {
-	fields := l.http2(address)
+func (l *line) sendHTTP2(to *endpoint) (proto string, responses []*gateway.Response, err error) {
+	return l.sendFields("h2c", to, func(fields, trailers []gateway.Field) (*gateway.Response, error) {
+		return gateway.SendHTTP2(to.address, fields, l.body(), trailers)
+	})
+}
+
+func (l *line) sendHTTP3(to *endpoint) (proto string, responses []*gateway.Response, err error) {
+	return l.sendFields("HTTP/3", to, func(fields, trailers []gateway.Field) (*gateway.Response, error) {
+		return to.http3.Send(fields, l.body(), trailers)
+	})
+}
+
+// sendFields sends the line in a version of HTTP that has fields.
+func (l *line) sendFields(proto string, to *endpoint, send func(fields, trailers []gateway.Field) (*gateway.Response, error)) (string, []*gateway.Response, error) {
+	fields := l.http2(to.address)
 	if fields == nil {
 		return "", nil, nil
 	}
-	response, err := gateway.SendHTTP2(address, fields, l.body(), l.http2Trailers())
-	if response != nil {
-		responses = append(responses, response)
+	response, err := send(fields, l.http2Trailers())
+	if response == nil {
+		return proto, nil, err
 	}
-	return "h2c", responses, err
+	return proto, []*gateway.Response{response}, err
 }
 
 func (c *corpusRun) judge(l *line, proto string, responses, plain []*gateway.Response, err error) {

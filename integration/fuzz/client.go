@@ -300,7 +300,7 @@ func (c *client) tryHTTP2(q *request, id string) (a *answer, err error) {
 
 func (t *http2Conn) write(stream uint32, q *request, id string) error {
 	t.block.Reset()
-	for _, f := range q.http2(id) {
+	for _, f := range q.fields("http", id) {
 		_ = t.encoder.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value}) // a buffer takes all
 	}
 	body := []byte(q.Body[:min(len(q.Body), maxBody)])
@@ -319,7 +319,7 @@ func (t *http2Conn) write(stream uint32, q *request, id string) error {
 		return nil
 	}
 	t.block.Reset()
-	for _, f := range q.http2Trailers() {
+	for _, f := range q.trailers() {
 		_ = t.encoder.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value})
 	}
 	return t.writeBlock(stream, true)

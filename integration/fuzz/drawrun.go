@@ -50,7 +50,7 @@ type drawing struct {
 type worker struct {
 	*drawing
 	gateway, open *gateway.Reloadable
-	three         *gateway.Client
+	three         *gateway.RawHTTP3
 }
 
 // drawAll draws configurations until the time is over, and returns what it has found.
@@ -80,7 +80,7 @@ func drawAll(ctx context.Context, t testing.TB, c config) []*specimen {
 	workers := make([]*worker, 0, drawWorkers)
 	for range drawWorkers {
 		w := &worker{drawing: d, gateway: gateway.StartReloadable(t, c.caddy, secrets), open: gateway.StartReloadable(t, c.caddy, nil)}
-		w.three = w.gateway.Client(t, gateway.HTTP3)
+		w.three = w.gateway.RawHTTP3(t, "SECURE1")
 		workers = append(workers, w)
 	}
 	started := time.Now()
@@ -218,14 +218,11 @@ func (w *worker) send(g *gateway.Reloadable, q *request, id string) (*answer, er
 	var r *gateway.Response
 	var err error
 	switch {
+	case q.H3 && g == w.gateway:
+		r, err = w.three.Send(q.fields("https", id), []byte(q.Body), q.trailers())
 	case q.H3:
-		r, err = w.sendHTTP3(g, q, id)
 	case q.H2:
-		var trailers []gateway.Field
-		if len(q.Trailers) > 0 {
-			trailers = q.http2Trailers()
-		}
-		r, err = gateway.SendHTTP2(g.Address(q.Site), q.http2(id), []byte(q.Body[:min(len(q.Body), maxBody)]), trailers)
+		r, err = gateway.SendHTTP2(g.Address(q.Site), q.fields("http", id), []byte(q.Body[:min(len(q.Body), maxBody)]), q.trailers())
 	default:
 		var all []*gateway.Response
 		method, _, _ := strings.Cut(string(q.Method), " ")
@@ -250,19 +247,6 @@ func closing(text []byte) []byte {
 		return []byte(head + "\r\nConnection: close\r\n" + rest)
 	}
 	return text
-}
-
-func (w *worker) sendHTTP3(g *gateway.Reloadable, q *request, id string) (*gateway.Response, error) {
-	if g != w.gateway {
-		return nil, nil
-	}
-	r := gateway.Request{Method: string(q.Method), Target: q.target(), Body: string(q.Body)}
-	for _, line := range q.Headers {
-		f := field(line)
-		r.Header = append(r.Header, gateway.Field{Name: f.Name, Value: f.Value})
-	}
-	r.Header = append(r.Header, gateway.Field{Name: idHeader, Value: id})
-	return w.three.Do("SECURE1", r)
 }
 
 // stands tells whether a violation says anything about this module: where an honest request

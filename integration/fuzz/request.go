@@ -130,11 +130,11 @@ func (q *request) http1(id string) []byte {
 	return b.Bytes()
 }
 
-// http2 are the fields of the request over HTTP/2, in their order.
-func (q *request) http2(id string) []gateway.Field {
+// fields are the fields of the request over HTTP/2 or HTTP/3, in their order.
+func (q *request) fields(scheme, id string) []gateway.Field {
 	fields := []gateway.Field{
 		{Name: ":method", Value: string(q.Method)},
-		{Name: ":scheme", Value: "http"},
+		{Name: ":scheme", Value: scheme},
 		{Name: ":authority", Value: host},
 		{Name: ":path", Value: q.target()},
 	}
@@ -156,7 +156,7 @@ func (q *request) http2(id string) []gateway.Field {
 	return fields
 }
 
-func (q *request) http2Trailers() (fields []gateway.Field) {
+func (q *request) trailers() (fields []gateway.Field) {
 	for _, line := range q.Trailers {
 		fields = append(fields, field(line))
 	}
@@ -181,13 +181,13 @@ func (q *request) String() string {
 	}
 	var b strings.Builder
 	b.WriteString("h2c")
-	for _, f := range q.http2("") {
+	for _, f := range q.fields("http", "") {
 		fmt.Fprintf(&b, " {%q, %q}", f.Name, f.Value)
 	}
 	if q.Body != "" {
 		fmt.Fprintf(&b, " body %q", string(q.Body))
 	}
-	for _, f := range q.http2Trailers() {
+	for _, f := range q.trailers() {
 		fmt.Fprintf(&b, " trailer {%q, %q}", f.Name, f.Value)
 	}
 	return b.String()

@@ -90,9 +90,6 @@ func (g *Gateway) Client(t testing.TB, p Protocol) *Client {
 	return c
 }
 
-// Forget closes the connections that are there, as after a reload that has closed the port.
-func (c *Client) Forget() { c.client.CloseIdleConnections() }
-
 // Do makes a request to a site. A request that the gateway breaks off is an error.
 func (c *Client) Do(site string, r Request) (*Response, error) {
 	address, ok := c.gateway.secure[site]

@@ -33,13 +33,27 @@ func TestProtocols(t *testing.T) {
 			t.Errorf("%s: %v, %v", p, resp, err)
 		}
 	}
+	three := g.RawHTTP3(t, "one")
+	fields := []Field{{":method", "GET"}, {":scheme", "https"}, {":authority", "x"}, {":path", "//x?" + query}, {"x_under", "u"}}
+	for range 2 { // the second one over the same connection
+		resp, err := three.Send(fields, nil, nil)
+		if err != nil || resp == nil || string(resp.Body) != "one HTTP/3.0 "+query+" u" {
+			t.Errorf("raw HTTP/3: %+v, %v", resp, err)
+		}
+	}
+	if resp, err := three.Send(append(fields, Field{"Upper", "is no request"}), nil, nil); resp != nil || err != nil {
+		t.Errorf("raw HTTP/3 with a name in capitals: %+v, %v", resp, err)
+	}
+	if resp, err := three.Send(fields, nil, nil); err != nil || resp == nil {
+		t.Errorf("raw HTTP/3 after a request that was broken off: %+v, %v", resp, err)
+	}
 	address := g.Address("one")
 	raw := "GET /?a\tb HTTP/1.1\r\nHost: x\r\n\r\nGET /?" + query + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 	responses, err := SendHTTP1(address, "GET", []byte(strings.Replace(raw, "\t", "", 1)), true)
 	if err != nil || len(responses) != 2 || !strings.HasPrefix(string(responses[1].Body), "one HTTP/1.1 "+query) {
 		t.Errorf("HTTP/1.1: %v, %v", responses, err)
 	}
-	fields := []Field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/?a b"}}
+	fields = []Field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/?a b"}}
 	response, err := SendHTTP2(address, fields, nil, nil)
 	if err != nil || response == nil || !strings.HasPrefix(string(response.Body), "one HTTP/2.0 a b") {
 		t.Errorf("h2c: %v, %v", response, err)
