@@ -24,7 +24,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/signedlink/caddy-signed-link/internal/ratio"
+	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 

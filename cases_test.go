@@ -11,7 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
-	"github.com/signedlink/caddy-signed-link/internal/adversary"
+	"github.com/signedlink/caddy-signed-link/internal/devel/adversary"
 )
 
 // siteOfCase is a case of testdata/cases: what somebody asked or reported in public, and

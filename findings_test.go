@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signedlink/caddy-signed-link/internal/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 

@@ -1,6 +1,6 @@
 package signedlink
 
-//go:generate go run ./internal/reference
+//go:generate go run ./internal/devel/reference
 
 import (
 	// the schemes and key sources that come with the module

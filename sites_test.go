@@ -22,7 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/signedlink/caddy-signed-link/internal/adversary"
+	"github.com/signedlink/caddy-signed-link/internal/devel/adversary"
 )
 
 // The tests of this file judge whole configurations: testdata/sites/README.md says how

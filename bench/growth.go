@@ -18,7 +18,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // handlers, matchers and the Caddyfile
 
 	_ "github.com/signedlink/caddy-signed-link" // what is measured
-	"github.com/signedlink/caddy-signed-link/internal/ratio"
+	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 )
 
 // site is a Caddyfile that was loaded without opening a socket.

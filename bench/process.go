@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/integration/process"
-	"github.com/signedlink/caddy-signed-link/internal/ratio"
+	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 )
 
 // The secrets of the measurement, and the links that they sign.

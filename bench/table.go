@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/signedlink/caddy-signed-link/internal/ratio"
+	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 )
 
 // table is a table in Markdown.

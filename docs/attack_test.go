@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signedlink/caddy-signed-link/internal/adversary"
+	"github.com/signedlink/caddy-signed-link/internal/devel/adversary"
 )
 
 // attack sends forged headers and spellings of the protected paths into a configuration

@@ -29,7 +29,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	signedlink "github.com/signedlink/caddy-signed-link"
-	"github.com/signedlink/caddy-signed-link/internal/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/keys/inline"

@@ -18,7 +18,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/signedlink/caddy-signed-link/internal/curl"
+	"github.com/signedlink/caddy-signed-link/internal/devel/curl"
 )
 
 const example = "Caddyfile.example"

@@ -29,7 +29,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/integration/backends"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 	"github.com/signedlink/caddy-signed-link/integration/process"
-	"github.com/signedlink/caddy-signed-link/internal/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 )
 
 // canaryPage shows what it was given, but for URLs of other pages, and writes all of it to the

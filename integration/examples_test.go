@@ -18,8 +18,8 @@ import (
 	"github.com/signedlink/caddy-signed-link/integration/backends"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 	"github.com/signedlink/caddy-signed-link/integration/process"
-	"github.com/signedlink/caddy-signed-link/internal/curl"
-	"github.com/signedlink/caddy-signed-link/internal/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/devel/curl"
+	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 )
 
 // example is one part of the section of README.md that has real servers.

@@ -26,7 +26,7 @@ func TestAttackCost(t *testing.T) {
 	dir := t.TempDir()
 	plugin, program := filepath.Join(dir, "instructions.so"), filepath.Join(dir, "cost")
 	command(t, "cc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", plugin, filepath.Join("testdata", "instructions.c"))
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../internal/cost")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../internal/devel/cost")
 	build.Env = append(os.Environ(), "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

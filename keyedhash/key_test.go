@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/signedlink/caddy-signed-link/internal/ratio"
+	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 

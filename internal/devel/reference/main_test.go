@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // TestCurrent: the page is what the doc comments say.
 func TestCurrent(t *testing.T) {
@@ -20,7 +20,7 @@ func TestCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(have) != want {
-		t.Errorf("%s is not what the doc comments say; run: go run ./internal/reference", page)
+		t.Errorf("%s is not what the doc comments say; run: go run ./internal/devel/reference", page)
 	}
 }
 

@@ -2,7 +2,7 @@
 // the doc comments of the modules, which are also what caddyserver.com shows. It is run
 // at the top of the checkout, by `go generate` or by hand:
 //
-//	go run ./internal/reference
+//	go run ./internal/devel/reference
 //
 // Its test fails where the page is not what the comments say.
 package main
@@ -39,7 +39,7 @@ func main() {
 }
 
 // intro is what the page begins with.
-const intro = `<!-- go run ./internal/reference writes this page from the doc comments. Change those. -->
+const intro = `<!-- go run ./internal/devel/reference writes this page from the doc comments. Change those. -->
 
 # Reference
 

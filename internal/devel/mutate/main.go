@@ -2,7 +2,7 @@
 // one at a time, and runs the tests each time: a rule that no test misses is not tested. It
 // prints a line for each rule and fails if the tests pass without one.
 //
-//	go run ./internal/mutate [package...]
+//	go run ./internal/devel/mutate [package...]
 //
 // The sources stay as they are: the compiler is given an overlay.
 package main
