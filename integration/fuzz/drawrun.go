@@ -159,8 +159,7 @@ func (w *worker) one(n uint64) error {
 			if excused(v.Rule, said) || w.without != nil && w.without.MatchString(v.Rule) {
 				continue
 			}
-			// The first connections after a reload may end at the configuration before it.
-			if !slices.ContainsFunc(w.ask(w.gateway, c, b, q), func(again violation) bool { return again.Rule == v.Rule }) {
+			if !w.steady(c, b, q, v.Rule) {
 				w.once.Add(1)
 				continue
 			}
@@ -186,6 +185,20 @@ func (w *worker) one(n uint64) error {
 		w.keep(&specimen{"panic", "the gateway panicked", c, &request{Method: "GET", Path: "/", Site: "SITE1"}})
 	}
 	return nil
+}
+
+// confirmed is how often a violation must show in a row. The first connections after a
+// reload may end at the configuration before it, on a busy machine more than one of them.
+const confirmed = 6
+
+// steady tells whether the rule is broken whenever the request is sent.
+func (w *worker) steady(c *configuration, b *backend, q *request, rule string) bool {
+	for range confirmed {
+		if !slices.ContainsFunc(w.ask(w.gateway, c, b, q), func(again violation) bool { return again.Rule == rule }) {
+			return false
+		}
+	}
+	return true
 }
 
 // ask sends the request and judges the answer.
