@@ -15,7 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/signedlink/caddy-signed-link/internal/block"
+	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/keys/file"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/keys/sql"

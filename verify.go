@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
-	"github.com/signedlink/caddy-signed-link/internal/throttle"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
