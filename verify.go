@@ -10,8 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
+	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
