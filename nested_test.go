@@ -328,7 +328,7 @@ func TestAttackBlindMatcher(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := loadSite(t, site+"\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\ntest_backend")
-			for _, path := range []string{"/app/login", "/x/..;/app/login", "/static/..;/app/login", "/index.php/app/login"} {
+			for _, path := range []string{"/app/login", "/x/..;/app/login", "/static/..;/app/login", "/index.php/app/login", "/%252fapp/login"} {
 				if a := s.get(path + "?user=mike"); a.seen != nil {
 					t.Errorf("%s passes: %s", path, a.Body)
 				}

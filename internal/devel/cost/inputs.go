@@ -93,6 +93,8 @@ var places = func() (list []place) {
 	for _, where := range []struct{ name, prefix string }{{"no definition", "/"}, {"a definition", "/app0/"}} {
 		list = append(list, place{name: "path of " + where.name, only: func(k kind) bool { return paths(k) || strings.Contains(k.name, ";") }, max: longest - 64, request: func(run string) []byte {
 			return get(where.prefix + run)
+		}}, place{name: "each trick of a path, " + where.name, only: once, max: longest - 64, request: func(run string) []byte {
+			return get(where.prefix + "b;x/c\\d+e%2525&f" + strings.Repeat("a", len(run)) + "/..:///app/login")
 		}}, place{name: "too long a path of " + where.name, only: paths, long: true, longer: true, request: func(run string) []byte {
 			return get(where.prefix + run)
 		}})

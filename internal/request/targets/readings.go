@@ -27,6 +27,12 @@ const MaxPath = 8 << 10
 // More is nobody's link, but work for the matchers.
 const MaxReadings = 64
 
+// maxWork is how many bytes may be looked at and copied to make the readings of a path. An
+// address of 200 bytes with 54 readings needs a twentieth of it, and none was found of
+// 2 KiB that needs more; one of 8 KiB that tries each trick once would need twice as
+// much, and each of its readings is 8 KiB of work for each matcher.
+const maxWork = 2 << 20
+
 // Target is what a request asks for, as it was sent.
 type Target struct {
 	Path  string // percent-encoded
@@ -77,7 +83,7 @@ var Rows = []Row{
 	{"dots_dropped", true, false, true, "CodeIgniter 3: empty segments and .. go, and take nothing along: /app/../login is /app/login", dot, dotsDropped},
 	{"folder_by_length", true, false, true, "Drupal 7, Joomla 3 in /shop: five characters of REQUEST_URI go, whatever they are: /a/../shop/", dot, folderByLength},
 	{"folder_missed", true, false, true, "Slim, CodeIgniter 3 in /shop: where REQUEST_URI does not begin with it, all of it is the route: /app/../shop", dot, folderMissed},
-	{"decoded_again", true, false, true, "Apache's RewriteRule ^(.*)$ index.php?url=$1 decodes, and PHP once more: /%2561pp is /app", again, decodedAgain},
+	{"decoded_again", true, false, true, "Apache's RewriteRule ^(.*)$ index.php?url=$1 decodes, and PHP once more: /%2561pp and /%252fapp are /app", again, decodedAgain},
 	{"rewritten_query", true, false, true, "the same RewriteRule: %23 ends the path, & begins another parameter: /app%23x, /app%26x, /x%26url=app", again, rewrittenQuery},
 	{"plus_is_blank", true, false, true, "Yii 2 and Drupal 7 decode paths as queries: /my+app is /my app", again, plusIsBlank},
 	{"script", true, false, true, "PHP-FPM, mod_php, Caddy's FastCGI: /autologin.php/x and /autologin.phpx.php run /autologin.php", script, scriptOf},
@@ -130,11 +136,12 @@ type reader struct {
 	spelled  []string // with dots done with
 	paths    []string // whose scripts were looked for
 	readings []string
-	work     int // bytes looked at and copied, for the test of what it costs
+	work     int // bytes looked at and copied
 }
 
-// full reports whether there are too many readings already, so that no more are made.
-func (r *reader) full() bool { return len(r.readings) > MaxReadings }
+// full reports whether there are too many readings already, or too long ones, so that no
+// more are made.
+func (r *reader) full() bool { return len(r.readings) > MaxReadings || r.work > maxWork }
 
 // each calls do with the path and with all that the rows of this step make of it.
 func (r *reader) each(s step, in string, do func(path string)) {
@@ -499,7 +506,17 @@ const maxFolders = 2
 
 func decodedAgain(r *reader, in string, out func(path string)) {
 	if strings.ContainsAny(in, "%+") {
-		out(query.Unescape(in))
+		anew(query.Unescape(in), out)
+	}
+}
+
+// anew puts out a path that was decoded once more, and without the dots and the empty
+// segments that came of it: whoever takes a parameter for a route trims its slashes, so
+// that /%252fapp is /app.
+func anew(path string, out func(path string)) {
+	out(path)
+	if resolved, is := resolve(rooted(path), false, true); is {
+		out(resolved)
 	}
 }
 
@@ -511,7 +528,7 @@ func rewrittenQuery(r *reader, in string, out func(path string)) {
 	}
 	in, _, _ = strings.Cut(in, "#")
 	first, rest, _ := strings.Cut(in, "&")
-	out(query.Unescape(first))
+	anew(query.Unescape(first), out)
 	for parameter := range strings.SplitSeq(rest, "&") {
 		if r.full() {
 			return
@@ -520,7 +537,7 @@ func rewrittenQuery(r *reader, in string, out func(path string)) {
 			if strings.ContainsAny(value, "%+") {
 				value = query.Unescape(value)
 			}
-			out(value)
+			anew(value, out)
 		}
 	}
 }
