@@ -51,7 +51,7 @@ type drawing struct {
 type worker struct {
 	*drawing
 	gateway, open *gateway.Reloadable
-	three         *gateway.RawHTTP3
+	three         map[*gateway.Reloadable]*gateway.RawHTTP3
 }
 
 // drawAll draws configurations until the time is over, and returns what it has found.
@@ -81,7 +81,7 @@ func drawAll(ctx context.Context, t testing.TB, c config) []*specimen {
 	workers := make([]*worker, 0, drawWorkers)
 	for range drawWorkers {
 		w := &worker{drawing: d, gateway: gateway.StartReloadable(t, c.caddy, secrets), open: gateway.StartReloadable(t, c.caddy, nil)}
-		w.three = w.gateway.RawHTTP3(t, "SECURE1")
+		w.three = map[*gateway.Reloadable]*gateway.RawHTTP3{w.gateway: w.gateway.RawHTTP3(t, "SECURE1"), w.open: w.open.RawHTTP3(t, "SECURE1")}
 		workers = append(workers, w)
 	}
 	started := time.Now()
@@ -131,9 +131,9 @@ func (w *worker) work(ctx context.Context) error {
 }
 
 // load has the gateway take the configuration.
-func (w *worker) load(options, sites string) (refused, said string, err error) {
-	w.three.Forget() // where no site has TLS, its connections are lost without a word
-	return w.gateway.Load(options, sites)
+func (w *worker) load(g *gateway.Reloadable, options, sites string) (refused, said string, err error) {
+	w.three[g].Forget() // where no site has TLS, its connections are lost without a word
+	return g.Load(options, sites)
 }
 
 // one draws configuration n, and requests to it.
@@ -141,7 +141,7 @@ func (w *worker) one(n uint64) error {
 	c, b := draw(w.seed, n, w.shapes, w.list, w.profiles, w.modes, w.kinds, w.mismatch, w.old)
 	w.configurations.Add(1)
 	options, sites := c.write(b)
-	refused, said, err := w.load(options, sites)
+	refused, said, err := w.load(w.gateway, options, sites)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (w *worker) one(n uint64) error {
 				return err
 			}
 			// what was shrunk is loaded; what was drawn comes back
-			if _, _, err := w.load(options, sites); err != nil {
+			if _, _, err := w.load(w.gateway, options, sites); err != nil {
 				return err
 			}
 		}
@@ -232,9 +232,8 @@ func (w *worker) send(g *gateway.Reloadable, q *request, id string) (*answer, er
 	var r *gateway.Response
 	var err error
 	switch {
-	case q.H3 && g == w.gateway:
-		r, err = w.three.Send(q.fields("https", id), []byte(q.Body), q.trailers())
 	case q.H3:
+		r, err = w.three[g].Send(q.fields("https", id), []byte(q.Body), q.trailers())
 	case q.H2:
 		r, err = gateway.SendHTTP2(g.Address(q.Site), q.fields("http", id), []byte(q.Body[:min(len(q.Body), maxBody)]), q.trailers())
 	default:
@@ -271,14 +270,12 @@ func (w *worker) stands(c *configuration, b *backend, q *request, rule string) (
 	}
 	open := c.open()
 	options, sites := open.write(b)
-	refused, _, err := w.open.Load(options, sites)
+	refused, _, err := w.load(w.open, options, sites)
 	if err != nil || refused != "" {
 		return false, err
 	}
-	plain := q.clone()
-	plain.H3 = false
 	for range confirmed {
-		a, err := w.send(w.open, plain, w.newID())
+		a, err := w.send(w.open, q, w.newID())
 		if err != nil || a == nil {
 			return false, nil //nolint:nilerr // then it is not this module's
 		}
@@ -327,7 +324,7 @@ func (w *worker) shrink(c *configuration, b *backend, q *request, v violation) e
 			return "", false // nobody listens
 		}
 		options, sites := c.write(b)
-		refused, said, err := w.load(options, sites)
+		refused, said, err := w.load(w.gateway, options, sites)
 		if err != nil || refused != "" || excused(v.Rule, said) {
 			return "", false
 		}
@@ -356,7 +353,7 @@ func (w *worker) shrink(c *configuration, b *backend, q *request, v violation) e
 		}
 	}
 	options, sites := c.write(b)
-	if _, _, err := w.load(options, sites); err != nil {
+	if _, _, err := w.load(w.gateway, options, sites); err != nil {
 		return err
 	}
 	for smaller := true; smaller && time.Now().Before(deadline); {
@@ -427,7 +424,7 @@ func (w *worker) replayed(s *specimen) error {
 		return nil // of a full run
 	}
 	options, sites := s.write(w.list[i])
-	refused, said, err := w.load(options, sites)
+	refused, said, err := w.load(w.gateway, options, sites)
 	if w.replays != "" {
 		fmt.Fprintf(w.out, "%s\nrefused: %s\nsaid: %s\n", s, refused, said)
 	}
