@@ -18,9 +18,9 @@ const unlimited = math.MaxInt
 // versions differ on what follows an unclosed '[', it folds more, not less. Of a fold
 // that is longer than limit it appends the beginning, which is longer, too: whoever
 // compares it with short names need not read 16 KiB of it.
-func (p Profile) foldPHP(dst, name []byte, limit int) []byte {
-	rules := sets[p]
-	for len(name) > 0 && (name[0] == ' ' && rules&(1<<LeadingBlank) != 0 || name[0] == '?' && rules&(1<<LeadingQuestionMark) != 0) {
+func foldPHP(p Profile, dst, name []byte, limit int) []byte {
+	rules := p.Rules()
+	for len(name) > 0 && (name[0] == ' ' && rules.Has(LeadingBlank) || name[0] == '?' && rules.Has(LeadingQuestionMark)) {
 		name = name[1:]
 	}
 	open := brackets{name: name}
@@ -28,16 +28,16 @@ func (p Profile) foldPHP(dst, name []byte, limit int) []byte {
 	for i, c := range name {
 		switch c {
 		case 0:
-			if rules&(1<<NULTail) != 0 {
+			if rules.Has(NULTail) {
 				return dst
 			}
 		case '[':
-			if rules&(1<<ArrayName) != 0 && open.closes(i+1) {
+			if rules.Has(ArrayName) && open.closes(i+1) {
 				return dst // an array, under the name before the bracket
 			}
 			fallthrough
 		case ' ', '.':
-			if rules&(1<<UnderscoreName) != 0 {
+			if rules.Has(UnderscoreName) {
 				c = '_'
 			}
 		}
@@ -88,8 +88,8 @@ func (b *brackets) closes(i int) bool {
 
 // foldLoose appends the name under which the most lenient reader known would file
 // the parameter: case, blanks of every kind, brackets, full-width letters, and the
-// difference between '-', '.' and '_' are gone. The limit is that of [Profile.foldPHP].
-func (p Profile) foldLoose(dst, name []byte, limit int) []byte {
+// difference between '-', '.' and '_' are gone. The limit is that of [foldPHP].
+func foldLoose(p Profile, dst, name []byte, limit int) []byte {
 	start := len(dst)
 	open := brackets{name: name}
 	letters := &looseLetters[p]
@@ -100,7 +100,7 @@ func (p Profile) foldLoose(dst, name []byte, limit int) []byte {
 		}
 		c, size := rune(name[i]), 1
 		if c >= utf8.RuneSelf || c == '%' && i+1 < len(name) && name[i+1]|0x20 == 'u' {
-			if c, size = p.looseDecode(name[i:]); size == 0 {
+			if c, size = looseDecode(p, name[i:]); size == 0 {
 				dst = append(dst, name[i])
 				i++
 				continue
@@ -111,11 +111,11 @@ func (p Profile) foldLoose(dst, name []byte, limit int) []byte {
 		switch c {
 		case 0:
 			if p.Has(NULTail) {
-				return p.trim(dst, start)
+				return trimLoose(p, dst, start)
 			}
 		case '[':
 			if !first && p.Has(ArrayName) && open.closes(i) {
-				return p.trim(dst, start)
+				return trimLoose(p, dst, start)
 			}
 			if !first && p.Has(UnderscoreName) {
 				c = '_'
@@ -130,26 +130,26 @@ func (p Profile) foldLoose(dst, name []byte, limit int) []byte {
 			}
 		}
 		if c >= utf8.RuneSelf {
-			if c = p.looseRune(c); c >= 0 {
+			if c = looseRune(p, c); c >= 0 {
 				dst = utf8.AppendRune(dst, c)
 			}
 		} else if letters[c] != dropped {
 			dst = append(dst, letters[c])
 		}
 	}
-	return p.trim(dst, start)
+	return trimLoose(p, dst, start)
 }
 
 // lenient reports whether the loose fold makes a protected name of anything that PHP does
 // not make it of. Without one of these rules it only leaves more characters in.
-func (p Profile) lenient() bool {
+func lenient(p Profile) bool {
 	const rules = 1<<AnyCase | 1<<DashDotUnderscore | 1<<StrayBracket | 1<<InvisibleCharacter | 1<<FullWidthLetter | 1<<PercentU
-	return sets[p]&rules != 0
+	return p.Rules()&rules != 0
 }
 
 // looseDecode returns the first character of name, which is beyond ASCII or begins with %u,
 // and may be written %u0075 or in full width, and how many bytes it takes; 0 if it is none.
-func (p Profile) looseDecode(name []byte) (rune, int) {
+func looseDecode(p Profile, name []byte) (rune, int) {
 	c, size := rune(name[0]), 1
 	if c >= utf8.RuneSelf {
 		if c, size = utf8.DecodeRune(name); c == utf8.RuneError && size == 1 {
@@ -168,7 +168,7 @@ func (p Profile) looseDecode(name []byte) (rune, int) {
 
 // looseRune is what the loose fold makes of a character, wherever it stands; -1 if it
 // makes nothing of it.
-func (p Profile) looseRune(c rune) rune {
+func looseRune(p Profile, c rune) rune {
 	switch {
 	case (c == '[' || c == ']') && p.Has(StrayBracket):
 		return -1
@@ -186,12 +186,12 @@ func (p Profile) looseRune(c rune) rune {
 // dropped is what [looseLetters] has for a character of which nothing is left.
 const dropped = 0xFF
 
-// looseLetters is [Profile.looseRune] of the characters of ASCII, of each profile.
+// looseLetters is [looseRune] of the characters of ASCII, of each profile.
 var looseLetters = func() (t [3][utf8.RuneSelf]byte) {
 	for p := range t {
 		for c := range t[p] {
 			t[p][c] = dropped
-			if r := Profile(p).looseRune(rune(c)); r >= 0 {
+			if r := looseRune(Profile(p), rune(c)); r >= 0 {
 				t[p][c] = byte(r)
 			}
 		}
@@ -200,7 +200,7 @@ var looseLetters = func() (t [3][utf8.RuneSelf]byte) {
 }()
 
 // trim drops a '_' run at the end, which may stand for blanks or brackets.
-func (p Profile) trim(dst []byte, start int) []byte {
+func trimLoose(p Profile, dst []byte, start int) []byte {
 	if !p.Has(DashDotUnderscore) {
 		return dst
 	}
@@ -342,8 +342,8 @@ func NewNames(profile Profile, names []string) (*Names, error) {
 		if err := CheckName(profile, name); err != nil {
 			return nil, err
 		}
-		php = append(php, string(profile.foldPHP(nil, []byte(name), unlimited)))
-		loose = append(loose, string(profile.foldLoose(nil, []byte(name), unlimited)))
+		php = append(php, string(foldPHP(profile, nil, []byte(name), unlimited)))
+		loose = append(loose, string(foldLoose(profile, nil, []byte(name), unlimited)))
 	}
 	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose), sieve: newSieve(loose)}
 	n.nameless, n.spelledNameless = n.name("")
@@ -366,7 +366,7 @@ func CheckName(profile Profile, name string) error {
 	}
 	if profile.Has(UnderscoreName) && strings.Contains(name, ".") {
 		return fmt.Errorf("parameter name %q: PHP files it under %q, so that a second parameter could take its place; "+
-			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, profile.foldPHP(nil, []byte(name), unlimited))
+			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, foldPHP(profile, nil, []byte(name), unlimited))
 	}
 	return nil
 }
@@ -489,13 +489,13 @@ func (n *Names) name(raw string) (int, Spelling) {
 				return 0, Other
 			}
 			var folded [maxName]byte
-			if i := n.loose.findBytes(n.profile.looseFold(folded[:0], raw)); i >= 0 {
+			if i := n.loose.findBytes(looseFold(n.profile, folded[:0], raw)); i >= 0 {
 				return i, LookAlike
 			}
 			return 0, Other
 		}
 		for i, l := range n.loose.list {
-			if len(raw) == len(l) && n.profile.looseEqual(raw, l) {
+			if len(raw) == len(l) && looseEqual(n.profile, raw, l) {
 				return i, LookAlike
 			}
 		}
@@ -527,13 +527,13 @@ func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 	if i := n.plain.findBytes(decoded); i >= 0 {
 		return i, LookAlike
 	}
-	if i := n.php.findBytes(n.profile.foldPHP(buf[:0], decoded, maxName)); i >= 0 {
+	if i := n.php.findBytes(foldPHP(n.profile, buf[:0], decoded, maxName)); i >= 0 {
 		return i, bracketed(decoded)
 	}
-	if !n.profile.lenient() {
+	if !lenient(n.profile) {
 		return 0, Other
 	}
-	if i := n.loose.findBytes(n.profile.foldLoose(buf[:0], decoded, maxName)); i >= 0 {
+	if i := n.loose.findBytes(foldLoose(n.profile, buf[:0], decoded, maxName)); i >= 0 {
 		return i, bracketed(decoded)
 	}
 	return 0, Other
@@ -565,7 +565,7 @@ var plainNames = func() (plain [256]bool) {
 
 // looseEqual compares a plain name, without a run of '_' and '-' at its end where those
 // are alike, with a loose fold of the same length.
-func (p Profile) looseEqual(s, loose string) bool {
+func looseEqual(p Profile, s, loose string) bool {
 	letters := &looseLetters[p]
 	for i := range len(s) {
 		if letters[s[i]] != loose[i] {
@@ -576,7 +576,7 @@ func (p Profile) looseEqual(s, loose string) bool {
 }
 
 // looseFold appends the loose fold of such a name.
-func (p Profile) looseFold(dst []byte, s string) []byte {
+func looseFold(p Profile, dst []byte, s string) []byte {
 	letters := &looseLetters[p]
 	for i := range len(s) {
 		dst = append(dst, letters[s[i]])

@@ -355,7 +355,7 @@ func TestFoldPHPAgrees(t *testing.T) {
 		if m.dropped || strings.HasPrefix(strings.TrimLeft(decoded, " "), "?") {
 			continue
 		}
-		if got := string(PHP.foldPHP(nil, []byte(decoded), unlimited)); got != m.key {
+		if got := string(foldPHP(PHP, nil, []byte(decoded), unlimited)); got != m.key {
 			t.Errorf("%q: fold %q, PHP's key %q", m.raw, got, m.key)
 		}
 	}

@@ -85,7 +85,7 @@ func TestSieveKnowsEveryFold(t *testing.T) {
 	folds := 0
 	for c := rune(0x80); c <= utf8.MaxRune; c++ {
 		text := string(c)
-		folded := Strict.foldLoose(nil, []byte(text), unlimited)
+		folded := foldLoose(Strict, nil, []byte(text), unlimited)
 		if LettersOf(string(folded)) == LettersOf("") || len(folded) == 0 || folded[0] >= utf8.RuneSelf {
 			continue
 		}
@@ -148,14 +148,14 @@ func TestFoldLimits(t *testing.T) {
 		}
 		name, limit := []byte(b.String()), r.IntN(8)
 		for _, p := range []Profile{Strict, PHP, Servlet} {
-			for i, fold := range []func(dst, name []byte, limit int) []byte{p.foldPHP, p.foldLoose} {
-				whole, cut := string(fold(nil, name, unlimited)), string(fold(nil, name, limit))
+			for i, fold := range []func(p Profile, dst, name []byte, limit int) []byte{foldPHP, foldLoose} {
+				whole, cut := string(fold(p, nil, name, unlimited)), string(fold(p, nil, name, limit))
 				if cut != whole && (len(cut) <= limit || !strings.HasPrefix(whole, cut)) {
 					t.Fatalf("%s, fold %d of %q with limit %d: %q, of %q", p, i, name, limit, cut, whole)
 				}
 			}
 			// where the loose fold is left out, it says nothing of protected names that PHP's does not
-			if loose := string(p.foldLoose(nil, name, unlimited)); !p.lenient() && CheckName(p, loose) == nil && loose != string(p.foldPHP(nil, name, unlimited)) {
+			if loose := string(foldLoose(p, nil, name, unlimited)); !lenient(p) && CheckName(p, loose) == nil && loose != string(foldPHP(p, nil, name, unlimited)) {
 				t.Fatalf("%s: the loose fold of %q alone is %q", p, name, loose)
 			}
 		}

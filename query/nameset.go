@@ -55,7 +55,7 @@ func (s *NameSet) add(decoded []byte) {
 
 func (s *NameSet) hash(decoded []byte, reading int) uint64 {
 	var buf [128]byte
-	return maphash.Bytes(s.seed, s.profile.read(buf[:0], decoded, reading))
+	return maphash.Bytes(s.seed, appendReading(s.profile, buf[:0], decoded, reading))
 }
 
 func (s *NameSet) there(hash uint64) bool {

@@ -19,8 +19,8 @@ func NewPatterns(profile Profile, names []string) *Patterns {
 	p := &Patterns{profile: profile}
 	for _, name := range names {
 		name, begins := strings.CutSuffix(name, "*")
-		p.php = append(p.php, string(profile.foldPHP(nil, []byte(name), unlimited)))
-		p.loose = append(p.loose, string(profile.foldLoose(nil, []byte(name), unlimited)))
+		p.php = append(p.php, string(foldPHP(profile, nil, []byte(name), unlimited)))
+		p.loose = append(p.loose, string(foldLoose(profile, nil, []byte(name), unlimited)))
 		p.begins = append(p.begins, begins)
 		p.longest = max(p.longest, len(p.php[len(p.php)-1]), len(p.loose[len(p.loose)-1]))
 	}
@@ -39,7 +39,7 @@ func (p *Patterns) Has(name string) bool {
 
 func (p *Patterns) has(name []byte) bool {
 	var buf [128]byte
-	return p.in(p.php, p.profile.foldPHP(buf[:0], name, p.longest)) || p.in(p.loose, p.profile.foldLoose(buf[:0], name, p.longest))
+	return p.in(p.php, foldPHP(p.profile, buf[:0], name, p.longest)) || p.in(p.loose, foldLoose(p.profile, buf[:0], name, p.longest))
 }
 
 func (p *Patterns) in(folds []string, name []byte) bool {

@@ -96,8 +96,14 @@ var Rules = []struct {
 	{EncodedBody, "encoded_body", true, true, true, "a compressed form hides its names"},
 }
 
-// sets are the rules of each profile, as bits.
-var sets = func() (s [3]uint64) {
+// RuleSet is a set of rules, each the bit of its number.
+type RuleSet uint64
+
+// Has reports whether the rule is in the set.
+func (s RuleSet) Has(r Rule) bool { return s&(1<<r) != 0 }
+
+// sets are the rules of each profile.
+var sets = func() (s [3]RuleSet) {
 	for _, r := range Rules {
 		for p, has := range [...]bool{Strict: r.Strict, PHP: r.PHP, Servlet: r.Servlet} {
 			if has {
@@ -109,7 +115,10 @@ var sets = func() (s [3]uint64) {
 }()
 
 // Has reports whether the profile has the rule.
-func (p Profile) Has(r Rule) bool { return sets[p]&(1<<r) != 0 }
+func (p Profile) Has(r Rule) bool { return sets[p].Has(r) }
+
+// Rules returns the rules of the profile.
+func (p Profile) Rules() RuleSet { return sets[p] }
 
 var profileNames = [...]string{Strict: "strict", PHP: "php", Servlet: "servlet"}
 

@@ -315,14 +315,14 @@ func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string
 const readings = 3
 
 // read appends the name under one of the readings.
-func (p Profile) read(dst, decoded []byte, reading int) []byte {
+func appendReading(p Profile, dst, decoded []byte, reading int) []byte {
 	switch reading {
 	case 0:
 		return append(dst, decoded...)
 	case 1:
-		return p.foldPHP(dst, decoded, unlimited)
+		return foldPHP(p, dst, decoded, unlimited)
 	default:
-		return p.foldLoose(dst, decoded, unlimited)
+		return foldLoose(p, dst, decoded, unlimited)
 	}
 }
 
@@ -341,7 +341,7 @@ func (q *Query) repeated(profile Profile, reading int, skip func(rawName string)
 			continue
 		}
 		buf = AppendUnescaped(buf[:0], raw)
-		folded = profile.read(folded[:0], buf, reading)
+		folded = appendReading(profile, folded[:0], buf, reading)
 		if seen != nil {
 			if _, twice := seen[string(folded)]; twice {
 				return q.Segment(p)

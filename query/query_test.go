@@ -482,7 +482,7 @@ func FuzzNameSet(f *testing.F) {
 		for _, profile := range []Profile{PHP, Servlet, Strict} {
 			folds := make(map[string]bool)
 			readingsOf := func(decoded string) []string {
-				return []string{decoded, string(profile.foldPHP(nil, []byte(decoded), unlimited)), string(profile.foldLoose(nil, []byte(decoded), unlimited))}
+				return []string{decoded, string(foldPHP(profile, nil, []byte(decoded), unlimited)), string(foldLoose(profile, nil, []byte(decoded), unlimited))}
 			}
 			for _, s := range sent {
 				for _, fold := range readingsOf(Unescape(s)) {
