@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -284,7 +285,7 @@ func (h *Handler) checkRedirects() error {
 			return fmt.Errorf("redir: %w", err)
 		}
 		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
-		profile, _ := query.ParseProfile(h.Backend)
+		profile, _ := backend.ParseProfile(h.Backend)
 		if applies, readable, err := h.applies(nil, r, varsOf(r), profile); err == nil && (applies || !readable) {
 			return fmt.Errorf("redir: %s is matched by this definition itself, so clients would be sent in circles; "+
 				"choose a path that its matcher does not match", redirect.To)
@@ -295,7 +296,7 @@ func (h *Handler) checkRedirects() error {
 
 // compile builds the definition.
 func (h *Handler) compile(ctx caddy.Context) (*definition, error) {
-	profile, err := query.ParseProfile(h.Backend)
+	profile, err := backend.ParseProfile(h.Backend)
 	if err != nil {
 		return nil, fmt.Errorf("backend: %w", err)
 	}
@@ -381,8 +382,8 @@ func (d *definition) index() error {
 		return err
 	}
 	d.inBodies = bodies.Rules{Profile: d.profile, Names: d.names, All: d.coversAll}
-	if d.profile.Has(query.CookieShadow) {
-		d.cookies, err = query.NewNames(query.PHP, names)
+	if d.profile.Has(backend.CookieShadow) {
+		d.cookies, err = query.NewNames(backend.PHP, names)
 	}
 	return err
 }

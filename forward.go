@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -285,7 +286,7 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	st.cut(r, func(segment string) bool { return h.cutsVerified(v.scheme, segment) })
 	shadows := shadows{protected: h.def.cookies}
 	if v.scheme.description.Coverage != link.Named && r.Header["Cookie"] != nil {
-		shadows.sent = st.request.Query.NameSet(query.PHP, v.scheme.ignore.Match)
+		shadows.sent = st.request.Query.NameSet(backend.PHP, v.scheme.ignore.Match)
 	}
 	h.meter.cookiesCut.Add(st.cutCookies(r, shadows))
 	h.cutSessions(r, st)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -54,7 +55,7 @@ func FuzzGateway(f *testing.F) {
 		f.Fatal(err)
 	}
 	good := key("jeff", autologinSecret)
-	names, err := query.NewNames(query.Strict, []string{"user", "key"})
+	names, err := query.NewNames(backend.Strict, []string{"user", "key"})
 	if err != nil {
 		f.Fatal(err)
 	}

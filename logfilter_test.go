@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -321,7 +322,7 @@ func TestLogFilterReload(t *testing.T) {
 // takes for a signature survives, and all else stays as it was.
 func FuzzLogFilter(f *testing.F) {
 	filter := logFilter(f, "key", "link_sig", "akid")
-	names, err := query.NewNames(query.Strict, []string{"key", "link_sig", "akid"})
+	names, err := query.NewNames(backend.Strict, []string{"key", "link_sig", "akid"})
 	if err != nil {
 		f.Fatal(err)
 	}

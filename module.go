@@ -13,10 +13,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
-	"github.com/signedlink/caddy-signed-link/query"
 )
 
 func init() {
@@ -452,7 +452,7 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 	if !h.def.allowsMethod(st.request.Method) || !h.def.allowsMethod(r.Method) {
 		return link.Refuse(link.Method, "")
 	}
-	if overrides && h.def.profile.Has(query.OverriddenMethod) || h.def.inBodies.OverridesMethod(&st.request.Query) {
+	if overrides && h.def.profile.Has(backend.OverriddenMethod) || h.def.inBodies.OverridesMethod(&st.request.Query) {
 		return link.Refuse(link.Method, "override")
 	}
 	if detail := h.def.inBodies.Admit(r, slices.Contains(h.def.bodies, st.request.Method)); detail != "" {

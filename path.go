@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -30,7 +31,7 @@ func plainTarget(u *url.URL) bool {
 // is not readable where it is beyond the bounds: then nobody can say. A path whose readings
 // nobody needs is not made to be read: where there is no matcher, or where it accepts the
 // path as sent.
-func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[string]any, profile query.Profile) (applies, readable bool, err error) {
+func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[string]any, profile backend.Profile) (applies, readable bool, err error) {
 	if len(h.matchers) == 0 {
 		return true, true, nil
 	}
@@ -92,7 +93,7 @@ func (h *Handler) asksPlain(w http.ResponseWriter, r *http.Request, vars map[str
 // rewrittenInto reports whether what a rewrite behind the definition makes of the path,
 // or a reading of that, is one that match accepts. It reports that the path is not
 // readable where there are too many.
-func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile query.Profile, match func(*http.Request) (bool, error)) (matches, readable bool) {
+func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile backend.Profile, match func(*http.Request) (bool, error)) (matches, readable bool) {
 	ahead := h.standingOf().ahead
 	if !ahead.Changes() {
 		return false, true
@@ -127,7 +128,7 @@ func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile 
 // makes a query of the path: behind Apache's `RewriteRule ^(.*)$ index.php?url=$1` PHP has
 // user=mike of `/app/x%26user=mike`.
 func (d *definition) namesInPath(u *url.URL) bool {
-	if d.profile == query.Servlet {
+	if d.profile == backend.Servlet {
 		return false
 	}
 	_, rest, has := strings.Cut(u.Path, "&")
@@ -165,7 +166,7 @@ func (*readings) String() string { return "" }
 
 // readingsOf returns how a backend of the profile may read the request's path, beyond the
 // path as sent, and whether that is all: it is not where the path is beyond the bounds.
-func readingsOf(r *http.Request, vars map[string]any, profile query.Profile) (list []*reading, ok bool) {
+func readingsOf(r *http.Request, vars map[string]any, profile backend.Profile) (list []*reading, ok bool) {
 	if tooLong(r.URL) {
 		return nil, false
 	}
@@ -201,7 +202,7 @@ func (all *readings) are(r *http.Request) bool {
 		(all.query == r.URL.RawQuery || !strings.HasPrefix(all.query, "/") && !strings.HasPrefix(r.URL.RawQuery, "/"))
 }
 
-func (all *readings) make(profile query.Profile, t targets.Target) {
+func (all *readings) make(profile backend.Profile, t targets.Target) {
 	paths, ok := targets.Read(profile, t)
 	list := make([]*reading, 0, len(paths))
 	for _, path := range paths {

@@ -16,8 +16,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
-	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // quietSite loads a site that logs nothing: these tests send tens of thousands of requests.
@@ -245,7 +245,7 @@ func TestAttackUnboundedPath(t *testing.T) {
 func TestReadingsAreShared(t *testing.T) {
 	r := request(t, http.MethodGet, "/x/..;/app/index.php/y?a=b", "", "A: b")
 	vars := map[string]any{"area": "one"}
-	strict, ok := readingsOf(r, vars, query.Strict)
+	strict, ok := readingsOf(r, vars, backend.Strict)
 	if !ok || len(strict) == 0 {
 		t.Fatalf("%d readings, %v", len(strict), ok)
 	}
@@ -253,7 +253,7 @@ func TestReadingsAreShared(t *testing.T) {
 	r.URL.RawQuery = "b=c"
 	r.Header = http.Header{"C": {"d"}}
 	vars["area"] = "two"
-	again, _ := readingsOf(r, vars, query.Strict)
+	again, _ := readingsOf(r, vars, backend.Strict)
 	if !slices.Equal(strict, again) {
 		t.Error("the readings are made twice")
 	}
@@ -264,7 +264,7 @@ func TestReadingsAreShared(t *testing.T) {
 	if second.Header.Get("C") != "d" || second.URL.RawQuery != "b=c" || varsOf(second)["area"] != "two" || !strings.HasSuffix(second.RequestURI, "?b=c") {
 		t.Errorf("the request of a reading is stale: %v %v %v", second.URL, second.Header, varsOf(second))
 	}
-	servlet, _ := readingsOf(r, vars, query.Servlet)
+	servlet, _ := readingsOf(r, vars, backend.Servlet)
 	shared := 0
 	for _, x := range servlet {
 		if slices.Contains(strict, x) {
@@ -275,16 +275,16 @@ func TestReadingsAreShared(t *testing.T) {
 		t.Errorf("%d of %d readings are those of the other profile", shared, len(servlet))
 	}
 	r.URL.Path, r.URL.RawPath = "/y;x/", ""
-	if list, _ := readingsOf(r, vars, query.Strict); len(list) == 0 || !strings.HasPrefix(list[0].path, "/y") {
+	if list, _ := readingsOf(r, vars, backend.Strict); len(list) == 0 || !strings.HasPrefix(list[0].path, "/y") {
 		t.Error("the readings of another path are kept")
 	}
 	r.URL.RawQuery = "/app/x"
-	if list, _ := readingsOf(r, vars, query.Strict); !slices.ContainsFunc(list, func(x *reading) bool { return x.path == "/app/x" }) {
+	if list, _ := readingsOf(r, vars, backend.Strict); !slices.ContainsFunc(list, func(x *reading) bool { return x.path == "/app/x" }) {
 		t.Error("the readings of another query are kept")
 	}
 	for _, path := range []string{"/plain/x.css", "/"} {
 		clear(vars)
-		if list, ok := readingsOf(request(t, http.MethodGet, path, ""), vars, query.Strict); list != nil || !ok || len(vars) > 0 {
+		if list, ok := readingsOf(request(t, http.MethodGet, path, ""), vars, backend.Strict); list != nil || !ok || len(vars) > 0 {
 			t.Errorf("%s has readings: %v, %v", path, list, vars)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -52,7 +53,7 @@ func (h *Handler) compileCookies() error {
 	}
 	profile := h.def.profile
 	s := &sessions{all: c.CutAll, cookies: query.NewPatterns(profile, c.Cut)}
-	if profile != query.Servlet { // PHP may stand behind
+	if profile != backend.Servlet { // PHP may stand behind
 		names := c.Cut
 		if c.CutAll {
 			names = []string{sessionInQuery}
@@ -65,8 +66,8 @@ func (h *Handler) compileCookies() error {
 			}
 		}
 	}
-	if profile != query.PHP { // a servlet container may stand behind
-		s.path = query.NewPatterns(query.Strict, append(slices.Clone(c.Cut), sessionInPath)) // in any case
+	if profile != backend.PHP { // a servlet container may stand behind
+		s.path = query.NewPatterns(backend.Strict, append(slices.Clone(c.Cut), sessionInPath)) // in any case
 	}
 	h.sessions = s
 	return nil

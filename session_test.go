@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -171,7 +172,7 @@ func TestCookiesErrors(t *testing.T) {
 // FuzzCutPathParameters: the rest is what was there, without whole parameters of the
 // names; no other path comes of it than one without its parameters.
 func FuzzCutPathParameters(f *testing.F) {
-	names := query.NewPatterns(query.Strict, []string{"jsessionid", "sid*"})
+	names := query.NewPatterns(backend.Strict, []string{"jsessionid", "sid*"})
 	for _, path := range []string{
 		"/", "", "/x;jsessionid=1", "/;jsessionid=1/x", "/..;JSESSIONID/x", "/a;b=1;sid9=2/c;;", "http://h;sid/x", "/%2e;j%73essionid=1", "/a;jsessionid=1;v",
 	} {

@@ -1,6 +1,7 @@
 package signedlink
 
 import (
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -24,9 +25,9 @@ func newUnion(definitions []*definition) *union {
 		cookies.add(d.cookies)
 	}
 	for profile := range names {
-		u.names[profile] = names[profile].compile(query.Profile(profile))
+		u.names[profile] = names[profile].compile(backend.Profile(profile))
 	}
-	u.cookies = cookies.compile(query.PHP)
+	u.cookies = cookies.compile(backend.PHP)
 	return u
 }
 
@@ -51,7 +52,7 @@ func (c *collected) add(n *query.Names) {
 	}
 }
 
-func (c *collected) compile(profile query.Profile) *query.Names {
+func (c *collected) compile(profile backend.Profile) *query.Names {
 	if c.seen == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -74,7 +75,7 @@ func TestUnion(t *testing.T) {
 	for round := range 60 {
 		var definitions []*definition
 		for range round % 12 {
-			profile := []query.Profile{query.Strict, query.PHP, query.Servlet}[random.IntN(3)]
+			profile := []backend.Profile{backend.Strict, backend.PHP, backend.Servlet}[random.IntN(3)]
 			var list []string
 			for range 1 + random.IntN(4) {
 				if name := pool[random.IntN(min(len(pool), 4+round))]; !slices.Contains(list, name) {
@@ -86,8 +87,8 @@ func TestUnion(t *testing.T) {
 			if d.names, err = query.NewNames(profile, list); err != nil {
 				t.Fatal(err)
 			}
-			if profile.Has(query.CookieShadow) {
-				d.cookies, _ = query.NewNames(query.PHP, list)
+			if profile.Has(backend.CookieShadow) {
+				d.cookies, _ = query.NewNames(backend.PHP, list)
 			}
 			definitions = append(definitions, d)
 		}
@@ -137,7 +138,7 @@ func TestUnionIsMadeAgain(t *testing.T) {
 		t.Error("no definition protects n0")
 	}
 	for i := range 3 * maxNames {
-		names, err := query.NewNames(query.Strict, []string{fmt.Sprintf("n%d", i)})
+		names, err := query.NewNames(backend.Strict, []string{fmt.Sprintf("n%d", i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,11 +164,11 @@ func TestAttackManyDefinitions(t *testing.T) {
 		var definitions []*definition
 		for i := range n {
 			list := []string{fmt.Sprintf("u%d", 999-i), fmt.Sprintf("s%d", 999-i)}
-			names, err := query.NewNames(query.Strict, list)
+			names, err := query.NewNames(backend.Strict, list)
 			if err != nil {
 				t.Fatal(err)
 			}
-			cookies, _ := query.NewNames(query.PHP, list)
+			cookies, _ := query.NewNames(backend.PHP, list)
 			definitions = append(definitions, &definition{names: names, cookies: cookies})
 		}
 		app := new(App)

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
@@ -33,7 +34,7 @@ func (s *nameSet) add(i int)     { *s |= 1 << i }
 
 // definition is one signed_link, compiled. It is immutable.
 type definition struct {
-	profile query.Profile
+	profile backend.Profile
 	methods []string // allowed; the first ones are GET and HEAD unless `methods` says otherwise
 	bodies  []string // those of methods that the operator named, and that may carry a body
 	schemes []*scheme
@@ -227,7 +228,7 @@ func (d *definition) judgeInto(ctx context.Context, v *verdict, r *link.Request,
 // of the profile, spelled plainly: PHP takes the last of two, Java the first, and
 // `user[]=admin` replaces `user=jeff` (CVE-2022-2385 and its kin).
 func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusal) {
-	if r.Query.Control && d.profile.Has(query.ControlByte) {
+	if r.Query.Control && d.profile.Has(backend.ControlByte) {
 		return 0, link.Refuse(link.Ambiguous, "control")
 	}
 	if d.names.SpellsSecond(r.Query.Raw, anyName) {
@@ -246,7 +247,7 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		default:
 			return 0, link.Refuse(link.Ambiguous, "lookalike")
 		}
-		if present.has(i) && d.profile.Has(query.SingleName) {
+		if present.has(i) && d.profile.Has(backend.SingleName) {
 			return 0, link.Refuse(link.Ambiguous, "duplicate")
 		}
 		present.add(i)
@@ -255,10 +256,10 @@ func (d *definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 		}
 		// Pairs that Go's parser would drop, and that backends read in three ways.
 		raw := r.Query.RawValue(p)
-		if strings.IndexByte(raw, ';') >= 0 && d.profile.Has(query.SemicolonInValue) {
+		if strings.IndexByte(raw, ';') >= 0 && d.profile.Has(backend.SemicolonInValue) {
 			return 0, link.Refuse(link.Ambiguous, "semicolon")
 		}
-		if query.BrokenEscape(raw) && d.profile.Has(query.BrokenEscapeInValue) {
+		if query.BrokenEscape(raw) && d.profile.Has(backend.BrokenEscapeInValue) {
 			return 0, link.Refuse(link.Ambiguous, "escape")
 		}
 	}
@@ -282,7 +283,7 @@ func (d *definition) twoLinks(present nameSet) link.Refusal {
 }
 
 // judge verifies the link by one scheme.
-func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile query.Profile, now time.Time, v *verdict) {
+func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile backend.Profile, now time.Time, v *verdict) {
 	v.scheme = s
 	if detail := s.unsteady(r, profile); detail != "" {
 		v.Refusal = link.Refuse(link.Ambiguous, detail)
@@ -326,7 +327,7 @@ func (s *scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 
 // unsteady returns how one query can be another to the backend, although both make the
 // scheme's message, because that covers every parameter.
-func (s *scheme) unsteady(r *link.Request, profile query.Profile) (detail string) {
+func (s *scheme) unsteady(r *link.Request, profile backend.Profile) (detail string) {
 	switch s.description.Coverage {
 	case link.Sorted: // values are decoded, and the order in which they were sent is lost
 		if detail = r.Query.Unsteady(profile, s.ignore.Match); detail == "" && r.Query.Repeated(profile, s.ignore.Match) != "" {
@@ -438,10 +439,10 @@ func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, 
 
 // results makes the headers of a verified request. A value that backends would read
 // differently refuses the link, because half an identity is none.
-func (s *scheme) results(r *link.Request, l *link.Link, profile query.Profile, v *verdict) link.Refusal {
+func (s *scheme) results(r *link.Request, l *link.Link, profile backend.Profile, v *verdict) link.Refusal {
 	values := &keyedhash.Values{Claims: l.Claims, Local: func(string) string { return v.user }}
 	encode := s.userValue
-	if !profile.Has(query.HeaderSafeValue) {
+	if !profile.Has(backend.HeaderSafeValue) {
 		encode = valueAny
 	}
 	v.headers = v.fewHeaders[:0]

@@ -29,13 +29,13 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	signedlink "github.com/signedlink/caddy-signed-link"
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/keys/sql"
 	"github.com/signedlink/caddy-signed-link/link"
-	"github.com/signedlink/caddy-signed-link/query"
 	"github.com/signedlink/caddy-signed-link/schemes/akid"
 	"github.com/signedlink/caddy-signed-link/schemes/keyedhash"
 	"github.com/signedlink/caddy-signed-link/schemes/sial"
@@ -636,7 +636,7 @@ func TestJSONNames(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	mark := map[bool]string{true: " yes", false: ""}
 	var want strings.Builder
-	for _, r := range query.Rules {
+	for _, r := range backend.Rules {
 		fmt.Fprintf(&want, "| `%s` |%s |%s |%s | %s |\n", r.Name, mark[r.PHP], mark[r.Servlet], mark[r.Strict], strings.ReplaceAll(r.Answers, "&", "&amp;"))
 	}
 	if !strings.Contains(readFile(t, filepath.Join("docs", "profiles.md")), "\n"+want.String()+"\n") {

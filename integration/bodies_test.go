@@ -108,7 +108,7 @@ func hostileBodies() (all []sentBody) {
 // arrive, and whatever else arrives has no other user than the link's; a site without a
 // definition shows which of them would have had one.
 func TestAttackBodies(t *testing.T) {
-	apps := []backend{fpm(t, "fpm"), tomcat(t)}
+	apps := []application{fpm(t, "fpm"), tomcat(t)}
 	sites := make(map[string]string)
 	for _, b := range apps {
 		profile := "servlet"

@@ -17,11 +17,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/integration/backends"
 	"github.com/signedlink/caddy-signed-link/integration/corpora"
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
-	profiles "github.com/signedlink/caddy-signed-link/query"
 )
 
 // TestCorpus sends every request of the corpora (../testdata/corpora) through the
@@ -34,14 +34,14 @@ func TestCorpus(t *testing.T) {
 	headers := readCorpus(t, "header_corpus.jsonl")
 	all := slices.Concat(queries, headers)
 
-	phps := []backend{
+	phps := []application{
 		fpm(t, "fpm"),
 		// as PHP is without a php.ini, and as some sites set it
 		fpm(t, "fpm lenient", backends.WithINI("request_order", "GPC"), backends.WithINI("arg_separator.input", ";&")),
 		phpServer(t),
 		apache(t),
 	}
-	servlets := []backend{tomcat(t), tomcat9(t)}
+	servlets := []application{tomcat(t), tomcat9(t)}
 	for _, profile := range []string{"strict", "php", "servlet"} {
 		behind := slices.Clone(phps)
 		switch profile {
@@ -129,7 +129,7 @@ func TestCorpusFindsBypasses(t *testing.T) {
 	hidden := []string{"path-pp-lead (HTTP/1.1)", "path-dotdot-semi (h2c)", "path-dotdot-semi (HTTP/3)"}
 	for _, c := range []struct {
 		profile string
-		backend backend
+		backend application
 		known   []string
 	}{
 		{"servlet", fpm(t, "fpm"), folded},
@@ -151,7 +151,7 @@ func TestCorpusFindsBypasses(t *testing.T) {
 	}
 }
 
-func runCorpus(t *testing.T, b backend, profile, servers string, variants []variant, lines []*line, report func(*testing.T, []string)) {
+func runCorpus(t *testing.T, b application, profile, servers string, variants []variant, lines []*line, report func(*testing.T, []string)) {
 	sites := make(map[string]string)
 	for _, param := range []string{"user", "user_id", "akid"} {
 		for _, v := range variants {
@@ -195,7 +195,7 @@ func runCorpus(t *testing.T, b backend, profile, servers string, variants []vari
 }
 
 type corpusRun struct {
-	backend backend
+	backend application
 	profile string
 	variant variant
 
@@ -326,7 +326,7 @@ func describe(responses []*gateway.Response) string {
 // verified where one reading is the definition's, and this backend may have another.
 func plain(uri string) bool {
 	path, q, _ := strings.Cut(uri, "?")
-	return targets.Plain(profiles.Strict, targets.Target{Path: path, Query: q})
+	return targets.Plain(backend.Strict, targets.Target{Path: path, Query: q})
 }
 
 // isProtected tells whether the application under /app answered, or a front

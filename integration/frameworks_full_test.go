@@ -9,17 +9,17 @@ import (
 	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
 
-func jetty(t testing.TB) backend {
-	return backend{name: "jetty9", address: backends.StartJetty(t).Address}
+func jetty(t testing.TB) application {
+	return application{name: "jetty9", address: backends.StartJetty(t).Address}
 }
 
 // rewriting is Apache with a RewriteRule that hands what is no file to index.php.
-func rewriting(t testing.TB, which backends.Front) backend {
-	return backend{name: "apache " + string(which), php: true, address: backends.StartApache(t, backends.WithFront(which)).Address}
+func rewriting(t testing.TB, which backends.Front) application {
+	return application{name: "apache " + string(which), php: true, address: backends.StartApache(t, backends.WithFront(which)).Address}
 }
 
-func nginx(t testing.TB, which backends.Front) backend {
-	return backend{name: "nginx " + string(which), php: true, address: backends.StartNginx(t, backends.WithFront(which)).Address}
+func nginx(t testing.TB, which backends.Front) application {
+	return application{name: "nginx " + string(which), php: true, address: backends.StartNginx(t, backends.WithFront(which)).Address}
 }
 
 // scriptsByProxy are scripts that a web server behind the gateway runs: Debian's mod_php
@@ -85,7 +85,7 @@ func TestFullPathsNginx(t *testing.T) {
 
 func TestFullForgedIdentities(t *testing.T) {
 	t.Parallel()
-	for _, b := range []backend{
+	for _, b := range []application{
 		jetty(t), tomcat9(t), rewriting(t, backends.FrontURL), nginx(t, backends.FrontPlain), front(t, backends.FrontLaravel), front(t, backends.FrontSlim), phpServer(t),
 	} {
 		t.Run(b.name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestFullForgedIdentities(t *testing.T) {
 
 func TestFullForgedAuthorization(t *testing.T) {
 	t.Parallel()
-	for _, b := range []backend{jetty(t), rewriting(t, backends.FrontPlain), nginx(t, backends.FrontPlain), front(t, backends.FrontLaravel)} {
+	for _, b := range []application{jetty(t), rewriting(t, backends.FrontPlain), nginx(t, backends.FrontPlain), front(t, backends.FrontLaravel)} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			testForgedAuthorization(t, b)

@@ -52,7 +52,7 @@ func believed(s *backends.Seen) (found []string) {
 func jeffs() string { return "user=jeff&key=" + key("jeff") }
 
 // identitySites are a definition in each mode.
-func identitySites(b backend) map[string]string {
+func identitySites(b application) map[string]string {
 	profile := "servlet"
 	if b.php {
 		profile = "php"
@@ -77,8 +77,8 @@ var identityRequests = []struct{ name, path, query, user string }{
 }
 
 // identityBackends are what the default run has.
-func identityBackends(t *testing.T) []backend {
-	return []backend{fpm(t, "fpm"), apache(t), tomcat(t), front(t, backends.FrontSymfony)}
+func identityBackends(t *testing.T) []application {
+	return []application{fpm(t, "fpm"), apache(t), tomcat(t), front(t, backends.FrontSymfony)}
 }
 
 // TestForgedIdentities sends every header in which a gateway says who the user is, in
@@ -93,7 +93,7 @@ func TestForgedIdentities(t *testing.T) {
 	}
 }
 
-func testForgedIdentities(t *testing.T, b backend) {
+func testForgedIdentities(t *testing.T, b application) {
 	t.Helper()
 	names := slices.Concat(attacks.GatewayHeaders, attacks.OwnHeaders)
 	var underscored, dotted []string
@@ -162,7 +162,7 @@ func testForgedIdentities(t *testing.T, b backend) {
 	}
 }
 
-func (v *violations) checkIdentity(what, mode, user string, b backend, s *backends.Seen, r *gateway.Response, err error) {
+func (v *violations) checkIdentity(what, mode, user string, b application, s *backends.Seen, r *gateway.Response, err error) {
 	switch {
 	case err != nil:
 		v.add("%s: the gateway does not answer: %v", what, err)
@@ -191,7 +191,7 @@ func (v *violations) checkIdentity(what, mode, user string, b backend, s *backen
 // believe that before REMOTE_USER. What arrives is what the option says.
 func TestForgedAuthorization(t *testing.T) {
 	t.Parallel()
-	for _, b := range []backend{fpm(t, "fpm"), tomcat(t)} {
+	for _, b := range []application{fpm(t, "fpm"), tomcat(t)} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			testForgedAuthorization(t, b)
@@ -199,7 +199,7 @@ func TestForgedAuthorization(t *testing.T) {
 	}
 }
 
-func testForgedAuthorization(t *testing.T, b backend) {
+func testForgedAuthorization(t *testing.T, b application) {
 	t.Helper()
 	type expectation struct{ link, noLink, badLink, elsewhere bool } // what arrives
 	options := map[string]expectation{
@@ -295,7 +295,7 @@ func TestAccept(t *testing.T) {
 func TestCookiesCut(t *testing.T) {
 	t.Parallel()
 	for _, x := range []struct {
-		backend backend
+		backend application
 		profile string
 		session string
 		query   string // a session in the query
@@ -353,7 +353,7 @@ func sessionCookies(name string, php bool) []string {
 // the backend: a proxy that deletes Content-Type makes a form of what was none.
 func TestConnection(t *testing.T) {
 	t.Parallel()
-	for _, b := range []backend{fpm(t, "fpm"), apache(t), tomcat(t)} {
+	for _, b := range []application{fpm(t, "fpm"), apache(t), tomcat(t)} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			site := guardedApp + "signed_link @m MODE " + strings.TrimSuffix(scheme("strict"), "}") + "methods GET POST\n}\n" + b.proxy(b.address)

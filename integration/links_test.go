@@ -223,13 +223,13 @@ type want struct {
 
 // setup is one backend behind a gateway, watched by a tap.
 type setup struct {
-	backend backend
+	backend application
 	tap     *backends.Tap
 	gateway *gateway.Gateway
 	clients map[gateway.Protocol]*gateway.Client
 }
 
-func newSetup(t *testing.T, b backend, servers string, sites map[string]string) *setup {
+func newSetup(t *testing.T, b application, servers string, sites map[string]string) *setup {
 	t.Helper()
 	s := &setup{backend: b, tap: backends.NewTap(t, b.address), clients: map[gateway.Protocol]*gateway.Client{}}
 	all := make(map[string]string)
@@ -356,7 +356,7 @@ func checkRefusal(t *testing.T, r *gateway.Response, saw *backends.Seen, status 
 }
 
 // checkParameters compares the parameters that the links are about with the query.
-func checkParameters(t *testing.T, b backend, saw *backends.Seen, query string) {
+func checkParameters(t *testing.T, b application, saw *backends.Seen, query string) {
 	t.Helper()
 	for _, name := range []string{"user", "key", "akid", "sig", "title", "first", "q"} {
 		var values []string
@@ -403,8 +403,8 @@ func keep(query string, names []string) string {
 
 // eachBackend runs the test before every backend, and before more of them, plainly
 // and with look-alike names of headers let in.
-func eachBackend(t *testing.T, sites map[string]string, test func(t *testing.T, s *setup), more ...backend) {
-	for _, b := range append([]backend{fpm(t, "fpm"), phpServer(t), tomcat(t)}, more...) {
+func eachBackend(t *testing.T, sites map[string]string, test func(t *testing.T, s *setup), more ...application) {
+	for _, b := range append([]application{fpm(t, "fpm"), phpServer(t), tomcat(t)}, more...) {
 		for name, servers := range map[string]string{"plain": "", "aliases": aliases} {
 			t.Run(b.name+"/"+name, func(t *testing.T) {
 				t.Parallel()

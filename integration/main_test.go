@@ -36,37 +36,37 @@ func akid(cleartext string) string {
 }
 
 // backend is an application behind the gateway.
-type backend struct {
+type application struct {
 	name    string
 	php     bool
 	address string // for a tap
 	root    string // of php_fastcgi; empty for reverse_proxy
 }
 
-func fpm(t testing.TB, name string, options ...backends.Option) backend {
+func fpm(t testing.TB, name string, options ...backends.Option) application {
 	f := backends.StartFPM(t, options...)
-	return backend{name: name, php: true, address: f.Address, root: f.Root}
+	return application{name: name, php: true, address: f.Address, root: f.Root}
 }
 
-func phpServer(t testing.TB) backend {
-	return backend{name: "php -S", php: true, address: backends.StartPHPServer(t).Address}
+func phpServer(t testing.TB) application {
+	return application{name: "php -S", php: true, address: backends.StartPHPServer(t).Address}
 }
 
-func apache(t testing.TB) backend {
-	return backend{name: "apache", php: true, address: backends.StartApache(t).Address}
+func apache(t testing.TB) application {
+	return application{name: "apache", php: true, address: backends.StartApache(t).Address}
 }
 
-func tomcat(t testing.TB) backend {
-	return backend{name: "tomcat", address: backends.StartTomcat(t).Address}
+func tomcat(t testing.TB) application {
+	return application{name: "tomcat", address: backends.StartTomcat(t).Address}
 }
 
-func tomcat9(t testing.TB) backend {
-	return backend{name: "tomcat9", address: backends.StartTomcat9(t).Address}
+func tomcat9(t testing.TB) application {
+	return application{name: "tomcat9", address: backends.StartTomcat9(t).Address}
 }
 
 // proxy are the directives that hand requests to the backend at the address, which
 // is its own or a tap's.
-func (b backend) proxy(address string) string {
+func (b application) proxy(address string) string {
 	if b.root != "" {
 		return "root " + b.root + "\nphp_fastcgi " + address + "\n"
 	}

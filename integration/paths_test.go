@@ -16,9 +16,9 @@ import (
 )
 
 // front is PHP-FPM with a front controller.
-func front(t testing.TB, which backends.Front) backend {
+func front(t testing.TB, which backends.Front) application {
 	f := backends.StartFPM(t, backends.WithFront(which))
-	return backend{name: string(which), php: true, address: f.Address, root: f.Root}
+	return application{name: string(which), php: true, address: f.Address, root: f.Root}
 }
 
 // protection is a way to write the definition that protects something. PROXY is what
@@ -105,7 +105,7 @@ func scheme(profile string) string {
 }
 
 // write is the site in front of the backend.
-func (p protection) write(b backend, profile string) string {
+func (p protection) write(b application, profile string) string {
 	return strings.NewReplacer("SCHEME", scheme(profile), "PROXY", b.proxy(b.address), "ROOT", b.root, "FPM", b.address).Replace(p.site)
 }
 
@@ -174,7 +174,7 @@ func each[T any](items []T, work func(T)) {
 // testPaths sends paths without a link, and with one, to every protection of the backend.
 // The promise is broken where what is protected has run without a verified link. least is
 // how many paths must enter it where there is no gateway: so many attacks are tried.
-func testPaths(t *testing.T, b backend, protections []protection, least int) {
+func testPaths(t *testing.T, b application, protections []protection, least int) {
 	t.Helper()
 	profiles := []string{"strict", "servlet"}
 	if b.php {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -33,7 +34,7 @@ func FuzzSign(f *testing.F) {
 			return
 		}
 		r := &link.Request{Method: "GET", Scheme: "https", Host: "example.org", Path: "/" + path}
-		if r.Query.Parse(query.Set(raw, "user", user)) != nil || len(key) == 0 || r.Query.Repeated(query.Strict, func(string) bool { return false }) != "" {
+		if r.Query.Parse(query.Set(raw, "user", user)) != nil || len(key) == 0 || r.Query.Repeated(backend.Strict, func(string) bool { return false }) != "" {
 			return
 		}
 		at := time.Unix(now, 0)

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // BenchmarkParse is the reader, by the pair and by the KiB.
@@ -38,7 +40,7 @@ func BenchmarkParse(b *testing.B) {
 
 // BenchmarkClassify is one pair against the protected names, for each kind of pair.
 func BenchmarkClassify(b *testing.B) {
-	names, err := NewNames(Strict, []string{"user", "expires", "signature"})
+	names, err := NewNames(backend.Strict, []string{"user", "expires", "signature"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -60,7 +62,7 @@ func BenchmarkClassify(b *testing.B) {
 
 // TestReadAllocations: an ordinary query is read without memory.
 func TestReadAllocations(t *testing.T) {
-	names, err := NewNames(Strict, []string{"user", "expires", "signature"})
+	names, err := NewNames(backend.Strict, []string{"user", "expires", "signature"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +105,7 @@ func TestPlain(t *testing.T) {
 
 // TestClassifyEither: it finds what one of the two readings finds.
 func TestClassifyEither(t *testing.T) {
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		names, err := NewNames(profile, []string{"user", "sig_a"})
 		if err != nil {
 			t.Fatal(err)

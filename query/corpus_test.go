@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // request is a line of the corpus, as far as its query goes.
@@ -119,7 +121,7 @@ func protected(r request) []string {
 }
 
 // judge is what a gateway does with a query: every protected name plainly, and once.
-func judge(t *testing.T, profile Profile, protected []string, raw string) string {
+func judge(t *testing.T, profile backend.Profile, protected []string, raw string) string {
 	t.Helper()
 	n := names(t, profile, protected...)
 	var q Query
@@ -156,7 +158,7 @@ func TestHostileQueries(t *testing.T) {
 		if r.Verified == nil || !slices.Contains(attacks, r.Cat) || len(r.MustForward) > 0 {
 			continue
 		}
-		for profile, backends := range map[Profile][]string{PHP: {"php"}, Servlet: {"java"}, Strict: {"php", "java"}} {
+		for profile, backends := range map[backend.Profile][]string{backend.PHP: {"php"}, backend.Servlet: {"java"}, backend.Strict: {"php", "java"}} {
 			danger := slices.ContainsFunc(backends, func(b string) bool { return strings.Contains(fmt.Sprint(r.Forwarding[b]), "danger") })
 			got := judge(t, profile, protected(r), r.query)
 			if danger && got == "" && !onlyDecoding(r) {
@@ -179,7 +181,7 @@ func onlyDecoding(r request) bool { return r.Cat == "utf8" && strings.Count(r.qu
 
 // TestHonestQueries: what must reach the application passes.
 func TestHonestQueries(t *testing.T) {
-	profiles := map[string]Profile{"php": PHP, "java": Servlet, "strict": Strict}
+	profiles := map[string]backend.Profile{"php": backend.PHP, "java": backend.Servlet, "strict": backend.Strict}
 	honest := 0
 	for _, r := range corpus(t) {
 		for _, backend := range r.MustForward {
@@ -198,7 +200,7 @@ func TestHonestQueries(t *testing.T) {
 // one spelling, and naming more parameters never hides one.
 func TestCorpusClassified(t *testing.T) {
 	params := []string{"user", "key", "user_id", "akid"}
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		all := names(t, profile, params...)
 		var alone []*Names
 		for _, param := range params {

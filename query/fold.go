@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // unlimited is a fold's limit where every byte of it matters.
@@ -18,9 +20,9 @@ const unlimited = math.MaxInt
 // versions differ on what follows an unclosed '[', it folds more, not less. Of a fold
 // that is longer than limit it appends the beginning, which is longer, too: whoever
 // compares it with short names need not read 16 KiB of it.
-func foldPHP(p Profile, dst, name []byte, limit int) []byte {
+func foldPHP(p backend.Profile, dst, name []byte, limit int) []byte {
 	rules := p.Rules()
-	for len(name) > 0 && (name[0] == ' ' && rules.Has(LeadingBlank) || name[0] == '?' && rules.Has(LeadingQuestionMark)) {
+	for len(name) > 0 && (name[0] == ' ' && rules.Has(backend.LeadingBlank) || name[0] == '?' && rules.Has(backend.LeadingQuestionMark)) {
 		name = name[1:]
 	}
 	open := brackets{name: name}
@@ -28,16 +30,16 @@ func foldPHP(p Profile, dst, name []byte, limit int) []byte {
 	for i, c := range name {
 		switch c {
 		case 0:
-			if rules.Has(NULTail) {
+			if rules.Has(backend.NULTail) {
 				return dst
 			}
 		case '[':
-			if rules.Has(ArrayName) && open.closes(i+1) {
+			if rules.Has(backend.ArrayName) && open.closes(i+1) {
 				return dst // an array, under the name before the bracket
 			}
 			fallthrough
 		case ' ', '.':
-			if rules.Has(UnderscoreName) {
+			if rules.Has(backend.UnderscoreName) {
 				c = '_'
 			}
 		}
@@ -89,13 +91,13 @@ func (b *brackets) closes(i int) bool {
 // foldLoose appends the name under which the most lenient reader known would file
 // the parameter: case, blanks of every kind, brackets, full-width letters, and the
 // difference between '-', '.' and '_' are gone. The limit is that of [foldPHP].
-func foldLoose(p Profile, dst, name []byte, limit int) []byte {
+func foldLoose(p backend.Profile, dst, name []byte, limit int) []byte {
 	start := len(dst)
 	open := brackets{name: name}
 	letters := &looseLetters[p]
 	for i := 0; i < len(name); {
 		// a run of '_' may be one at the end, which is dropped
-		if n := len(dst) - start; n > limit && (dst[len(dst)-1] != '_' || !p.Has(DashDotUnderscore)) {
+		if n := len(dst) - start; n > limit && (dst[len(dst)-1] != '_' || !p.Has(backend.DashDotUnderscore)) {
 			return dst
 		}
 		c, size := rune(name[i]), 1
@@ -110,22 +112,22 @@ func foldLoose(p Profile, dst, name []byte, limit int) []byte {
 		first := len(dst) == start
 		switch c {
 		case 0:
-			if p.Has(NULTail) {
+			if p.Has(backend.NULTail) {
 				return trimLoose(p, dst, start)
 			}
 		case '[':
-			if !first && p.Has(ArrayName) && open.closes(i) {
+			if !first && p.Has(backend.ArrayName) && open.closes(i) {
 				return trimLoose(p, dst, start)
 			}
-			if !first && p.Has(UnderscoreName) {
+			if !first && p.Has(backend.UnderscoreName) {
 				c = '_'
 			}
 		case '?':
-			if first && p.Has(LeadingQuestionMark) {
+			if first && p.Has(backend.LeadingQuestionMark) {
 				continue
 			}
 		case ' ':
-			if first && p.Has(LeadingBlank) {
+			if first && p.Has(backend.LeadingBlank) {
 				continue
 			}
 		}
@@ -142,25 +144,25 @@ func foldLoose(p Profile, dst, name []byte, limit int) []byte {
 
 // lenient reports whether the loose fold makes a protected name of anything that PHP does
 // not make it of. Without one of these rules it only leaves more characters in.
-func lenient(p Profile) bool {
-	const rules = 1<<AnyCase | 1<<DashDotUnderscore | 1<<StrayBracket | 1<<InvisibleCharacter | 1<<FullWidthLetter | 1<<PercentU
+func lenient(p backend.Profile) bool {
+	const rules = 1<<backend.AnyCase | 1<<backend.DashDotUnderscore | 1<<backend.StrayBracket | 1<<backend.InvisibleCharacter | 1<<backend.FullWidthLetter | 1<<backend.PercentU
 	return p.Rules()&rules != 0
 }
 
 // looseDecode returns the first character of name, which is beyond ASCII or begins with %u,
 // and may be written %u0075 or in full width, and how many bytes it takes; 0 if it is none.
-func looseDecode(p Profile, name []byte) (rune, int) {
+func looseDecode(p backend.Profile, name []byte) (rune, int) {
 	c, size := rune(name[0]), 1
 	if c >= utf8.RuneSelf {
 		if c, size = utf8.DecodeRune(name); c == utf8.RuneError && size == 1 {
 			return 0, 0
 		}
-	} else if len(name) >= 6 && p.Has(PercentU) {
+	} else if len(name) >= 6 && p.Has(backend.PercentU) {
 		if u, ok := Hex4(name[2], name[3], name[4], name[5]); ok {
 			c, size = u, 6
 		}
 	}
-	if 0xFF01 <= c && c <= 0xFF5E && p.Has(FullWidthLetter) {
+	if 0xFF01 <= c && c <= 0xFF5E && p.Has(backend.FullWidthLetter) {
 		c -= 0xFF01 - '!'
 	}
 	return c, size
@@ -168,15 +170,15 @@ func looseDecode(p Profile, name []byte) (rune, int) {
 
 // looseRune is what the loose fold makes of a character, wherever it stands; -1 if it
 // makes nothing of it.
-func looseRune(p Profile, c rune) rune {
+func looseRune(p backend.Profile, c rune) rune {
 	switch {
-	case (c == '[' || c == ']') && p.Has(StrayBracket):
+	case (c == '[' || c == ']') && p.Has(backend.StrayBracket):
 		return -1
-	case c == ' ' && p.Has(UnderscoreName), (c == '.' || c == '-' || c == '_') && p.Has(DashDotUnderscore):
+	case c == ' ' && p.Has(backend.UnderscoreName), (c == '.' || c == '-' || c == '_') && p.Has(backend.DashDotUnderscore):
 		return '_'
-	case p.Has(InvisibleCharacter) && (c < 0x20 || c == 0x7F || zeroWidth(c) || c != ' ' && unicode.IsSpace(c)):
+	case p.Has(backend.InvisibleCharacter) && (c < 0x20 || c == 0x7F || zeroWidth(c) || c != ' ' && unicode.IsSpace(c)):
 		return -1
-	case p.Has(AnyCase):
+	case p.Has(backend.AnyCase):
 		return lower(c)
 	default:
 		return c
@@ -191,7 +193,7 @@ var looseLetters = func() (t [3][utf8.RuneSelf]byte) {
 	for p := range t {
 		for c := range t[p] {
 			t[p][c] = dropped
-			if r := looseRune(Profile(p), rune(c)); r >= 0 {
+			if r := looseRune(backend.Profile(p), rune(c)); r >= 0 {
 				t[p][c] = byte(r)
 			}
 		}
@@ -200,8 +202,8 @@ var looseLetters = func() (t [3][utf8.RuneSelf]byte) {
 }()
 
 // trim drops a '_' run at the end, which may stand for blanks or brackets.
-func trimLoose(p Profile, dst []byte, start int) []byte {
-	if !p.Has(DashDotUnderscore) {
+func trimLoose(p backend.Profile, dst []byte, start int) []byte {
+	if !p.Has(backend.DashDotUnderscore) {
 		return dst
 	}
 	return append(dst[:start], bytes.TrimRight(dst[start:], "_")...)
@@ -248,7 +250,7 @@ const (
 
 // Names is a set of protected names, compiled for a profile. It is immutable.
 type Names struct {
-	profile Profile
+	profile backend.Profile
 	plain   texts
 	php     texts // foldPHP of each
 	loose   texts // foldLoose of each
@@ -336,7 +338,7 @@ func (t *texts) findBytes(s []byte) int {
 // NewNames compiles the set. It refuses names that cannot be spelled plainly in a
 // query, and names that the backend would file under another name (`user.id` in
 // front of PHP), because then the gateway could not say which parameter it checked.
-func NewNames(profile Profile, names []string) (*Names, error) {
+func NewNames(profile backend.Profile, names []string) (*Names, error) {
 	var php, loose []string
 	for _, name := range names {
 		if err := CheckName(profile, name); err != nil {
@@ -354,7 +356,7 @@ func NewNames(profile Profile, names []string) (*Names, error) {
 const maxName = 64
 
 // CheckName reports why name cannot be a protected parameter under the profile.
-func CheckName(profile Profile, name string) error {
+func CheckName(profile backend.Profile, name string) error {
 	if name == "" || len(name) > maxName {
 		return fmt.Errorf("parameter name %q: a name has 1 to 64 characters", name)
 	}
@@ -364,7 +366,7 @@ func CheckName(profile Profile, name string) error {
 			return fmt.Errorf("parameter name %q: %q cannot stand in the name of a signed parameter; letters, digits and _ - . ~ : $ can", name, c)
 		}
 	}
-	if profile.Has(UnderscoreName) && strings.Contains(name, ".") {
+	if profile.Has(backend.UnderscoreName) && strings.Contains(name, ".") {
 		return fmt.Errorf("parameter name %q: PHP files it under %q, so that a second parameter could take its place; "+
 			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, foldPHP(profile, nil, []byte(name), unlimited))
 	}
@@ -406,8 +408,8 @@ func (n *Names) classify(segment, name string, plain bool) (index int, spelling 
 // where arg_separator.input says so, and `amp;user=jeff` was `&amp;user=jeff`.
 func (n *Names) parts(segment string) (int, Spelling) {
 	first, rest, _ := strings.Cut(segment, ";")
-	escaped := (first == "amp" || first == "#38" || first == "#038") && n.profile.Has(HTMLEscapedName)
-	if !escaped && !n.profile.Has(SemicolonSeparator) {
+	escaped := (first == "amp" || first == "#38" || first == "#038") && n.profile.Has(backend.HTMLEscapedName)
+	if !escaped && !n.profile.Has(backend.SemicolonSeparator) {
 		return 0, Other
 	}
 	if i, s := n.part(first); s != Other {
@@ -431,7 +433,7 @@ func (n *Names) Spells(segment string, in func(index int) bool) bool {
 	if i, s := n.Classify(segment); s != Other && in(i) {
 		return true
 	}
-	if !n.profile.Has(SemicolonSeparator) || strings.IndexByte(segment, ';') < 0 {
+	if !n.profile.Has(backend.SemicolonSeparator) || strings.IndexByte(segment, ';') < 0 {
 		return false
 	}
 	for part := range Split(segment, ';') {
@@ -446,7 +448,7 @@ func (n *Names) Spells(segment string, in func(index int) bool) bool {
 // query: of a query that begins with a slash, and is the path to some, it is what stands
 // behind the next question mark.
 func (n *Names) SpellsSecond(raw string, in func(index int) bool) bool {
-	if !strings.HasPrefix(raw, "/") || !n.profile.Has(SecondQuery) {
+	if !strings.HasPrefix(raw, "/") || !n.profile.Has(backend.SecondQuery) {
 		return false
 	}
 	_, second, _ := strings.Cut(raw, "?")
@@ -476,7 +478,7 @@ func (n *Names) part(part string) (int, Spelling) {
 func (n *Names) name(raw string) (int, Spelling) {
 	if plainName(raw) {
 		// nothing to decode, nothing that PHP folds
-		if n.profile.Has(DashDotUnderscore) {
+		if n.profile.Has(backend.DashDotUnderscore) {
 			for raw != "" && (raw[len(raw)-1] == '_' || raw[len(raw)-1] == '-') {
 				raw = raw[:len(raw)-1]
 			}
@@ -502,7 +504,7 @@ func (n *Names) name(raw string) (int, Spelling) {
 		return 0, Other
 	}
 	var buf [96]byte
-	if !n.profile.Has(DecodedName) {
+	if !n.profile.Has(backend.DecodedName) {
 		return n.ClassifyDecoded(append(buf[:0], raw...))
 	}
 	return n.ClassifyDecoded(AppendUnescaped(buf[:0], raw))
@@ -565,7 +567,7 @@ var plainNames = func() (plain [256]bool) {
 
 // looseEqual compares a plain name, without a run of '_' and '-' at its end where those
 // are alike, with a loose fold of the same length.
-func looseEqual(p Profile, s, loose string) bool {
+func looseEqual(p backend.Profile, s, loose string) bool {
 	letters := &looseLetters[p]
 	for i := range len(s) {
 		if letters[s[i]] != loose[i] {
@@ -576,7 +578,7 @@ func looseEqual(p Profile, s, loose string) bool {
 }
 
 // looseFold appends the loose fold of such a name.
-func looseFold(p Profile, dst []byte, s string) []byte {
+func looseFold(p backend.Profile, dst []byte, s string) []byte {
 	letters := &looseLetters[p]
 	for i := range len(s) {
 		dst = append(dst, letters[s[i]])

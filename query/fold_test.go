@@ -10,9 +10,11 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
-func names(t testing.TB, profile Profile, list ...string) *Names {
+func names(t testing.TB, profile backend.Profile, list ...string) *Names {
 	t.Helper()
 	n, err := NewNames(profile, list)
 	if err != nil {
@@ -22,13 +24,13 @@ func names(t testing.TB, profile Profile, list ...string) *Names {
 }
 
 func TestParseProfile(t *testing.T) {
-	for name, want := range map[string]Profile{"": Strict, "strict": Strict, "php": PHP, "servlet": Servlet} {
-		if got, err := ParseProfile(name); err != nil || got != want || name != "" && got.String() != name {
+	for name, want := range map[string]backend.Profile{"": backend.Strict, "strict": backend.Strict, "php": backend.PHP, "servlet": backend.Servlet} {
+		if got, err := backend.ParseProfile(name); err != nil || got != want || name != "" && got.String() != name {
 			t.Errorf("%q: %s, error %v", name, got, err)
 		}
 	}
 	for _, name := range []string{"PHP", "java", "tomcat", " php"} {
-		if _, err := ParseProfile(name); err == nil || !strings.Contains(err.Error(), "write strict, php or servlet") {
+		if _, err := backend.ParseProfile(name); err == nil || !strings.Contains(err.Error(), "write strict, php or servlet") {
 			t.Errorf("%q: error %v", name, err)
 		}
 	}
@@ -59,7 +61,7 @@ func TestCheckName(t *testing.T) {
 		{"?user", "'?'", "'?'", "'?'"},
 		{"benützer", "cannot stand", "cannot stand", "cannot stand"},
 	} {
-		for profile, want := range map[Profile]string{Strict: tc.strict, PHP: tc.php, Servlet: tc.servlet} {
+		for profile, want := range map[backend.Profile]string{backend.Strict: tc.strict, backend.PHP: tc.php, backend.Servlet: tc.servlet} {
 			err := CheckName(profile, tc.name)
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%q under %s: error %v, want %q", tc.name, profile, err, want)
@@ -72,11 +74,11 @@ func TestCheckName(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	n := names(t, PHP, "user", "key")
+	n := names(t, backend.PHP, "user", "key")
 	if n.Len() != 2 || n.Name(0) != "user" || n.Name(1) != "key" {
 		t.Errorf("%d names, %q, %q", n.Len(), n.Name(0), n.Name(1))
 	}
-	none := names(t, Strict)
+	none := names(t, backend.Strict)
 	for _, segment := range []string{"", "=", "user=x", "%", ";"} {
 		if _, s := none.Classify(segment); s != Other {
 			t.Errorf("%q spells a name of an empty set: %d", segment, s)
@@ -195,7 +197,7 @@ func TestClassify(t *testing.T) {
 		{"user%FF_id=x", Other, Other, Other},
 		{"%C1%B5ser_id=x", Other, Other, Other}, // overlong u: no backend reads it
 	} {
-		for profile, want := range map[Profile]Spelling{Strict: tc.strict, PHP: tc.php, Servlet: tc.servlet} {
+		for profile, want := range map[backend.Profile]Spelling{backend.Strict: tc.strict, backend.PHP: tc.php, backend.Servlet: tc.servlet} {
 			n := names(t, profile, "key", "user_id")
 			i, got := n.Classify(tc.segment)
 			if got != want || want != Other && i != 1 {
@@ -207,7 +209,7 @@ func TestClassify(t *testing.T) {
 
 // TestClassifyLoose: the letters of these names have look-alikes of their own.
 func TestClassifyLoose(t *testing.T) {
-	n := names(t, Strict, "key", "akid", "sig", "x-user")
+	n := names(t, backend.Strict, "key", "akid", "sig", "x-user")
 	for segment, want := range map[string]string{
 		"\u212Aey": "key", "%E2%84%AAey": "key", "%E2%84%AAEY[]": "key", "a\u212A\u0131d": "akid", "AKID": "akid", "\uFF41kid": "akid",
 		"\u017Fig": "sig", "s\u0131g": "sig", "X_USER": "x-user", "x.user": "x-user", "x\uFF0Duser": "x-user", "x+user": "x-user",
@@ -221,7 +223,7 @@ func TestClassifyLoose(t *testing.T) {
 // TestHonestNames: an honest visitor is not locked out by what mailers and applications
 // add.
 func TestHonestNames(t *testing.T) {
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		n := names(t, profile, "user", "akid", "key", "sig")
 		for _, name := range []string{
 			"username", "users", "user2", "user_id", "userid", "user-id", "superuser", "referring_akid", "akids", "monkey", "keyword", "keys", "api_key", "signature", "signup", "sign", "design",
@@ -249,7 +251,7 @@ func TestClassifyDecoded(t *testing.T) {
 		{"username", Other, Other, Other},
 		{"", Other, Other, Other},
 	} {
-		for profile, want := range map[Profile]Spelling{Strict: tc.strict, PHP: tc.php, Servlet: tc.servlet} {
+		for profile, want := range map[backend.Profile]Spelling{backend.Strict: tc.strict, backend.PHP: tc.php, backend.Servlet: tc.servlet} {
 			n := names(t, profile, "key", "user")
 			if i, got := n.ClassifyDecoded([]byte(tc.name)); got != want || want != Other && i != 1 {
 				t.Errorf("%q under %s: spelling %d of name %d, want %d of 1", tc.name, profile, got, i, want)
@@ -301,7 +303,7 @@ func TestPHPFold(t *testing.T) {
 	}
 	pairs := 0
 	for key, spellings := range byKey {
-		for _, profile := range []Profile{PHP, Strict} {
+		for _, profile := range []backend.Profile{backend.PHP, backend.Strict} {
 			for _, protected := range spellings {
 				if CheckName(profile, protected.raw) != nil {
 					continue
@@ -336,7 +338,7 @@ func TestPHPFold(t *testing.T) {
 // alone, but for a leading '?', which php -S drops.
 func TestPHPFoldsNoMore(t *testing.T) {
 	protected := []string{"user", "user_id", "akid", "key"}
-	n := names(t, PHP, protected...)
+	n := names(t, backend.PHP, protected...)
 	for _, m := range phpTable(t) {
 		i, got := n.Classify(m.raw + "=v")
 		if got == Other || !m.dropped && m.key == protected[i] {
@@ -355,7 +357,7 @@ func TestFoldPHPAgrees(t *testing.T) {
 		if m.dropped || strings.HasPrefix(strings.TrimLeft(decoded, " "), "?") {
 			continue
 		}
-		if got := string(foldPHP(PHP, nil, []byte(decoded), unlimited)); got != m.key {
+		if got := string(foldPHP(backend.PHP, nil, []byte(decoded), unlimited)); got != m.key {
 			t.Errorf("%q: fold %q, PHP's key %q", m.raw, got, m.key)
 		}
 	}
@@ -404,15 +406,15 @@ func FuzzClassify(f *testing.F) {
 		}
 	}
 	protected := []string{"user", "user_id", "akid", "key", "sig"}
-	sets, unions := make(map[Profile]*Names), make(map[Profile]*Names)
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	sets, unions := make(map[backend.Profile]*Names), make(map[backend.Profile]*Names)
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		sets[profile] = names(f, profile, protected...)
 		unions[profile] = names(f, profile, slices.Concat(protected, fillers)...)
 	}
 	f.Fuzz(func(t *testing.T, segment string) {
 		name, _, _ := strings.Cut(segment, "=")
 		decoded := Unescape(name)
-		got := make(map[Profile]Spelling)
+		got := make(map[backend.Profile]Spelling)
 		for profile, n := range sets {
 			i, s := n.Classify(segment)
 			got[profile] = s
@@ -435,11 +437,11 @@ func FuzzClassify(f *testing.F) {
 			}
 		}
 		key, filed := phpKey(decoded)
-		if filed && utf8.ValidString(decoded) && slices.Contains(protected, key) && (got[PHP] == Other || got[Strict] == Other) {
-			t.Errorf("%q: PHP reads it as %q; php says %d, strict %d", segment, key, got[PHP], got[Strict])
+		if filed && utf8.ValidString(decoded) && slices.Contains(protected, key) && (got[backend.PHP] == Other || got[backend.Strict] == Other) {
+			t.Errorf("%q: PHP reads it as %q; php says %d, strict %d", segment, key, got[backend.PHP], got[backend.Strict])
 		}
-		if got[PHP] != Other && got[Strict] == Other || got[Servlet] != Other && got[Strict] == Other {
-			t.Errorf("%q: strict says %d, php %d, servlet %d; it must hold for both", segment, got[Strict], got[PHP], got[Servlet])
+		if got[backend.PHP] != Other && got[backend.Strict] == Other || got[backend.Servlet] != Other && got[backend.Strict] == Other {
+			t.Errorf("%q: strict says %d, php %d, servlet %d; it must hold for both", segment, got[backend.Strict], got[backend.PHP], got[backend.Servlet])
 		}
 		other := bytes.Map(func(c rune) rune {
 			if c >= 0x80 || strings.ContainsRune("%;", c) {
@@ -482,7 +484,7 @@ func sameAmongMany(t *testing.T, few, many *Names, segment string) {
 // TestManyNames: names that are found by an index are found in every spelling in which one
 // of few is.
 func TestManyNames(t *testing.T) {
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		few := names(t, profile, "user", "key", "user_id", "akid")
 		many := names(t, profile, slices.Concat([]string{"user", "key", "user_id", "akid"}, fillers)...)
 		if few.plain.index != nil || many.plain.index == nil {
@@ -498,10 +500,10 @@ func TestManyNames(t *testing.T) {
 				filler: Plain, strings.ToUpper(filler) + "=x": LookAlike, strings.ReplaceAll(filler, "-", "_") + "=": LookAlike,
 				strings.TrimRight(filler, "_") + "--=1": LookAlike, strings.Replace(filler, "b", "%62", 1): LookAlike, filler + "x": Other, filler + "[]=": Array,
 			} {
-				if profile == PHP && want == LookAlike && !strings.Contains(segment, "%") {
+				if profile == backend.PHP && want == LookAlike && !strings.Contains(segment, "%") {
 					want = Other // PHP minds case
 				}
-				if profile == Servlet && want != Plain && !strings.Contains(segment, "%") {
+				if profile == backend.Servlet && want != Plain && !strings.Contains(segment, "%") {
 					want = Other // as servlets do, and there are no arrays
 				}
 				if _, s := many.Classify(segment); s != want {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // readAgain are texts that somebody may make of a text, again and again: the sieve of
@@ -39,7 +41,7 @@ func TestAttackSieve(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	spelled := 0
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		names, err := NewNames(profile, []string{"user", "key", "_", "u"})
 		if err != nil {
 			t.Fatal(err)
@@ -85,7 +87,7 @@ func TestSieveKnowsEveryFold(t *testing.T) {
 	folds := 0
 	for c := rune(0x80); c <= utf8.MaxRune; c++ {
 		text := string(c)
-		folded := foldLoose(Strict, nil, []byte(text), unlimited)
+		folded := foldLoose(backend.Strict, nil, []byte(text), unlimited)
 		if LettersOf(string(folded)) == LettersOf("") || len(folded) == 0 || folded[0] >= utf8.RuneSelf {
 			continue
 		}
@@ -103,7 +105,7 @@ func TestSieveKnowsEveryFold(t *testing.T) {
 
 // TestSieveDrops: what it is there for.
 func TestSieveDrops(t *testing.T) {
-	names, err := NewNames(Strict, []string{"user", "user_id"})
+	names, err := NewNames(backend.Strict, []string{"user", "user_id"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func TestSieveDrops(t *testing.T) {
 			t.Errorf("%q has to be looked at", piece)
 		}
 	}
-	none, err := NewNames(Strict, nil)
+	none, err := NewNames(backend.Strict, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +149,8 @@ func TestFoldLimits(t *testing.T) {
 			b.WriteString(pieces[r.IntN(len(pieces))])
 		}
 		name, limit := []byte(b.String()), r.IntN(8)
-		for _, p := range []Profile{Strict, PHP, Servlet} {
-			for i, fold := range []func(p Profile, dst, name []byte, limit int) []byte{foldPHP, foldLoose} {
+		for _, p := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
+			for i, fold := range []func(p backend.Profile, dst, name []byte, limit int) []byte{foldPHP, foldLoose} {
 				whole, cut := string(fold(p, nil, name, unlimited)), string(fold(p, nil, name, limit))
 				if cut != whole && (len(cut) <= limit || !strings.HasPrefix(whole, cut)) {
 					t.Fatalf("%s, fold %d of %q with limit %d: %q, of %q", p, i, name, limit, cut, whole)

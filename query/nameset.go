@@ -4,11 +4,13 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // NameSet is the set of the names of a query, under every reading. A nil one is empty.
 type NameSet struct {
-	profile Profile
+	profile backend.Profile
 	seed    maphash.Seed // so that nobody can aim at a hash
 	few     [48]uint64   // hashes, which need no memory of their own
 	n       int          // of few
@@ -17,7 +19,7 @@ type NameSet struct {
 
 // NameSet returns the names of the query's parameters under the profile's readings, and
 // those of what stands between semicolons, without the raw names for which skip is true.
-func (q *Query) NameSet(profile Profile, skip func(rawName string) bool) *NameSet {
+func (q *Query) NameSet(profile backend.Profile, skip func(rawName string) bool) *NameSet {
 	s := &NameSet{profile: profile, seed: maphash.MakeSeed()}
 	var buf [128]byte
 	for _, p := range q.Pairs {

@@ -1,12 +1,16 @@
 package query
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/backend"
+)
 
 // Patterns is a set of names, or of beginnings of names, that are only looked for: those
 // of cookies, and of parameters that carry a session. It is immutable. A nil one is
 // empty.
 type Patterns struct {
-	profile    Profile
+	profile    backend.Profile
 	php, loose []string // folds
 	begins     []bool   // whether names that begin so are meant, too
 	longest    int      // of the folds
@@ -15,7 +19,7 @@ type Patterns struct {
 // NewPatterns compiles names, each of which may end with a * and stand for all that begin
 // so. Every reading of the profile is one of its names, and so is what PHP files under
 // it: `php.sess` is php_sess.
-func NewPatterns(profile Profile, names []string) *Patterns {
+func NewPatterns(profile backend.Profile, names []string) *Patterns {
 	p := &Patterns{profile: profile}
 	for _, name := range names {
 		name, begins := strings.CutSuffix(name, "*")

@@ -3,6 +3,8 @@ package query
 import (
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // TestPatterns: names and beginnings of names, in every reading of the profile.
@@ -40,20 +42,20 @@ func TestPatterns(t *testing.T) {
 		{"%zz", false, false, false},
 		{strings.Repeat("wp_", 1000), true, true, true},
 	} {
-		for profile, want := range map[Profile]bool{PHP: tc.php, Servlet: tc.servlet, Strict: tc.strict} {
+		for profile, want := range map[backend.Profile]bool{backend.PHP: tc.php, backend.Servlet: tc.servlet, backend.Strict: tc.strict} {
 			if got := NewPatterns(profile, names).Has(tc.name); got != want {
 				t.Errorf("%s: %.40q is one: %t", profile, tc.name, got)
 			}
 		}
 	}
-	if p := NewPatterns(Strict, []string{"_*"}); p.Has("PHPSESSID") || p.Has("") || !p.Has("_ga") {
+	if p := NewPatterns(backend.Strict, []string{"_*"}); p.Has("PHPSESSID") || p.Has("") || !p.Has("_ga") {
 		t.Error("an underscore begins every name")
 	}
 	var none *Patterns
-	if none.Has("a") || NewPatterns(Strict, nil).Has("") {
+	if none.Has("a") || NewPatterns(backend.Strict, nil).Has("") {
 		t.Error("an empty set has something")
 	}
-	p := NewPatterns(Strict, names)
+	p := NewPatterns(backend.Strict, names)
 	if n := testing.AllocsPerRun(10, func() { p.Has("some_cookie%20x") }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -69,7 +71,7 @@ func FuzzPatterns(f *testing.F) {
 		if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") != "" || strings.Trim(name, "*") == "" {
 			return // no name of a cookie
 		}
-		for _, profile := range []Profile{PHP, Servlet, Strict} {
+		for _, profile := range []backend.Profile{backend.PHP, backend.Servlet, backend.Strict} {
 			exact, begins := NewPatterns(profile, []string{strings.TrimSuffix(name, "*")}), NewPatterns(profile, []string{name + "*"})
 			plain := strings.TrimSuffix(name, "*")
 			if !exact.Has(plain) || !begins.Has(name) {

@@ -16,6 +16,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // Bounds of what is read. PHP and Tomcat cut silently after 1000 parameters
@@ -301,7 +303,7 @@ var hexDigits = func() (t [256]byte) {
 // the profile's reading, ignoring the raw names for which skip is true; or "" if every
 // name is single. A message of {sorted_query} needs that: sorting would otherwise hide in
 // which order two values of one name were sent.
-func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string {
+func (q *Query) Repeated(profile backend.Profile, skip func(rawName string) bool) string {
 	for reading := range readings {
 		if segment := q.repeated(profile, reading, skip); segment != "" {
 			return segment
@@ -315,7 +317,7 @@ func (q *Query) Repeated(profile Profile, skip func(rawName string) bool) string
 const readings = 3
 
 // read appends the name under one of the readings.
-func appendReading(p Profile, dst, decoded []byte, reading int) []byte {
+func appendReading(p backend.Profile, dst, decoded []byte, reading int) []byte {
 	switch reading {
 	case 0:
 		return append(dst, decoded...)
@@ -326,7 +328,7 @@ func appendReading(p Profile, dst, decoded []byte, reading int) []byte {
 	}
 }
 
-func (q *Query) repeated(profile Profile, reading int, skip func(rawName string) bool) string {
+func (q *Query) repeated(profile backend.Profile, reading int, skip func(rawName string) bool) string {
 	var nameBuf, foldBuf [128]byte
 	var fewBytes [1024]byte
 	var few [len(q.few)]int // where each name ends in fewBytes
@@ -368,16 +370,16 @@ func (q *Query) repeated(profile Profile, reading int, skip func(rawName string)
 // and `note=5%zz`, which some drop, for `note=5%25zz`. Raw names for which skip is true
 // are outside of the message and may hold a broken escape, but no semicolon: what stands
 // behind it is another parameter.
-func (q *Query) Unsteady(profile Profile, skip func(rawName string) bool) (detail string) {
+func (q *Query) Unsteady(profile backend.Profile, skip func(rawName string) bool) (detail string) {
 	if q.Plain {
 		return ""
 	}
 	for _, p := range q.Pairs {
 		segment := q.Segment(p)
 		switch {
-		case profile.Has(SemicolonInValue) && strings.IndexByte(segment, ';') >= 0:
+		case profile.Has(backend.SemicolonInValue) && strings.IndexByte(segment, ';') >= 0:
 			return "semicolon"
-		case profile.Has(BrokenEscapeInValue) && BrokenEscape(segment) && (skip == nil || !skip(q.RawName(p))):
+		case profile.Has(backend.BrokenEscapeInValue) && BrokenEscape(segment) && (skip == nil || !skip(q.RawName(p))):
 			return "escape"
 		}
 	}
@@ -386,8 +388,8 @@ func (q *Query) Unsteady(profile Profile, skip func(rawName string) bool) (detai
 
 // SplitsSkipped reports whether a segment whose raw name skip is true for holds a
 // semicolon, behind which some read another parameter.
-func (q *Query) SplitsSkipped(profile Profile, skip func(rawName string) bool) bool {
-	if q.Plain || !profile.Has(SemicolonInValue) {
+func (q *Query) SplitsSkipped(profile backend.Profile, skip func(rawName string) bool) bool {
+	if q.Plain || !profile.Has(backend.SemicolonInValue) {
 		return false
 	}
 	for _, p := range q.Pairs {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 func TestParse(t *testing.T) {
@@ -249,7 +251,7 @@ func TestRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		ignore := func(raw string) bool { return strings.HasPrefix(raw, "utm_") }
-		for profile, want := range map[Profile]string{Strict: tc.strict, PHP: tc.php, Servlet: tc.servlet} {
+		for profile, want := range map[backend.Profile]string{backend.Strict: tc.strict, backend.PHP: tc.php, backend.Servlet: tc.servlet} {
 			if got := q.Repeated(profile, ignore); got != want {
 				t.Errorf("%q under %s: %q, want %q", tc.raw, profile, got, want)
 			}
@@ -259,7 +261,7 @@ func TestRepeated(t *testing.T) {
 	if err := q.Parse("utm_x=1&utm_x=2"); err != nil {
 		t.Fatal(err)
 	}
-	if got := q.Repeated(PHP, nil); got != "utm_x=2" {
+	if got := q.Repeated(backend.PHP, nil); got != "utm_x=2" {
 		t.Errorf("without a skip function: %q, want the second utm_x", got)
 	}
 }
@@ -269,8 +271,8 @@ const ordinary = "utm_source=newsletter&utm_medium=email&akid=2695.103007.Gcg02t
 
 // TestAllocations: an ordinary request costs no garbage.
 func TestAllocations(t *testing.T) {
-	names := make(map[Profile]*Names)
-	for _, profile := range []Profile{Strict, PHP, Servlet} {
+	names := make(map[backend.Profile]*Names)
+	for _, profile := range []backend.Profile{backend.Strict, backend.PHP, backend.Servlet} {
 		n, err := NewNames(profile, []string{"akid", "user", "key"})
 		if err != nil {
 			t.Fatal(err)
@@ -429,7 +431,7 @@ func TestNameSet(t *testing.T) {
 		if err := q.Parse(tc.raw); err != nil {
 			t.Fatal(err)
 		}
-		s := q.NameSet(PHP, skip)
+		s := q.NameSet(backend.PHP, skip)
 		for _, name := range tc.has {
 			if !s.HasEither(name) {
 				t.Errorf("%q does not have %q", tc.raw, name)
@@ -449,7 +451,7 @@ func TestNameSet(t *testing.T) {
 	if err := q.Parse(raw.String()); err != nil {
 		t.Fatal(err)
 	}
-	s := q.NameSet(PHP, nil)
+	s := q.NameSet(backend.PHP, nil)
 	for i := range MaxPairs + 1 {
 		if got := s.HasEither(fmt.Sprintf("name%d[]", i)); got != (i < MaxPairs) {
 			t.Errorf("has name%d: %t", i, got)
@@ -479,7 +481,7 @@ func FuzzNameSet(f *testing.F) {
 				}
 			}
 		}
-		for _, profile := range []Profile{PHP, Servlet, Strict} {
+		for _, profile := range []backend.Profile{backend.PHP, backend.Servlet, backend.Strict} {
 			folds := make(map[string]bool)
 			readingsOf := func(decoded string) []string {
 				return []string{decoded, string(foldPHP(profile, nil, []byte(decoded), unlimited)), string(foldLoose(profile, nil, []byte(decoded), unlimited))}

@@ -1,6 +1,10 @@
 package query
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/backend"
+)
 
 // Redacted stands where a value was taken out.
 const Redacted = "REDACTED"
@@ -17,10 +21,10 @@ type Redactor struct {
 // them; a name that PHP would file under another one (`sig.x`) as servlets do.
 func NewRedactor(names []string) (*Redactor, error) {
 	var of [2][]string
-	profiles := [2]Profile{Strict, Servlet}
+	profiles := [2]backend.Profile{backend.Strict, backend.Servlet}
 	for _, name := range names {
 		i := 0
-		if CheckName(Strict, name) != nil {
+		if CheckName(backend.Strict, name) != nil {
 			i = 1
 		}
 		of[i] = append(of[i], name)

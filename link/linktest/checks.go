@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -52,7 +53,7 @@ func describes(s *Suite) (errs []error) {
 		fail("the description has no signature parameter, so the gateway cannot tell a link from another request")
 	}
 	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry) {
-		if err := query.CheckName(query.Servlet, name); err != nil {
+		if err := query.CheckName(backend.Servlet, name); err != nil {
 			fail("the description names a parameter that the gateway cannot protect: %w", err)
 		}
 	}

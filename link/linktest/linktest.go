@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -39,7 +40,7 @@ type Suite struct {
 	Ignore link.Ignore
 
 	Policy  link.Policy
-	Profile query.Profile
+	Profile backend.Profile
 
 	// UserKeys are the secrets of the users, for a scheme that needs one of each.
 	// Without them the key is the secret of the vector.

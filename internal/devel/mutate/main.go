@@ -26,7 +26,7 @@ type table struct {
 
 var tables = []table{
 	{
-		"query/profile.go",
+		"backend/backend.go",
 		regexp.MustCompile(`^\t\{\w+, "(\w+)", (?:true|false), (?:true|false), (?:true|false), ".*"\},$`),
 		[]string{".", "./query", "./internal/request/bodies"},
 	},

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -284,7 +285,7 @@ func (r *Report) judgeAnswers(s *site, at int, behind []target, patterns []patte
 // already: it goes no further than that list of routes.
 func (s *site) answering(i int) (list []target) {
 	for j := i + 1; j < len(s.steps); j++ {
-		if step := &s.steps[j]; step.kind == backend && step.place == s.steps[i].place && s.steps[i].chain.leadsTo(step.chain) {
+		if step := &s.steps[j]; step.kind == forwards && step.place == s.steps[i].place && s.steps[i].chain.leadsTo(step.chain) {
 			list = append(list, targetOf(step))
 		}
 	}
@@ -301,7 +302,7 @@ func (s *site) cleaned(i int) bool {
 // leadsInto reports whether a path, or what any backend may read it as, is one of the
 // patterns: `rewrite /x /index.php/app` leads into /app.
 func leadsInto(patterns []pattern, path string) bool {
-	paths, ok := targets.Read(query.Strict, targets.Target{Path: path})
+	paths, ok := targets.Read(backend.Strict, targets.Target{Path: path})
 	if !ok {
 		return true
 	}

@@ -226,7 +226,7 @@ func (r *Report) findSecondIdentity(s *site, first int) {
 		case step.kind == authenticates && step.place != onErrors:
 			r.find("two_identities", named.Where(), fmt.Sprintf("%s verifies links and has basic_auth (the handler authentication), too: a request can name two people", s.name()),
 				"say in the application which of them counts; REMOTE_USER is the link's user only if the definition stands behind the password, in one route")
-		case step.kind == passes || step.kind == backend:
+		case step.kind == passes || step.kind == forwards:
 			for _, name := range setBy(step.handler) {
 				if named.Outputs(name) {
 					r.find("overwritten_header", named.Where(), fmt.Sprintf("a handler of %s sets %s behind the gateway, so that it is no longer the gateway's word", s.name(), name),

@@ -139,14 +139,14 @@ func (r *Report) judgeEarly(s *site, first, guarding int) (refused map[int]bool)
 	refused = make(map[int]bool)
 	for i := range max(first, guarding) {
 		step := &s.steps[i]
-		if step.place != onTheWay || step.guarded || i > first && step.kind != backend && step.kind != asks {
+		if step.place != onTheWay || step.guarded || i > first && step.kind != forwards && step.kind != asks {
 			continue
 		}
 		if step.chain.excludes(s.steps[first].chain) && i > guarding {
 			continue // judged as another site would be
 		}
 		switch step.kind {
-		case backend, asks:
+		case forwards, asks:
 			refused[i] = true
 			r.refuse("takes_requests_first", g.Where(), fmt.Sprintf("%s of %s stands before it and takes requests that no guard has seen, with whatever X-Verified-User the client wrote",
 				step.what(), s.name()), cureGuard+"; or "+cureOrder)
@@ -197,7 +197,7 @@ func (r *Report) judgeUncovered(s *site, first int) {
 	covered := s.guardedTargets()
 	for i := range s.steps {
 		step := &s.steps[i]
-		if step.guarded || step.kind != backend || s.early[i] {
+		if step.guarded || step.kind != forwards || s.early[i] {
 			continue
 		}
 		for _, t := range covered {
@@ -214,7 +214,7 @@ func (r *Report) judgeUncovered(s *site, first int) {
 // stands too early moved.
 func (s *site) guardedTargets() (all []target) {
 	for i := range s.steps {
-		if step := &s.steps[i]; (step.guarded || s.early[i]) && step.kind == backend && step.place != onErrors {
+		if step := &s.steps[i]; (step.guarded || s.early[i]) && step.kind == forwards && step.place != onErrors {
 			all = append(all, targetOf(step))
 		}
 	}
@@ -247,9 +247,9 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 		}
 		asked := guarding >= 0 && guarding < i // a guard sees its requests first
 		switch step.kind {
-		case backend, files:
+		case forwards, files:
 			disjoint := apart(step.chain.bounds(), bounds)
-			if disjoint && step.kind == backend {
+			if disjoint && step.kind == forwards {
 				t := targetOf(step)
 				disjoint = asked && !slices.ContainsFunc(behind, func(b target) bool { return t.same(b) >= unclear })
 			}
@@ -344,7 +344,7 @@ func (s *site) common(guarding int, d *step) chain {
 func (s *site) behind(at int) (all []target) {
 	for i := at + 1; i < len(s.steps); i++ {
 		step := &s.steps[i]
-		if step.kind == backend && step.place == onTheWay && !step.chain.excludes(s.steps[at].chain) {
+		if step.kind == forwards && step.place == onTheWay && !step.chain.excludes(s.steps[at].chain) {
 			all = append(all, targetOf(step))
 		}
 	}
@@ -372,7 +372,7 @@ func (r *Report) judgeAuthorization(s *site, at int, bounds [][]pattern) {
 		case step.kind == asks:
 			r.find("authorization_cut", g.Where(), fmt.Sprintf("%s of %s stands behind this definition and does not get the Authorization of verified requests", step.what(), s.name()),
 				"if it needs one, write `signed_link guard` first and both in one route, the question first; or `authorization keep`")
-		case step.kind == backend && !proxy:
+		case step.kind == forwards && !proxy:
 			r.find("authorization_cut", g.Where(), fmt.Sprintf("the handler %s of %s stands behind this definition and does not get the Authorization of verified requests", nameOf(step.handler), s.name()),
 				"if it needs one, write `authorization keep`")
 		}
@@ -406,7 +406,7 @@ func (r *Report) judgeNeighbours(sites []*site) {
 		}
 		for i := range s.steps {
 			step := &s.steps[i]
-			if step.kind != backend || step.guarded || step.place == onErrors && open[s.server] {
+			if step.kind != forwards || step.guarded || step.place == onErrors && open[s.server] {
 				continue
 			}
 			t := targetOf(step)

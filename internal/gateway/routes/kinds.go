@@ -16,7 +16,7 @@ import (
 type kind uint8
 
 const (
-	backend  kind = iota // it hands requests to a backend, or nobody here knows what it does
+	forwards kind = iota // it hands requests to a backend, or nobody here knows what it does
 	passes               // it looks, limits or changes, and the request goes on
 	answers              // it answers by itself
 	files                // it answers with files
@@ -88,14 +88,14 @@ func kindOf(h caddyhttp.MiddlewareHandler) kind {
 		if onlyAsks(h) {
 			return asks
 		}
-		return backend
+		return forwards
 	case *rewrite.Rewrite:
 		if changesPath(h) {
 			return rewrites
 		}
 		return passes
 	}
-	return kinds[nameOf(h)] // backend is its zero value
+	return kinds[nameOf(h)] // forwards is its zero value
 }
 
 // changesPath reports whether the rewrite changes the path; the directives method and

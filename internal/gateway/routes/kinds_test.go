@@ -74,7 +74,7 @@ func TestOnlyAsks(t *testing.T) {
 	} {
 		h := ok()
 		change(h)
-		if kindOf(h) != backend {
+		if kindOf(h) != forwards {
 			t.Errorf("%s: it is taken for a question", name)
 		}
 	}
@@ -90,7 +90,7 @@ type stranger struct{}
 func (stranger) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error { return nil }
 
 func TestStrangers(t *testing.T) {
-	if kindOf(stranger{}) != backend || nameOf(stranger{}) == "" {
+	if kindOf(stranger{}) != forwards || nameOf(stranger{}) == "" {
 		t.Error("a stranger is trusted")
 	}
 }

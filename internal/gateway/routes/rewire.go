@@ -86,7 +86,7 @@ func (w rewiring) handler(h caddyhttp.MiddlewareHandler) (caddyhttp.MiddlewareHa
 		return h, nil
 	}
 	_, known := kinds[nameOf(h)]
-	takes := k == answers || k == files || k == backend && (known || nameOf(h) == "reverse_proxy")
+	takes := k == answers || k == files || k == forwards && (known || nameOf(h) == "reverse_proxy")
 	return w.stub(Stub{Handler: h, Name: nameOf(h), Takes: takes}), nil
 }
 

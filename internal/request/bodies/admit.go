@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -21,7 +22,7 @@ import (
 
 // Rules say what a body must not hold.
 type Rules struct {
-	Profile query.Profile
+	Profile backend.Profile
 	Names   *query.Names // the protected parameters
 	All     bool         // every parameter is protected
 }
@@ -58,7 +59,7 @@ func (b *Rules) Admit(r *http.Request, allowed bool) (detail string) {
 	switch {
 	case undeclared(r):
 		return ""
-	case (bodyless(r) || !allowed) && b.Profile.Has(query.UnnamedBody):
+	case (bodyless(r) || !allowed) && b.Profile.Has(backend.UnnamedBody):
 		return detailNotAllowed
 	default:
 		return b.inspect(r)
@@ -90,7 +91,7 @@ func (b *Rules) inspect(r *http.Request) (detail string) {
 	if detail != "" || t.kind == opaqueBody {
 		return detail
 	}
-	if _, ok := r.Header["Content-Encoding"]; ok && b.Profile.Has(query.EncodedBody) {
+	if _, ok := r.Header["Content-Encoding"]; ok && b.Profile.Has(backend.EncodedBody) {
 		return detailEncoding
 	}
 	buffer := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 64<<10)+bytes.MinRead))

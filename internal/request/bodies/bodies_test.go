@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -41,7 +42,7 @@ func honestBodies(t testing.TB) (all []honest) {
 	return all
 }
 
-func rules(t testing.TB, profile query.Profile) *Rules {
+func rules(t testing.TB, profile backend.Profile) *Rules {
 	t.Helper()
 	names, err := query.NewNames(profile, []string{"user", "key"})
 	if err != nil {
@@ -50,7 +51,7 @@ func rules(t testing.TB, profile query.Profile) *Rules {
 	return &Rules{Profile: profile, Names: names}
 }
 
-var profiles = []query.Profile{query.Strict, query.PHP, query.Servlet}
+var profiles = []backend.Profile{backend.Strict, backend.PHP, backend.Servlet}
 
 func post(contentType, body string) *http.Request {
 	r := &http.Request{
@@ -85,7 +86,7 @@ func TestHonestBodiesWithProtectedName(t *testing.T) {
 	n := 0
 	for _, h := range honestBodies(t) {
 		for _, name := range []string{"a", "doc"} {
-			names, err := query.NewNames(query.Strict, []string{name})
+			names, err := query.NewNames(backend.Strict, []string{name})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +98,7 @@ func TestHonestBodiesWithProtectedName(t *testing.T) {
 				continue
 			}
 			n++
-			if detail := (&Rules{Profile: query.Strict, Names: names}).Admit(post(h.Type, body), true); detail != "protected" {
+			if detail := (&Rules{Profile: backend.Strict, Names: names}).Admit(post(h.Type, body), true); detail != "protected" {
 				t.Errorf("%s, %s with %s protected: %q", h.Who, h.Name, name, detail)
 			}
 		}
@@ -282,7 +283,7 @@ func TestAttackMultipart(t *testing.T) {
 		"_METHOD": "protected", ".METHOD": "protected", "X-HTTP-Method-Override": "protected",
 		"x": "", "username": "", "List-Unsubscribe": "", "100%": "", "": "",
 	} {
-		if detail := rules(t, query.PHP).Admit(post("multipart/form-data; boundary=BB", plain(name)), true); detail != want {
+		if detail := rules(t, backend.PHP).Admit(post("multipart/form-data; boundary=BB", plain(name)), true); detail != want {
 			t.Errorf("name %q: %q, want %q", name, detail, want)
 		}
 	}
@@ -300,15 +301,15 @@ func TestMultipartGrammar(t *testing.T) {
 		{"multipart/form-data; boundary=BB", body(`Content-Disposition: form-data; name="x"`) + "\r\n"},
 		{"multipart/form-data; boundary=BB", "--BB\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n-BB\r\n--B\r\n--B--\r\nB\r\n--BB--"},
 	} {
-		if detail := rules(t, query.Strict).Admit(post(tc.contentType, tc.body), true); detail != "" {
+		if detail := rules(t, backend.Strict).Admit(post(tc.contentType, tc.body), true); detail != "" {
 			t.Errorf("%s %q: body/%s", tc.contentType, tc.body, detail)
 		}
 	}
 	many := strings.Repeat("--BB\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n", query.MaxPairs)
-	if detail := rules(t, query.Strict).Admit(post("multipart/form-data; boundary=BB", many+"--BB--"), true); detail != "" {
+	if detail := rules(t, backend.Strict).Admit(post("multipart/form-data; boundary=BB", many+"--BB--"), true); detail != "" {
 		t.Errorf("%d parts: %s", query.MaxPairs, detail)
 	}
-	if detail := rules(t, query.Strict).Admit(post("multipart/form-data; boundary=BB", many+many[:len(many)/query.MaxPairs]+"--BB--"), true); detail != "too_many" {
+	if detail := rules(t, backend.Strict).Admit(post("multipart/form-data; boundary=BB", many+many[:len(many)/query.MaxPairs]+"--BB--"), true); detail != "too_many" {
 		t.Errorf("one part more: %q", detail)
 	}
 }
@@ -357,20 +358,20 @@ func TestAttackContentType(t *testing.T) {
 		{"text/plain", "user=mike", ""},
 		{"application/octet-stream", "user=mike", ""},
 	} {
-		if detail := rules(t, query.Strict).Admit(post(tc.contentType, tc.body), true); detail != tc.want {
+		if detail := rules(t, backend.Strict).Admit(post(tc.contentType, tc.body), true); detail != tc.want {
 			t.Errorf("%.80q: %q, want %q", tc.contentType, detail, tc.want)
 		}
 	}
 	for _, contentType := range []string{form, "application/json", "text/xml", "multipart/form-data; boundary=BB"} {
 		r := post(contentType, "\x1f\x8b")
 		r.Header["Content-Encoding"] = []string{"gzip"}
-		if detail := rules(t, query.Strict).Admit(r, true); detail != "encoding" {
+		if detail := rules(t, backend.Strict).Admit(r, true); detail != "encoding" {
 			t.Errorf("a compressed %s: %q", contentType, detail)
 		}
 	}
 	r := post(form, "x=1")
 	r.Header["Content-Type"] = []string{"text/plain", form}
-	if detail := rules(t, query.Strict).Admit(r, true); detail != "content_type" {
+	if detail := rules(t, backend.Strict).Admit(r, true); detail != "content_type" {
 		t.Errorf("two lines: %q", detail)
 	}
 }
@@ -421,16 +422,16 @@ func TestAttackMethodOverride(t *testing.T) {
 		}
 	}
 	var q query.Query
-	if err := q.Parse("/app?_method=DELETE"); err != nil || !rules(t, query.PHP).OverridesMethod(&q) {
+	if err := q.Parse("/app?_method=DELETE"); err != nil || !rules(t, backend.PHP).OverridesMethod(&q) {
 		t.Error("a second query passes")
 	}
 	// a parameter of that name which the link signs is what was signed
 	for _, signed := range []string{"_method", "_METHOD", "X-HTTP-Method-Override"} {
-		names, err := query.NewNames(query.PHP, []string{signed})
+		names, err := query.NewNames(backend.PHP, []string{signed})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := Rules{Profile: query.PHP, Names: names}
+		b := Rules{Profile: backend.PHP, Names: names}
 		if err := q.Parse(signed + "=DELETE"); err != nil || b.OverridesMethod(&q) {
 			t.Errorf("a signed %s is refused, %v", signed, err)
 		}
@@ -468,7 +469,7 @@ func TestAttackJSON(t *testing.T) {
 		`null`:   "",
 		"{}":     "",
 	} {
-		if detail := rules(t, query.Strict).Admit(post("application/json", body), true); detail != want {
+		if detail := rules(t, backend.Strict).Admit(post("application/json", body), true); detail != want {
 			t.Errorf("%s: %q, want %q", body, detail, want)
 		}
 	}
@@ -520,12 +521,12 @@ var attackXML = map[string]string{
 // from one of them.
 func TestAttackXML(t *testing.T) {
 	for body, want := range attackXML {
-		for contentType, profile := range map[string]query.Profile{"text/xml": query.PHP, "application/xml": query.Strict, "application/soap+xml; charset=utf-8": query.PHP} {
+		for contentType, profile := range map[string]backend.Profile{"text/xml": backend.PHP, "application/xml": backend.Strict, "application/soap+xml; charset=utf-8": backend.PHP} {
 			if detail := rules(t, profile).Admit(post(contentType, body), true); detail != want {
 				t.Errorf("%s %s: %q, want %q", contentType, body, detail, want)
 			}
 		}
-		if detail := rules(t, query.Servlet).Admit(post("text/xml", body), true); detail != "" {
+		if detail := rules(t, backend.Servlet).Admit(post("text/xml", body), true); detail != "" {
 			t.Errorf("servlet: %s: %q", body, detail)
 		}
 	}
@@ -540,7 +541,7 @@ func TestAttackUndeclaredBody(t *testing.T) {
 		r := post("application/x-www-form-urlencoded", "user=mike")
 		r.Method, r.ContentLength = tc.method, tc.length
 		r.Header.Set("Content-Length", "9 ")
-		if detail := rules(t, query.Strict).Admit(r, false); detail != "" {
+		if detail := rules(t, backend.Strict).Admit(r, false); detail != "" {
 			t.Errorf("%+v: %s", tc, detail)
 		}
 		DropUndeclared(r)
@@ -561,7 +562,7 @@ func TestAttackUndeclaredBody(t *testing.T) {
 	} {
 		r := post("application/x-www-form-urlencoded", "user=mike")
 		r.Method, r.ContentLength = tc.method, tc.length
-		if detail := rules(t, query.Strict).Admit(r, true); detail != tc.want {
+		if detail := rules(t, backend.Strict).Admit(r, true); detail != tc.want {
 			t.Errorf("%+v: %q", tc, detail)
 		}
 		DropUndeclared(r)
@@ -572,7 +573,7 @@ func TestAttackUndeclaredBody(t *testing.T) {
 	// trailers come to light when a body is read
 	r := post("application/x-www-form-urlencoded", "x=1")
 	r.Trailer = http.Header{"X-Verified-User": {"mike"}}
-	if detail := rules(t, query.Strict).Admit(r, true); detail != "" || r.Trailer != nil {
+	if detail := rules(t, backend.Strict).Admit(r, true); detail != "" || r.Trailer != nil {
 		t.Errorf("trailers: %q, %v", detail, r.Trailer)
 	}
 }
@@ -580,7 +581,7 @@ func TestAttackUndeclaredBody(t *testing.T) {
 // TestLinear: the work for a body grows as the body does. It is counted in steps that
 // the readers cannot help making: allocations.
 func TestLinear(t *testing.T) {
-	b := rules(t, query.Strict)
+	b := rules(t, backend.Strict)
 	for name, make := range map[string]func(n int) (string, string){
 		"parts": func(n int) (string, string) {
 			return "multipart/form-data; boundary=BB", strings.Repeat("--BB\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n", n) + "--BB--"
@@ -604,18 +605,18 @@ func TestLinear(t *testing.T) {
 }
 
 func ExampleRules_Admit() {
-	names, err := query.NewNames(query.PHP, []string{"user"})
+	names, err := query.NewNames(backend.PHP, []string{"user"})
 	if err != nil {
 		panic(err)
 	}
-	b := Rules{Profile: query.PHP, Names: names}
+	b := Rules{Profile: backend.PHP, Names: names}
 	fmt.Println(b.Admit(post("application/x-www-form-urlencoded", "comment=7&us%65r[]=mike"), true))
 	// Output: protected
 }
 
 // TestManyNamesOfJSON: as many as of a form, wherever else names stand.
 func TestManyNamesOfJSON(t *testing.T) {
-	b := rules(t, query.Strict)
+	b := rules(t, backend.Strict)
 	for n, want := range map[int]string{query.MaxPairs: "", query.MaxPairs + 1: "too_many"} {
 		body := `{"a":{` + strings.Repeat(`"x":["y"],`, 3000) + `"x":1}` + strings.Repeat(`,"b[":"}"`, n-1) + `}`
 		if got := b.inspectJSON([]byte(body)); got != want {

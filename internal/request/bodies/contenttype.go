@@ -3,7 +3,7 @@ package bodies
 import (
 	"strings"
 
-	"github.com/signedlink/caddy-signed-link/query"
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // bodyKind is how a backend reads a body.
@@ -29,12 +29,12 @@ type contentType struct {
 var words = [...]struct {
 	word string
 	kind bodyKind
-	rule query.Rule
+	rule backend.Rule
 }{
-	{"form-urlencoded", formBody, query.FormBody},
-	{"multipart", multipartBody, query.MultipartBody},
-	{"json", jsonBody, query.JSONBody},
-	{"xml", xmlBody, query.XMLBody},
+	{"form-urlencoded", formBody, backend.FormBody},
+	{"multipart", multipartBody, backend.MultipartBody},
+	{"json", jsonBody, backend.JSONBody},
+	{"xml", xmlBody, backend.XMLBody},
 }
 
 // maxContentType is how long the type of a body may be that is read. Caddy cuts off a
@@ -59,7 +59,7 @@ func (b *Rules) contentType(lines []string) (t contentType, detail string) {
 	}
 	if strings.Trim(line, " \t") == "" {
 		// FastCGI backends read a body without a type as a form: Caddy says so.
-		if b.Profile.Has(query.UntypedBody) {
+		if b.Profile.Has(backend.UntypedBody) {
 			t.kind = formBody
 		}
 		return t, ""
@@ -115,7 +115,7 @@ func (b *Rules) parameters(lower string, kind bodyKind) (detail string) {
 			return detailContentType
 		}
 		// Tomcat decodes forms in their charset: with IBM037 `user` is other bytes.
-		if strings.Contains(name, "charset") && b.Profile.Has(query.ForeignCharset) {
+		if strings.Contains(name, "charset") && b.Profile.Has(backend.ForeignCharset) {
 			if name != "charset" || charset || value != "utf-8" && value != "iso-8859-1" && value != "us-ascii" {
 				return detailCharset
 			}

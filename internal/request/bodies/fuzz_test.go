@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -71,7 +72,7 @@ func FuzzMultipart(f *testing.F) {
 	for _, h := range hostile {
 		f.Add(h.contentType, []byte(h.body))
 	}
-	all := []*Rules{rules(f, query.Strict), rules(f, query.PHP), rules(f, query.Servlet)}
+	all := []*Rules{rules(f, backend.Strict), rules(f, backend.PHP), rules(f, backend.Servlet)}
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		if len(body) == 0 || !strings.Contains(asciiLower(contentType), "multipart") {
 			return
@@ -129,7 +130,7 @@ func FuzzContentType(f *testing.F) {
 	} {
 		f.Add(contentType)
 	}
-	b := rules(f, query.Strict)
+	b := rules(f, backend.Strict)
 	f.Fuzz(func(t *testing.T, line string) {
 		c, detail := b.contentType([]string{line})
 		lower := strings.ToLower(line)
@@ -175,7 +176,7 @@ func FuzzForm(f *testing.F) {
 	for _, body := range []string{"us%65r=1", "a=1;user=2", "+user=1", "user[]=1", "_METHOD=x", "&&user", "%u0075ser=1", "user%00=1"} {
 		f.Add(body)
 	}
-	b := rules(f, query.PHP)
+	b := rules(f, backend.PHP)
 	f.Fuzz(func(t *testing.T, body string) {
 		if body == "" || b.Admit(post("application/x-www-form-urlencoded", body), true) != "" {
 			return
@@ -200,7 +201,7 @@ func FuzzJSON(f *testing.F) {
 	for _, body := range []string{`{"user":1}`, `{"us\u0065r":1}`, `{"a":{"user":1}}`, `[{"user":1}]`, `{"a":1}{"user":1}`, "{\"us\xffer\":1}"} {
 		f.Add([]byte(body))
 	}
-	b := rules(f, query.Strict)
+	b := rules(f, backend.Strict)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) == 0 || b.Admit(post("application/json", string(body)), true) != "" {
 			return
@@ -239,7 +240,7 @@ func FuzzXML(f *testing.F) {
 	} {
 		f.Add(body)
 	}
-	b := rules(f, query.Strict)
+	b := rules(f, backend.Strict)
 	f.Fuzz(func(t *testing.T, body string) {
 		if b.inspectXML([]byte(body)) != "" {
 			return

@@ -1,6 +1,9 @@
 package bodies
 
-import "github.com/signedlink/caddy-signed-link/query"
+import (
+	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/query"
+)
 
 // overriding holds the parameters by which frameworks take another method, in a query,
 // a form, a multipart body or a JSON object:
@@ -15,7 +18,7 @@ import "github.com/signedlink/caddy-signed-link/query"
 // `.METHOD`, `+_METHOD` and `[METHOD` under _METHOD, Play ignores case, and no honest form
 // has a field that is called so.
 var overriding = func() *query.Names {
-	names, err := query.NewNames(query.Strict, []string{
+	names, err := query.NewNames(backend.Strict, []string{
 		"_method", "_METHOD", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "x-tunneled-method",
 	})
 	if err != nil {
@@ -29,7 +32,7 @@ var overriding = func() *query.Names {
 // delete. The guard looks for headers that do. A protected parameter of such a name is
 // what was signed.
 func (b *Rules) OverridesMethod(q *query.Query) bool {
-	if !b.Profile.Has(query.OverriddenMethod) {
+	if !b.Profile.Has(backend.OverriddenMethod) {
 		return false
 	}
 	for _, p := range q.Pairs {
@@ -45,11 +48,11 @@ func (b *Rules) OverridesMethod(q *query.Query) bool {
 // overrides reports whether a segment of a form does.
 func (b *Rules) overrides(segment string) bool {
 	_, spelling := overriding.Classify(segment)
-	return spelling != query.Other && b.Profile.Has(query.OverriddenMethod)
+	return spelling != query.Other && b.Profile.Has(backend.OverriddenMethod)
 }
 
 // overridesDecoded reports whether a name that is decoded already does.
 func (b *Rules) overridesDecoded(name []byte) bool {
 	_, spelling := overriding.ClassifyDecoded(name)
-	return spelling != query.Other && b.Profile.Has(query.OverriddenMethod)
+	return spelling != query.Other && b.Profile.Has(backend.OverriddenMethod)
 }

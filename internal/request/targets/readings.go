@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -98,7 +99,7 @@ var chains = chainsOf(Rows)
 
 func chainsOf(rows []Row) (c [3][steps][]Row) {
 	for _, row := range rows {
-		for p, has := range [...]bool{query.Strict: row.Strict, query.PHP: row.PHP, query.Servlet: row.Servlet} {
+		for p, has := range [...]bool{backend.Strict: row.Strict, backend.PHP: row.PHP, backend.Servlet: row.Servlet} {
 			if has {
 				c[p][row.step] = append(c[p][row.step], row)
 			}
@@ -111,7 +112,7 @@ func chainsOf(rows []Row) (c [3][steps][]Row) {
 // the path decoded once, which is what matchers see. It reports false for a target beyond
 // the bounds: then the readings are not all. What every reader reads alike has none, and
 // costs nothing.
-func Read(profile query.Profile, t Target) (readings []string, ok bool) {
+func Read(profile backend.Profile, t Target) (readings []string, ok bool) {
 	if len(t.Path) > MaxPath {
 		return nil, false
 	}
@@ -211,8 +212,8 @@ func unescape(path string) string {
 }
 
 // Plain reports whether every reader reads the target alike.
-func Plain(profile query.Profile, t Target) bool {
-	php := profile != query.Servlet
+func Plain(profile backend.Profile, t Target) bool {
+	php := profile != backend.Servlet
 	if t.Path == "*" {
 		return true // OPTIONS *
 	}

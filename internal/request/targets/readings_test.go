@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signedlink/caddy-signed-link/query"
+	"github.com/signedlink/caddy-signed-link/backend"
 )
 
 // attacks are, for each row of the table, targets that a backend answers with a page whose
@@ -193,10 +193,10 @@ func target(s string) Target {
 }
 
 // profiles of a row.
-func (row Row) profiles() (list []query.Profile) {
-	for p, has := range [...]bool{query.Strict: row.Strict, query.PHP: row.PHP, query.Servlet: row.Servlet} {
+func (row Row) profiles() (list []backend.Profile) {
+	for p, has := range [...]bool{backend.Strict: row.Strict, backend.PHP: row.PHP, backend.Servlet: row.Servlet} {
 		if has {
-			list = append(list, query.Profile(p))
+			list = append(list, backend.Profile(p))
 		}
 	}
 	return list
@@ -213,7 +213,7 @@ func TestAttackReadings(t *testing.T) {
 			for _, p := range row.profiles() {
 				needed := 0
 				for _, attack := range attacks[row.Name] {
-					if p == query.Servlet && strings.Contains(attack.target, ".php") {
+					if p == backend.Servlet && strings.Contains(attack.target, ".php") {
 						continue
 					}
 					readings, ok := Read(p, target(attack.target))
@@ -240,27 +240,27 @@ func TestAttackReadings(t *testing.T) {
 // TestReadingsOfOthers: a profile does not read what only others read.
 func TestReadingsOfOthers(t *testing.T) {
 	for _, tc := range []struct {
-		profile query.Profile
+		profile backend.Profile
 		target  string
 	}{
-		{query.Servlet, "/index.php/app/1"},
-		{query.Servlet, "/index.phpapp"},
-		{query.Servlet, "/?/app"},
-		{query.Servlet, "/a+b&c"},
-		{query.PHP, "/app;x"},
-		{query.PHP, "/static/app.php"},
-		{query.PHP, "/page.phtmlx"},
-		{query.PHP, "/page.phtml"},
-		{query.Strict, "/caf%C3%A9/100%25"},
-		{query.Strict, "/x%2Fapp/y"},
-		{query.Strict, "/a.b/c..d/e.phtm"},
-		{query.Strict, "*"},
+		{backend.Servlet, "/index.php/app/1"},
+		{backend.Servlet, "/index.phpapp"},
+		{backend.Servlet, "/?/app"},
+		{backend.Servlet, "/a+b&c"},
+		{backend.PHP, "/app;x"},
+		{backend.PHP, "/static/app.php"},
+		{backend.PHP, "/page.phtmlx"},
+		{backend.PHP, "/page.phtml"},
+		{backend.Strict, "/caf%C3%A9/100%25"},
+		{backend.Strict, "/x%2Fapp/y"},
+		{backend.Strict, "/a.b/c..d/e.phtm"},
+		{backend.Strict, "*"},
 	} {
 		if readings, ok := Read(tc.profile, target(tc.target)); len(readings) > 0 || !ok {
 			t.Errorf("%s: %s is read as %q, %v", tc.profile, tc.target, readings, ok)
 		}
 	}
-	if readings, ok := Read(query.Strict, Target{}); !ok || !slices.Equal(readings, []string{"/"}) {
+	if readings, ok := Read(backend.Strict, Target{}); !ok || !slices.Equal(readings, []string{"/"}) {
 		t.Errorf("no path: %q, %v", readings, ok)
 	}
 }
@@ -284,7 +284,7 @@ func TestBounds(t *testing.T) {
 		for _, host := range []string{"example.org", "www.example.org:8443"} {
 			tg := target(address)
 			tg.Host = host
-			readings, ok := Read(query.Strict, tg)
+			readings, ok := Read(backend.Strict, tg)
 			if !ok {
 				t.Errorf("%s is beyond the bounds: %q", address, readings)
 			}
@@ -301,7 +301,7 @@ func TestBounds(t *testing.T) {
 	for name, list := range attacks {
 		for _, attack := range list {
 			for p := range chains {
-				if readings, ok := Read(query.Profile(p), target(attack.target)); !ok {
+				if readings, ok := Read(backend.Profile(p), target(attack.target)); !ok {
 					t.Errorf("%s: %s has too many readings: %q", name, attack.target, readings)
 				}
 			}
@@ -315,13 +315,13 @@ func TestBounds(t *testing.T) {
 		{Path: "/", Query: "/" + strings.Repeat("a", MaxPath)},
 		{Path: "/b;x/c\\d+e%2525&f" + strings.Repeat("a", MaxPath-64) + "/..:///app"},
 	} {
-		if readings, ok := Read(query.Strict, tc); ok {
+		if readings, ok := Read(backend.Strict, tc); ok {
 			t.Errorf("%.40q: %d readings are all", tc.Path, len(readings))
 		} else if len(readings) > MaxReadings+1 {
 			t.Errorf("%.40q: %d readings", tc.Path, len(readings))
 		}
 	}
-	if readings, ok := Read(query.Strict, Target{Path: "/" + strings.Repeat("a", MaxPath-1)}); !ok || readings != nil {
+	if readings, ok := Read(backend.Strict, Target{Path: "/" + strings.Repeat("a", MaxPath-1)}); !ok || readings != nil {
 		t.Errorf("a plain path of %d bytes: %d readings, %v", MaxPath, len(readings), ok)
 	}
 }
@@ -340,21 +340,21 @@ func TestLinear(t *testing.T) {
 				r := reader{chain: &chains[p], target: Target{Path: path, Query: "/" + path[:size/2], Host: "example.org"}}
 				r.read()
 				if size == MaxPath && float64(r.work) > 2.2*float64(before) {
-					t.Errorf("%s of %s: %d bytes of work at %d, %d at half of it", kind, query.Profile(p), r.work, size, before)
+					t.Errorf("%s of %s: %d bytes of work at %d, %d at half of it", kind, backend.Profile(p), r.work, size, before)
 				}
 				if most := 500 * size; r.work > most {
-					t.Errorf("%s of %s: %d bytes of work at %d, more than %d", kind, query.Profile(p), r.work, size, most)
+					t.Errorf("%s of %s: %d bytes of work at %d, more than %d", kind, backend.Profile(p), r.work, size, most)
 				}
 				before = r.work
 			}
 		}
 	}
 	long := Target{Path: strings.Repeat("/.php", 200_000)}
-	if n := testing.AllocsPerRun(10, func() { Read(query.Strict, long) }); n != 0 {
+	if n := testing.AllocsPerRun(10, func() { Read(backend.Strict, long) }); n != 0 {
 		t.Errorf("a path beyond the bounds: %v allocations", n)
 	}
 	plain := target("/assets/css/site-1.2.3.css?v=12")
-	if n := testing.AllocsPerRun(10, func() { Read(query.Strict, plain) }); n != 0 {
+	if n := testing.AllocsPerRun(10, func() { Read(backend.Strict, plain) }); n != 0 {
 		t.Errorf("a plain path: %v allocations", n)
 	}
 }
@@ -377,7 +377,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, q, host string) {
 		tg := Target{Path: path, Query: q, Host: host}
 		for p := range chains {
-			profile := query.Profile(p)
+			profile := backend.Profile(p)
 			readings, ok := Read(profile, tg)
 			if again, ok2 := Read(profile, tg); ok != ok2 || !slices.Equal(readings, again) {
 				t.Errorf("%s: %q is read as %q and as %q", profile, path, readings, again)

@@ -1,4 +1,8 @@
-package query
+// Package backend says whose parser stands behind the gateway: a profile is a set of
+// rules, and each rule is one way in which that parser reads a request otherwise than
+// the gateway does. The table of the rules is here; what each of them finds in a request
+// is found by the packages that read that part of it.
+package backend
 
 import "fmt"
 
