@@ -618,23 +618,31 @@ type shadows struct {
 	sent      *query.NameSet // of the link's parameters, where its message covers all
 }
 
-// cutCookies removes the cookies that PHP would file under the name of what was verified,
-// which $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
-// refused for a cookie: another site of the same domain can set it. cutCookies returns
-// how many there were, as the metrics count.
+// cutCookies cuts cookies out of the request, and returns how many there were, as the
+// metrics count.
 func (st *state) cutCookies(r *http.Request, names shadows) float64 {
-	if names.protected == nil {
+	n := names.cutFrom(r.Header)
+	st.cookiesCut += n
+	return float64(n)
+}
+
+// cutFrom removes the cookies that PHP would file under the name of what was verified,
+// which $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
+// refused for a cookie: another site of the same domain can set it. cutFrom returns how
+// many there were.
+func (s *shadows) cutFrom(h http.Header) int {
+	if s.protected == nil {
 		return 0
 	}
-	lines, ok := r.Header["Cookie"]
+	lines, ok := h["Cookie"]
 	if !ok {
 		return 0
 	}
 	left, cut := lines, 0
-	if slices.ContainsFunc(lines, names.stand) {
+	if slices.ContainsFunc(lines, s.stand) {
 		left = make([]string, 0, len(lines))
 		for _, line := range lines {
-			clean, n := names.cut(line)
+			clean, n := s.cut(line)
 			cut += n
 			if clean != "" {
 				left = append(left, clean)
@@ -643,15 +651,14 @@ func (st *state) cutCookies(r *http.Request, names shadows) float64 {
 	}
 	left, n := fitCookies(left)
 	cut += n
-	st.cookiesCut += cut
 	switch {
 	case cut == 0:
 	case len(left) == 0:
-		delete(r.Header, "Cookie")
+		delete(h, "Cookie")
 	default:
-		r.Header["Cookie"] = left
+		h["Cookie"] = left
 	}
-	return float64(cut)
+	return cut
 }
 
 // maxCookies is how long HTTP_COOKIE may be. Of a parameter and its name Caddy's FastCGI

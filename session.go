@@ -31,46 +31,41 @@ const (
 	sessionInPath  = "jsessionid"
 )
 
-// compileCookies compiles the option cookies.
-func (h *Handler) compileCookies() error {
-	c := h.Cookies
-	if c == nil {
-		return nil
-	}
+// newSessions compiles the option cookies: the names that are cut, or all. The link carries
+// the parameters with the given names.
+func newSessions(profile backend.Profile, cut []string, all bool, link *query.Names) (*sessions, error) {
 	switch {
-	case c.CutAll && len(c.Cut) > 0:
-		return fmt.Errorf("cookies cut: all is every cookie, so leave %s out", strings.Join(c.Cut, " "))
-	case !c.CutAll && len(c.Cut) == 0:
-		return fmt.Errorf("cookies: name what is cut, as in `cookies cut PHPSESSID`, or write `cookies cut all`")
+	case all && len(cut) > 0:
+		return nil, fmt.Errorf("cookies cut: all is every cookie, so leave %s out", strings.Join(cut, " "))
+	case !all && len(cut) == 0:
+		return nil, fmt.Errorf("cookies: name what is cut, as in `cookies cut PHPSESSID`, or write `cookies cut all`")
 	}
-	for i, name := range c.Cut {
+	for i, name := range cut {
 		if err := checkCookie(name); err != nil {
-			return err
+			return nil, err
 		}
-		if slices.Contains(c.Cut[:i], name) {
-			return fmt.Errorf("cookies cut: %s is named twice", name)
+		if slices.Contains(cut[:i], name) {
+			return nil, fmt.Errorf("cookies cut: %s is named twice", name)
 		}
 	}
-	profile := h.def.profile
-	s := &sessions{all: c.CutAll, cookies: query.NewPatterns(profile, c.Cut)}
+	s := &sessions{all: all, cookies: query.NewPatterns(profile, cut)}
 	if profile != backend.Servlet { // PHP may stand behind
-		names := c.Cut
-		if c.CutAll {
+		names := cut
+		if all {
 			names = []string{sessionInQuery}
 		}
 		s.query = query.NewPatterns(profile, names)
-		for i := range h.def.names.Len() {
-			if name := h.def.names.Name(i); s.query.Has(name) {
-				return fmt.Errorf("cookies cut: the link carries a parameter %s, and PHP takes one of that name for a session, "+
+		for i := range link.Len() {
+			if name := link.Name(i); s.query.Has(name) {
+				return nil, fmt.Errorf("cookies cut: the link carries a parameter %s, and PHP takes one of that name for a session, "+
 					"so it would be cut out of the link; name the cookies without it, or write `backend servlet` if no PHP stands behind", name)
 			}
 		}
 	}
 	if profile != backend.PHP { // a servlet container may stand behind
-		s.path = query.NewPatterns(backend.Strict, append(slices.Clone(c.Cut), sessionInPath)) // in any case
+		s.path = query.NewPatterns(backend.Strict, append(slices.Clone(cut), sessionInPath)) // in any case
 	}
-	h.sessions = s
-	return nil
+	return s, nil
 }
 
 // checkCookie: a name, or the beginning of names with one * at the end.
@@ -82,6 +77,16 @@ func checkCookie(name string) error {
 		return fmt.Errorf("cookies cut %q: write the name of a cookie, or the beginning of names with one * at the end, as in `wordpress_logged_in_*`", name)
 	}
 	return nil
+}
+
+// compileCookies compiles the option cookies.
+func (h *Handler) compileCookies() error {
+	if h.Cookies == nil {
+		return nil
+	}
+	var err error
+	h.sessions, err = newSessions(h.def.profile, h.Cookies.Cut, h.Cookies.CutAll, h.def.names)
+	return err
 }
 
 // cutSessions takes the session from a request that verified: the verdict is about what
