@@ -39,7 +39,7 @@ type App struct {
 	rehearsal bool
 
 	mu           sync.Mutex // while the configuration loads
-	headers      atomic.Pointer[watched]
+	headers      atomic.Pointer[headers.Watched]
 	definitions  atomic.Pointer[[]*definition]
 	union        atomic.Pointer[union] // of the definitions; nil: not made yet
 	placeholders atomic.Pointer[[]string]
@@ -74,7 +74,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.rehearsal = a.Rehearsal == rehearsalWord
 	a.progress = newProgress()
 	a.guarded = make(map[*caddyhttp.Server]bool)
-	a.headers.Store(newWatched(nil))
+	a.headers.Store(headers.NewWatched(nil))
 	a.told = make([]atomic.Bool, len(headers.Table))
 	a.definitions.Store(new([]*definition))
 	a.samples = sampling.New()
@@ -123,7 +123,7 @@ func (a *App) protect(h *Handler, names []string) error {
 			}
 		}
 	}
-	a.headers.Store(a.headers.Load().with(names))
+	a.headers.Store(a.headers.Load().With(names))
 	if h.authorization == alwaysCutAuthorization && h.mode != observe {
 		a.cutsAlways.Store(true)
 	}

@@ -483,7 +483,7 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 // compileUser compiles the template of the identity.
 func (h *Handler) compileUser(c *SchemeConfig, s *scheme, userKeys bool) error {
 	var err error
-	s.userValue, err = choose("user", c.UserEncoding, []string{"ascii", "percent", "utf8"}, []valueEncoding{valueASCII, valuePercent, valueUTF8})
+	s.userValue, err = choose("user", c.UserEncoding, []string{"ascii", "percent", "utf8"}, []headers.Encoding{headers.ASCII, headers.Percent, headers.UTF8})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -258,8 +259,8 @@ func (a *App) checkShared() {
 			case first.c.people(first.s) != whose && !first.s.allowed["shared_users"]:
 				found = append(found, link.Finding{
 					Code: "shared_users", Severity: link.Warning,
-					Message: fmt.Sprintf("%s and %s name users of two kinds, and user 7 of the one may be another person than user 7 of the other, under the one header %s", where(first), where(x), headerUser),
-					Cure:    "let the application look at " + headerScheme + " first, or write `allow shared_users` where both mean the same people",
+					Message: fmt.Sprintf("%s and %s name users of two kinds, and user 7 of the one may be another person than user 7 of the other, under the one header %s", where(first), where(x), headers.VerifiedUser),
+					Cure:    "let the application look at " + headers.VerifiedScheme + " first, or write `allow shared_users` where both mean the same people",
 				})
 			}
 		}

@@ -15,7 +15,9 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
+	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -284,9 +286,9 @@ func (*state) conflict(v *verdict) bool {
 // every other byte of the query as sent, and with the headers of the identity.
 func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	st.cut(r, func(segment string) bool { return h.cutsVerified(v.scheme, segment) })
-	shadows := shadows{protected: h.def.cookies}
+	shadows := cookies.Shadows{Protected: h.def.cookies}
 	if v.scheme.description.Coverage != link.Named && r.Header["Cookie"] != nil {
-		shadows.sent = st.request.Query.NameSet(backend.PHP, v.scheme.ignore.Match)
+		shadows.Sent = st.request.Query.NameSet(backend.PHP, v.scheme.ignore.Match)
 	}
 	h.meter.cookiesCut.Add(st.cutCookies(r, shadows))
 	h.cutSessions(r, st)
@@ -312,7 +314,7 @@ const authUserPlaceholder = "http.auth.user.id"
 
 // cutsVerified reports whether a segment is cut out of a request that s verified.
 func (h *Handler) cutsVerified(s *scheme, segment string) bool {
-	if h.sessions.inQuery(segment) {
+	if h.sessions.InQuery(segment) {
 		return true
 	}
 	i, spelling := h.def.names.Classify(segment)
@@ -349,7 +351,7 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 	// kept.
 	none := st.request.Query.Control || d.names.SpellsSecond(st.request.Query.Raw, gone.has)
 	st.cut(r, func(segment string) bool { return none || d.names.Spells(segment, gone.has) })
-	h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: d.cookies}))
+	h.meter.cookiesCut.Add(st.cutCookies(r, cookies.Shadows{Protected: d.cookies}))
 	if st.conflict(v) {
 		st.forget(r)
 		st.disputed = true
@@ -445,13 +447,13 @@ func (st *state) value(name string) string {
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *verdict) error {
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
-	h.meter.cookiesCut.Add(st.cutCookies(r, shadows{protected: h.app.all().cookies}))
+	h.meter.cookiesCut.Add(st.cutCookies(r, cookies.Shadows{Protected: h.app.all().cookies}))
 	if h.authorization != keepAuthorization || h.app.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}
 	bodies.Drop(r)
 	headers.DropUpgrade(r.Header)
-	if !plainTarget(r.URL) {
+	if !targets.HasPath(r.URL) {
 		st.dropTarget(r)
 	}
 
@@ -514,7 +516,7 @@ var defaultStatuses = map[link.Reason]int{
 // request that it sees.
 func (st *state) cut(r *http.Request, drop func(segment string) bool) {
 	raw, uri := r.URL.RawQuery, r.RequestURI
-	left, leftURI, changed := cutTarget(raw, uri, drop)
+	left, leftURI, changed := targets.Cut(raw, uri, drop)
 	if changed {
 		r.URL.RawQuery, r.RequestURI = left, leftURI
 	}
@@ -525,46 +527,13 @@ func (st *state) cut(r *http.Request, drop func(segment string) bool) {
 		return
 	}
 	if original.URL.RawQuery != raw || original.RequestURI != uri { // mostly it is the same
-		left, leftURI, changed = cutTarget(original.URL.RawQuery, original.RequestURI, drop)
+		left, leftURI, changed = targets.Cut(original.URL.RawQuery, original.RequestURI, drop)
 	}
 	if changed {
 		// in place, for handlers that derived a request before this one ran
 		original.URL.RawQuery = left
 		st.replaceTarget(r, leftURI)
 	}
-}
-
-// cutTarget cuts segments out of a query, and out of the target of the request in which
-// it mostly stands. Unless they differ, the one is a part of the other. A drop of nil
-// drops all.
-func cutTarget(raw, uri string, drop func(segment string) bool) (left, leftURI string, changed bool) {
-	var buf [512]byte
-	path, inURI, ok := strings.Cut(uri, "?")
-	if drop == nil {
-		return "", path, raw != "" || ok
-	}
-	if !ok || inURI != raw {
-		left, n := query.Cut(raw, drop)
-		if n == 0 {
-			return raw, uri, false
-		}
-		if inURI, _ = query.Cut(inURI, drop); inURI != "" {
-			path += "?" + inURI
-		}
-		return left, path, true
-	}
-	b, n := query.AppendCut(append(append(buf[:0], path...), '?'), raw, drop)
-	switch {
-	case n == 0:
-		return raw, uri, false
-	case len(b) == len(path)+1:
-		return "", path, true
-	case string(b) == uri[:len(b)]: // what is cut stands at the end, as signatures mostly do
-		leftURI = uri[:len(b)]
-	default:
-		leftURI = string(b)
-	}
-	return leftURI[len(path)+1:], leftURI, true
 }
 
 // dropTarget makes a request whose target has no path, to a matcher, one for the root: a
@@ -612,122 +581,10 @@ func (c *originalContext) Value(key any) any {
 	return value
 }
 
-// shadows are the names of cookies that PHP would show in place of a parameter.
-type shadows struct {
-	protected *query.Names   // nil: no PHP can stand behind
-	sent      *query.NameSet // of the link's parameters, where its message covers all
-}
-
 // cutCookies cuts cookies out of the request, and returns how many there were, as the
 // metrics count.
-func (st *state) cutCookies(r *http.Request, names shadows) float64 {
-	n := names.cutFrom(r.Header)
+func (st *state) cutCookies(r *http.Request, names cookies.Shadows) float64 {
+	n := names.CutFrom(r.Header)
 	st.cookiesCut += n
 	return float64(n)
-}
-
-// cutFrom removes the cookies that PHP would file under the name of what was verified,
-// which $_REQUEST shows in place of the parameter where request_order holds C. Nobody is
-// refused for a cookie: another site of the same domain can set it. cutFrom returns how
-// many there were.
-func (s *shadows) cutFrom(h http.Header) int {
-	if s.protected == nil {
-		return 0
-	}
-	lines, ok := h["Cookie"]
-	if !ok {
-		return 0
-	}
-	left, cut := lines, 0
-	if slices.ContainsFunc(lines, s.stand) {
-		left = make([]string, 0, len(lines))
-		for _, line := range lines {
-			clean, n := s.cut(line)
-			cut += n
-			if clean != "" {
-				left = append(left, clean)
-			}
-		}
-	}
-	left, n := fitCookies(left)
-	cut += n
-	switch {
-	case cut == 0:
-	case len(left) == 0:
-		delete(h, "Cookie")
-	default:
-		h["Cookie"] = left
-	}
-	return cut
-}
-
-// maxCookies is how long HTTP_COOKIE may be. Of a parameter and its name Caddy's FastCGI
-// client sends 65,500 bytes less eight, and cuts off what is more.
-const maxCookies = 65500 - 8 - len("HTTP_COOKIE")
-
-// fitCookies drops the cookies that do not fit into HTTP_COOKIE whole, and returns how many
-// those were: of `userX=1` the backend would get `user`, which nobody has judged.
-func fitCookies(lines []string) (fitting []string, dropped int) {
-	room := maxCookies
-	for i, line := range lines {
-		if i > 0 {
-			room -= len(", ") // by which Caddy joins the lines
-		}
-		if len(line) <= room {
-			room -= len(line)
-			continue
-		}
-		fitting = slices.Clone(lines[:i])
-		for _, rest := range lines[i:] {
-			dropped += 1 + strings.Count(rest, ";")
-		}
-		if end := strings.LastIndexByte(line[:max(room+1, 0)], ';'); end > 0 {
-			fitting = append(fitting, line[:end])
-			dropped -= 1 + strings.Count(line[:end], ";")
-		}
-		return fitting, dropped
-	}
-	return lines, 0
-}
-
-// has reports whether PHP files the cookie under one of the names.
-func (s *shadows) has(part string) bool {
-	name := query.NameOf(strings.TrimLeft(part, " \t"))
-	if s.sent == nil && !s.protected.Within(query.LettersOf(name)) {
-		return false
-	}
-	// PHP 8 takes cookie names as they are, PHP 7 decodes them: `user[%00]` is an
-	// array to the one and a text to the other.
-	_, spelling := s.protected.ClassifyEither(name)
-	return spelling != query.Other || s.sent.HasEither(name)
-}
-
-// stand reports whether one of the cookies of the line is to be cut.
-func (s *shadows) stand(line string) bool {
-	if s.sent == nil && !s.protected.Within(query.LettersOf(line)) {
-		return false
-	}
-	for part := range query.Split(line, ';') {
-		if s.has(part) {
-			return true
-		}
-	}
-	return false
-}
-
-// cut removes cookies from a Cookie header, and leaves the others byte for byte.
-func (s *shadows) cut(line string) (string, int) {
-	var kept []string
-	n := 0
-	for part := range query.Split(line, ';') {
-		if s.has(part) {
-			n++
-			continue
-		}
-		kept = append(kept, part)
-	}
-	if n == 0 {
-		return line, 0
-	}
-	return strings.TrimLeft(strings.Join(kept, ";"), " "), n
 }

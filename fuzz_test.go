@@ -83,7 +83,7 @@ func FuzzGateway(f *testing.F) {
 			return // refused
 		}
 		for name, values := range got.Headers {
-			if headers.Protected(name) && name != headerUser && name != headerScheme {
+			if headers.Protected(name) && name != headers.VerifiedUser && name != headers.VerifiedScheme {
 				t.Errorf("the backend gets %s", name)
 			}
 			if headers.IsIdentity(name) {
@@ -96,11 +96,11 @@ func FuzzGateway(f *testing.F) {
 					}
 				}
 			}
-			if name == headerUser && (len(values) != 1 || values[0] != "jeff" || !strings.Contains(rawQuery, good)) {
+			if name == headers.VerifiedUser && (len(values) != 1 || values[0] != "jeff" || !strings.Contains(rawQuery, good)) {
 				t.Errorf("the backend gets the user %q", values)
 			}
 		}
-		verified := got.Headers.Get(headerUser) != ""
+		verified := got.Headers.Get(headers.VerifiedUser) != ""
 		if verified && got.Headers.Get("Authorization") != "" {
 			t.Errorf("a verified request has a second name and password")
 		}

@@ -10,44 +10,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
+	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
-
-// The headers of a verified request.
-const (
-	headerUser   = "X-Verified-User"
-	headerScheme = "X-Verified-Scheme"
-	headerKeyID  = "X-Verified-Key-Id"
-)
-
-// watched is what the guards of a configuration look for beside what the table of
-// headers says: the outputs of every definition, but for those that are the gateway's
-// own anyway. It is immutable.
-type watched struct {
-	outputs []string // as folds
-	names   *headers.Names
-	leads   *headers.Leads
-}
-
-func newWatched(outputs []string) *watched {
-	names := headers.NewNames(outputs)
-	return &watched{outputs: outputs, names: names, leads: headers.NewLeads(names)}
-}
-
-// with returns what is watched when definitions set these headers, too.
-func (w *watched) with(names []string) *watched {
-	outputs := w.outputs
-	for _, name := range names {
-		if folded := headers.Fold(name); !headers.Protected(folded) && !slices.Contains(outputs, folded) {
-			outputs = append(slices.Clip(outputs), folded)
-		}
-	}
-	if len(outputs) == len(w.outputs) {
-		return w
-	}
-	return newWatched(outputs)
-}
 
 // sighting is what the guard saw and leaves to the definition behind it.
 type sighting struct {
@@ -65,10 +31,10 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before 
 	w := h.app.headers.Load()
 	var connection, upgrade, first bool
 	for name, values := range r.Header {
-		if !w.leads.On(name) {
+		if !w.Leads.On(name) {
 			continue // as most are
 		}
-		place, output := headers.Watch(name), w.names.Has(name)
+		place, output := headers.Watch(name), w.Names.Has(name)
 		if place < 0 && !output {
 			continue
 		}
@@ -226,7 +192,7 @@ func (a *App) cutUnjudged(r *http.Request, st *state) {
 			return none || !slices.ContainsFunc(by, func(d *definition) bool { return spells(d, segment) }) &&
 				slices.ContainsFunc(others, func(d *definition) bool { return d.coversAll || spells(d, segment) })
 		})
-		st.cutCookies(r, shadows{protected: a.all().cookies})
+		st.cutCookies(r, cookies.Shadows{Protected: a.all().cookies})
 		bodies.Drop(r)
 	}
 }
@@ -240,7 +206,7 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 		drop = nil
 	}
 	st.cut(r, drop)
-	st.cutCookies(r, shadows{protected: a.all().cookies})
+	st.cutCookies(r, cookies.Shadows{Protected: a.all().cookies})
 	if a.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}

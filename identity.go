@@ -115,7 +115,7 @@ func (a *App) accept(h *Handler) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, name := range h.accepted {
-		if a.headers.Load().names.Has(name) {
+		if a.headers.Load().Names.Has(name) {
 			for _, other := range a.handlers {
 				if slices.ContainsFunc(other.def.outputs(), func(o string) bool { return headers.Fold(o) == headers.Fold(name) }) {
 					return accepted{name, h}.conflict(other.Origin)

@@ -15,7 +15,9 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
+	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -161,13 +163,13 @@ type Handler struct {
 	redirects      map[link.Reason]string
 	referrerPolicy string // "": none
 	authorization  authorization
-	sessions       *sessions // nil: no cookie is cut
-	accepted       []string  // identity headers of the gateway in front, as they are spelled
-	allow          string    // the Allow header of a 405
-	label          string    // names of the schemes, for log and metrics
-	held           []string  // signature parameters that the log filter knows from here
-	throttleKey    string    // of the throttle that is held
-	watchForwarded bool      // the client's address matters, and no proxy is trusted to tell it
+	sessions       *cookies.Sessions // nil: no cookie is cut
+	accepted       []string          // identity headers of the gateway in front, as they are spelled
+	allow          string            // the Allow header of a 405
+	label          string            // names of the schemes, for log and metrics
+	held           []string          // signature parameters that the log filter knows from here
+	throttleKey    string            // of the throttle that is held
+	watchForwarded bool              // the client's address matters, and no proxy is trusted to tell it
 	meter          *meter
 	logger         *zap.Logger
 	now            func() time.Time
@@ -319,7 +321,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !stands.behind {
 		seen = h.guard(r, vars, st, before)
 	}
-	if !plainTarget(r.URL) {
+	if !targets.HasPath(r.URL) {
 		switch {
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
 			st = h.app.enter(r, vars)

@@ -20,13 +20,6 @@ import (
 // sent or in any reading of a backend ([targets.Rows]). Otherwise a request would pass
 // beside it that the backend answers with the page which it protects.
 
-// plainTarget reports whether the target of the request has a path that matchers see.
-// Of `GET http:X./app/` Go makes an opaque URL without a path, and a proxy sends on
-// `GET X./app/`, which some servers answer from /app.
-func plainTarget(u *url.URL) bool {
-	return u.Opaque == "" && (u.Path == "" || u.Path == "*" || u.Path[0] == '/')
-}
-
 // applies reports whether the definition applies to the request. It reports that the path
 // is not readable where it is beyond the bounds: then nobody can say. A path whose readings
 // nobody needs is not made to be read: where there is no matcher, or where it accepts the
@@ -35,7 +28,7 @@ func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[strin
 	if len(h.matchers) == 0 {
 		return true, true, nil
 	}
-	if tooLong(r.URL) {
+	if targets.TooLong(r.URL) {
 		return false, false, nil
 	}
 	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
@@ -143,12 +136,6 @@ func (d *definition) namesInPath(u *url.URL) bool {
 	return false
 }
 
-// tooLong reports whether the path is beyond the bounds, before anything reads it. As it
-// was sent it has at most three bytes for each that is decoded.
-func tooLong(u *url.URL) bool {
-	return len(u.Path) > targets.MaxPath || len(u.RawPath) > targets.MaxPath
-}
-
 // readings are those of one request, made once for each profile and shared by all of its
 // definitions. They stand in the request's vars; a request with a plain path has none.
 type readings struct {
@@ -167,7 +154,7 @@ func (*readings) String() string { return "" }
 // readingsOf returns how a backend of the profile may read the request's path, beyond the
 // path as sent, and whether that is all: it is not where the path is beyond the bounds.
 func readingsOf(r *http.Request, vars map[string]any, profile backend.Profile) (list []*reading, ok bool) {
-	if tooLong(r.URL) {
+	if targets.TooLong(r.URL) {
 		return nil, false
 	}
 	all, _ := vars[readingsKey].(*readings)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
 func sum256(key, message string) string {
@@ -436,7 +437,7 @@ func TestRecognizeRefusesNoValue(t *testing.T) {
 		t.Errorf("too long for the rule: %d", a.Code)
 	}
 	s = loadSite(t, autologin("recognize")+"test_backend")
-	long := strings.Repeat("a", maxUser+1)
+	long := strings.Repeat("a", headers.MaxValue+1)
 	if a := s.get("/x?user=" + long + "&key=" + key(long, autologinSecret)); a.seen == nil || a.header1(t, "X-Verified-User") != "" {
 		t.Errorf("too long for a header: %d", a.Code)
 	}

@@ -42,7 +42,7 @@ func (h *Handler) Accepts() bool { return len(h.Accept) > 0 }
 
 // Outputs implements [routes.Gate].
 func (h *Handler) Outputs(header string) bool {
-	return headers.Protected(header) || h.app.headers.Load().names.Has(header)
+	return headers.Protected(header) || h.app.headers.Load().Names.Has(header)
 }
 
 // Identity implements [routes.Gate].

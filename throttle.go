@@ -13,6 +13,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -107,7 +108,7 @@ func (s *scheme) suspect(r *link.Request, l *link.Link) throttle.Client {
 	if s.user == nil {
 		return c
 	}
-	var b [maxUser]byte
+	var b [headers.MaxValue]byte
 	return s.throttle.As(c, s.user.Append(b[:0], r, keyedhash.Values{Claims: l.Claims}))
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -81,7 +82,7 @@ func TestThrottle(t *testing.T) {
 
 	s = throttledSite(t, "recognize", "throttle_recognize", "1 1m")
 	s.from("192.0.2.1", guess(1, 1))
-	if a := s.from("192.0.2.1", good); a.Code != 200 || a.seen.URI != "/x?a=b" || a.header1(t, headerUser) != "" || a.Header().Get("Reason") != "throttled" {
+	if a := s.from("192.0.2.1", good); a.Code != 200 || a.seen.URI != "/x?a=b" || a.header1(t, headers.VerifiedUser) != "" || a.Header().Get("Reason") != "throttled" {
 		t.Errorf("recognize: %d %s %v", a.Code, a.Body, a.Header())
 	}
 

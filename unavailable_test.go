@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -53,7 +54,7 @@ func TestKeysUnavailable(t *testing.T) {
 					t.Errorf("require: %q %v", a.Body, a.Header())
 				}
 			case "recognize":
-				if a.seen.URI != "/x?a=1" || a.header1(t, headerUser) != "" {
+				if a.seen.URI != "/x?a=1" || a.header1(t, headers.VerifiedUser) != "" {
 					t.Errorf("recognize: the backend sees %s", a.Body)
 				}
 			case "observe":

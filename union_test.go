@@ -13,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -65,7 +68,7 @@ func hostileParts(t *testing.T) (queries []string, cookies [][]string) {
 // TestUnion: what is cut of requests that nobody judged, and of refused ones, is byte for
 // byte what all definitions would cut, one after the other.
 func TestUnion(t *testing.T) {
-	queries, cookies := hostileParts(t)
+	queries, jars := hostileParts(t)
 	pool := []string{"user", "key", "user_id", "akid", "sig", "a", "until", "id", "b-", "_x_"}
 	for i := range 40 {
 		pool = append(pool, fmt.Sprintf("p%d", i))
@@ -96,8 +99,8 @@ func TestUnion(t *testing.T) {
 		app.definitions.Store(&definitions)
 		for _, raw := range queries {
 			uri := "/x?" + raw
-			left, leftURI, changed := cutTarget(raw, uri, app.protected(raw))
-			wantLeft, wantURI, want := cutTarget(raw, uri, protectedByLoop(definitions, raw))
+			left, leftURI, changed := targets.Cut(raw, uri, app.protected(raw))
+			wantLeft, wantURI, want := targets.Cut(raw, uri, protectedByLoop(definitions, raw))
 			if left != wantLeft || leftURI != wantURI || changed != want {
 				t.Fatalf("%q: %q, %q, %t; by a loop %q, %q, %t", raw, left, leftURI, changed, wantLeft, wantURI, want)
 			}
@@ -105,14 +108,14 @@ func TestUnion(t *testing.T) {
 				cut++
 			}
 		}
-		for _, lines := range cookies {
+		for _, lines := range jars {
 			by, loop := new(state), new(state)
 			got := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
 			want := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
-			n := by.cutCookies(got, shadows{protected: app.all().cookies})
+			n := by.cutCookies(got, cookies.Shadows{Protected: app.all().cookies})
 			wanted := 0.0
 			for _, d := range definitions {
-				wanted += loop.cutCookies(want, shadows{protected: d.cookies})
+				wanted += loop.cutCookies(want, cookies.Shadows{Protected: d.cookies})
 			}
 			if n != wanted || by.cookiesCut != loop.cookiesCut || !slices.Equal(got.Header["Cookie"], want.Header["Cookie"]) {
 				t.Fatalf("%q: %v cut, left %q; by a loop %v, %q", lines, n, got.Header["Cookie"], wanted, want.Header["Cookie"])
@@ -133,7 +136,7 @@ func TestUnionIsMadeAgain(t *testing.T) {
 	app := new(App)
 	app.definitions.Store(new([]*definition))
 	app.placeholders.Store(new([]string))
-	app.headers.Store(newWatched(nil))
+	app.headers.Store(headers.NewWatched(nil))
 	if app.all().spells("n0=1") {
 		t.Error("no definition protects n0")
 	}

@@ -7,12 +7,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -59,7 +58,7 @@ type scheme struct {
 	covered   nameSet // what its message covers, and the above
 
 	user      *keyedhash.Template // nil: nobody
-	userValue valueEncoding
+	userValue headers.Encoding
 	outputs   []output
 	rules     []boundRule
 	ignore    link.Ignore
@@ -362,9 +361,6 @@ func (s *scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
 	return link.Refusal{}
 }
 
-// maxUser is the longest identity, in bytes, before any encoding.
-const maxUser = 256
-
 // verify finds the key that made the signature. It never returns early: which key
 // fits, and whether a user exists, must not show in the time it takes.
 func (s *scheme) verify(ctx context.Context, r *link.Request, l *link.Link, v *verdict, now time.Time) link.Refusal {
@@ -418,7 +414,7 @@ const (
 func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, v *verdict) link.Refusal {
 	var key []byte
 	v.lookup = lookupUnknown
-	if l.User != "" && len(l.User) <= maxUser {
+	if l.User != "" && len(l.User) <= headers.MaxValue {
 		switch secret, err := s.users.UserKey(ctx, l.User); {
 		case err == nil && !secret.Empty():
 			key = secret.Bytes()
@@ -443,20 +439,20 @@ func (s *scheme) results(r *link.Request, l *link.Link, profile backend.Profile,
 	values := &keyedhash.Values{Claims: l.Claims, Local: func(string) string { return v.user }}
 	encode := s.userValue
 	if !profile.Has(backend.HeaderSafeValue) {
-		encode = valueAny
+		encode = headers.AsIs
 	}
 	v.headers = v.fewHeaders[:0]
 	if s.user != nil {
-		user, detail := encode.encode(s.user.Render(r, values))
+		user, detail := encode.Encode(s.user.Render(r, values))
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}
 		v.user = user
-		v.headers = append(v.headers, header{headerUser, user, false})
+		v.headers = append(v.headers, header{headers.VerifiedUser, user, false})
 	}
-	v.headers = append(v.headers, header{headerScheme, s.name, false})
+	v.headers = append(v.headers, header{headers.VerifiedScheme, s.name, false})
 	if v.keyID != "" {
-		v.headers = append(v.headers, header{headerKeyID, v.keyID, false})
+		v.headers = append(v.headers, header{headers.VerifiedKeyID, v.keyID, false})
 	}
 	for i := range s.outputs {
 		o := &s.outputs[i]
@@ -464,85 +460,13 @@ func (s *scheme) results(r *link.Request, l *link.Link, profile backend.Profile,
 		if value == "" {
 			continue
 		}
-		text, detail := encode.encode(value)
+		text, detail := encode.Encode(value)
 		if detail != "" {
 			return link.Refuse(link.Malformed, detail)
 		}
 		v.headers = append(v.headers, header{o.header, text, o.requested})
 	}
 	return link.Refusal{}
-}
-
-// valueEncoding says which values may go into a header, and how.
-type valueEncoding uint8
-
-const (
-	valueASCII   valueEncoding = iota // printable ASCII only
-	valuePercent                      // other bytes as %XX
-	valueUTF8                         // other characters as UTF-8
-	valueAny                          // as it is: the profile has no such rule
-)
-
-// encode returns the value as it goes into a header, or the detail of why it cannot.
-//
-// Blanks at the ends vanish at HTTP/1 backends, NUL cuts a value in PHP-FPM, CR and
-// LF pass through FastCGI as they are, bytes above 0x7F are UTF-8 in PHP and Latin-1
-// in getHeader (so that two names become one), and `;` ends a value in Tomcat paths
-// and in some PHP settings.
-func (e valueEncoding) encode(value string) (text, detail string) {
-	switch {
-	case e == valueAny:
-		return value, ""
-	case value == "":
-		return "", "empty"
-	case len(value) > maxUser:
-		return "", "too_long"
-	}
-	if e == valuePercent {
-		return percentEncode(value), ""
-	}
-	if plainValue(value) {
-		return value, ""
-	}
-	if e == valueUTF8 && !utf8.ValidString(value) {
-		return "", "charset"
-	}
-	for _, c := range value {
-		if c < ' ' || c == 0x7F || c == ';' || c > 0x7F && (e != valueUTF8 || unicode.IsControl(c) || c == utf8.RuneError) {
-			return "", "charset"
-		}
-	}
-	if strings.TrimFunc(value, unicode.IsSpace) != value {
-		return "", "blank"
-	}
-	return value, ""
-}
-
-// plainValue reports whether the value is visible ASCII without semicolons, as most are.
-func plainValue(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c <= ' ' || c >= 0x7F || c == ';' {
-			return false
-		}
-	}
-	return true
-}
-
-// percentEncode writes every byte but visible ASCII as %XX; '%' and ';' too, so that
-// decoding gives back just the value.
-func percentEncode(value string) string {
-	const hexDigits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(value) {
-		if c := value[i]; c <= ' ' || c >= 0x7F || c == '%' || c == ';' {
-			b.WriteByte('%')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // allowsMethod reports whether the definition lets the method through with a link.
