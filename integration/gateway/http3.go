@@ -102,6 +102,9 @@ func (c *RawHTTP3) Send(fields []Field, body []byte, trailers []Field) (*Respons
 		c.Forget()
 		return nil, nil
 	case errors.As(err, &brokenOff) && brokenOff.ErrorCode != quic.StreamErrorCode(http3.ErrCodeNoError):
+		// Or the server of the configuration before took the connection, and shuts down: it
+		// rejects each further request on it.
+		c.Forget()
 		return nil, nil
 	case err != nil && brokenOff == nil:
 		c.Forget()
