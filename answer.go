@@ -1,11 +1,9 @@
 package signedlink
 
 import (
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -15,28 +13,6 @@ import (
 // request. The page behind a link is one person's, and its address, with what the
 // operator lets stand of the link in it, goes as Referer to every site that the page
 // names.
-
-// referrerPolicies are those of the specification, https://www.w3.org/TR/referrer-policy/;
-// the first is the default here.
-var referrerPolicies = []string{
-	"same-origin", "no-referrer", "no-referrer-when-downgrade", "origin", "strict-origin", "origin-when-cross-origin",
-	"strict-origin-when-cross-origin", "unsafe-url",
-}
-
-// policyOff leaves the header to the application.
-const policyOff = "off"
-
-func parseReferrerPolicy(name string) (string, error) {
-	switch {
-	case name == policyOff:
-		return "", nil
-	case name == "":
-		return referrerPolicies[0], nil
-	case slices.Contains(referrerPolicies, name):
-		return name, nil
-	}
-	return "", fmt.Errorf("referrer_policy: unknown policy %q; write one of %s, or %s", name, strings.Join(referrerPolicies, ", "), policyOff)
-}
 
 // answerWriter completes the headers of the answer to a verified request at the last
 // moment: only then is it known what the application says itself. Informational answers
@@ -103,7 +79,7 @@ func (h *Handler) answering(w http.ResponseWriter, st *state) http.ResponseWrite
 	if st.answer.st != nil {
 		return w
 	}
-	st.answer = answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, st: st, policy: h.referrerPolicy}
+	st.answer = answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, st: st, policy: h.rules.ReferrerPolicy}
 	return &st.answer
 }
 

@@ -20,6 +20,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 )
 
 // run runs Caddy itself with this site, on a socket, and returns a client for it.
@@ -232,7 +234,7 @@ func (h *hijackable) ReadFrom(r io.Reader) (int64, error) {
 func TestAnswerWriter(t *testing.T) {
 	conn := &hijackable{ResponseRecorder: httptest.NewRecorder()}
 	st := &state{valid: &verdict{}}
-	w := (&Handler{referrerPolicy: "origin"}).answering(conn, st)
+	w := (&Handler{rules: outcome.Rules{ReferrerPolicy: "origin"}}).answering(conn, st)
 	controller := http.NewResponseController(w)
 	if _, _, err := controller.Hijack(); err != nil {
 		t.Error(err)

@@ -124,7 +124,7 @@ func (a *App) protect(h *Handler, names []string) error {
 		}
 	}
 	a.headers.Store(a.headers.Load().With(names))
-	if h.authorization == alwaysCutAuthorization && h.mode != observe {
+	if h.rules.AlwaysCuts() {
 		a.cutsAlways.Store(true)
 	}
 	a.handlers = append(a.handlers, h)

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/block"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/keys/file"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/keys/sql"
@@ -280,7 +281,7 @@ func (p *definitionParser) option() error {
 		err = p.throttle()
 	case "referrer_policy":
 		if h.ReferrerPolicy, err = block.Arg(d, "a policy, or off"); err == nil {
-			if _, bad := parseReferrerPolicy(h.ReferrerPolicy); bad != nil {
+			if _, bad := outcome.ParseReferrerPolicy(h.ReferrerPolicy); bad != nil {
 				err = d.WrapErr(bad)
 			}
 		}
@@ -353,7 +354,7 @@ func (p *definitionParser) redirect() error {
 	if err := p.reasons("redir", args[:last]); err != nil {
 		return err
 	}
-	if err := checkTarget(args[last]); err != nil {
+	if err := outcome.CheckTarget(args[last]); err != nil {
 		return p.d.WrapErr(err)
 	}
 	p.handler.Redirects = append(p.handler.Redirects, Redirect{Reasons: args[:last], To: args[last]})

@@ -84,14 +84,14 @@ type report struct {
 	KeyID      string            `json:"key_id"`
 	User       string            `json:"user"`
 	Claims     map[string]string `json:"claims"`
-	Forwarded  *outcome          `json:"forwarded"`
+	Forwarded  *forwarded        `json:"forwarded"`
 	Definition string            `json:"definition,omitempty"`
 	Status     int               `json:"status,omitempty"`
 	Note       string            `json:"note,omitempty"`
 }
 
-// outcome is what the backend gets.
-type outcome struct {
+// forwarded is what the backend gets.
+type forwarded struct {
 	Method  string            `json:"method"`
 	URI     string            `json:"uri"`
 	Script  string            `json:"script,omitempty"` // the path of the script, with FastCGI
@@ -420,7 +420,7 @@ func (p *passage) report() *report {
 		return r
 	}
 	if p.sent != nil {
-		r.Forwarded = &outcome{p.sent.Method, p.sent.URL.RequestURI(), p.script, map[string]string{}}
+		r.Forwarded = &forwarded{p.sent.Method, p.sent.URL.RequestURI(), p.script, map[string]string{}}
 		for _, x := range p.state.headers {
 			r.Forwarded.Headers[x.name] = x.value
 		}

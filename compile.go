@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -69,7 +70,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return h.errorf("a guard has neither authorization nor cookies: it verifies no link; write them in the definition")
 		}
 		h.app.guards = append(h.app.guards, h)
-		h.statuses = defaultStatuses
+		h.rules.Statuses = outcome.DefaultStatuses
 		h.label = "guard"
 		h.meter = h.newMeter()
 		return h.compileAccept()
@@ -160,26 +161,26 @@ var (
 
 func (h *Handler) compileOptions() error {
 	var err error
-	if h.mode, err = choose("mode", h.Mode, modeNames, []mode{require, recognize, observe}); err != nil {
+	if h.rules.Mode, err = choose("mode", h.Mode, modeNames, []outcome.Mode{outcome.Require, outcome.Recognize, outcome.Observe}); err != nil {
 		return err
 	}
-	if h.passMissing, err = choose("missing", h.Missing, missingNames, []bool{false, true}); err != nil {
+	if h.rules.PassMissing, err = choose("missing", h.Missing, missingNames, []bool{false, true}); err != nil {
 		return err
 	}
-	if h.passMissing && h.mode != require {
+	if h.rules.PassMissing && h.rules.Mode != outcome.Require {
 		return fmt.Errorf("missing pass goes with require; %s never refuses a request without a link", h.Mode)
 	}
 	if h.strip, err = choose("strip", h.Strip, stripNames, []strip{stripSignature, stripSigned, stripNone}); err != nil {
 		return err
 	}
-	if h.referrerPolicy, err = parseReferrerPolicy(h.ReferrerPolicy); err != nil {
+	if h.rules.ReferrerPolicy, err = outcome.ParseReferrerPolicy(h.ReferrerPolicy); err != nil {
 		return err
 	}
 	if h.cutUnsigned, err = choose("unsigned", h.Unsigned, unsignedNames, []bool{false, true}); err != nil {
 		return err
 	}
-	h.authorization, err = choose("authorization", h.Authorization, authorizationNames,
-		[]authorization{cutAuthorization, keepAuthorization, alwaysCutAuthorization})
+	h.rules.Authorization, err = choose("authorization", h.Authorization, authorizationNames,
+		[]outcome.Authorization{outcome.CutAuthorization, outcome.KeepAuthorization, outcome.AlwaysCutAuthorization})
 	if err != nil {
 		return err
 	}
@@ -194,82 +195,19 @@ func (h *Handler) compileOptions() error {
 			return fmt.Errorf("methods: %s is named twice", m)
 		}
 	}
-	h.statuses = maps.Clone(defaultStatuses)
-	seen := make(map[link.Reason]bool)
-	for _, s := range h.Statuses {
-		if s.Code < 400 || s.Code > 599 {
-			return fmt.Errorf("status: %d: a refusal is answered with 400 to 599; for a redirect use redir", s.Code)
-		}
-		err := eachReason("status", s.Reasons, seen, func(r link.Reason) { h.statuses[r] = s.Code })
-		if err != nil {
-			return err
-		}
+	statuses := make([]outcome.Status, len(h.Statuses))
+	for i, s := range h.Statuses {
+		statuses[i] = outcome.Status(s)
 	}
-	h.redirects = make(map[link.Reason]string)
-	seen = make(map[link.Reason]bool)
-	for _, r := range h.Redirects {
-		if err := checkTarget(r.To); err != nil {
-			return err
-		}
-		if err := eachReason("redir", r.Reasons, seen, func(reason link.Reason) { h.redirects[reason] = r.To }); err != nil {
-			return err
-		}
+	if h.rules.Statuses, err = outcome.NewStatuses(statuses); err != nil {
+		return err
 	}
-	return nil
-}
-
-// eachReason calls set for the reasons; none means all that are not named elsewhere.
-func eachReason(option string, names []string, seen map[link.Reason]bool, set func(link.Reason)) error {
-	if len(names) == 0 {
-		if seen[""] {
-			return fmt.Errorf("%s is given twice without a reason", option)
-		}
-		seen[""] = true
-		for _, r := range link.Reasons {
-			if !seen[r] {
-				set(r)
-			}
-		}
-		return nil
+	redirects := make([]outcome.Redirect, len(h.Redirects))
+	for i, r := range h.Redirects {
+		redirects[i] = outcome.Redirect(r)
 	}
-	for _, name := range names {
-		r := link.Reason(name)
-		if !slices.Contains(link.Reasons, r) {
-			return fmt.Errorf("%s: unknown reason %q; there are %v", option, name, link.Reasons)
-		}
-		if seen[r] {
-			return fmt.Errorf("%s: %s is given twice", option, name)
-		}
-		seen[r] = true
-		set(r)
-	}
-	return nil
-}
-
-// checkTarget: a path of this site, or a fixed URL. `//evil.example` and
-// `/\evil.example` are other sites to a browser (CVE-2024-21497's class), and nothing
-// of the request may be part of where its client is sent.
-func checkTarget(to string) error {
-	bad := func(why string) error {
-		return fmt.Errorf("redir: %q %s; write a path of this site, such as /expired, or a fixed URL, such as https://example.org/expired", to, why)
-	}
-	u, err := url.Parse(to)
-	switch {
-	case err != nil:
-		return bad("is no URL")
-	case strings.ContainsAny(to, "{}"):
-		return bad("has a placeholder")
-	case strings.ContainsFunc(to, func(c rune) bool { return c <= ' ' || c == '\\' || c >= 0x7F }):
-		return bad("has a blank, a backslash or a character that is not ASCII")
-	case strings.HasPrefix(to, "/"):
-		if strings.HasPrefix(to, "//") {
-			return bad("names another host")
-		}
-		return nil
-	case (u.Scheme == "https" || u.Scheme == "http") && u.Host != "":
-		return nil
-	}
-	return bad("is neither a path nor a URL with a host")
+	h.rules.Redirects, err = outcome.NewRedirects(redirects)
+	return err
 }
 
 // checkRedirects refuses a redirect to a path that the definition itself would judge:
@@ -306,7 +244,7 @@ func (h *Handler) compile(ctx caddy.Context) (*definition, error) {
 	} else {
 		d.bodies = d.methods
 	}
-	h.allow = strings.Join(d.methods, ", ")
+	h.rules.Allow = strings.Join(d.methods, ", ")
 	if len(h.Schemes) == 0 {
 		return nil, errors.New("there is no scheme; name one, as in `signed_link akid {env.AKID_SECRET}`")
 	}

@@ -6,14 +6,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -294,7 +293,7 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	h.cutSessions(r, st)
 	headers.DropUpgrade(r.Header)
 	bodies.DropUndeclared(r)
-	st.required = st.required || h.mode == require
+	st.required = st.required || h.rules.Mode == outcome.Require
 	st.verifiedBy = append(st.verifiedBy, v.scheme.name)
 	// Caddy asks for what was set before it asks us: only where there is something, or
 	// where it does not ask us, must this be set, too.
@@ -448,7 +447,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
 	h.meter.cookiesCut.Add(st.cutCookies(r, cookies.Shadows{Protected: h.app.all().cookies}))
-	if h.authorization != keepAuthorization || h.app.cutsAlways.Load() {
+	if h.rules.CutsRefused() || h.app.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}
 	bodies.Drop(r)
@@ -457,30 +456,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 		st.dropTarget(r)
 	}
 
-	w.Header().Set("Cache-Control", "no-store")
-	if to, ok := h.redirects[v.Reason]; ok {
-		code := http.StatusSeeOther
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			code = http.StatusFound
-		}
-		w.Header().Set("Location", to)
-		w.WriteHeader(code)
+	status, redirect := h.rules.Answer(w.Header(), r.Method, v.Refusal, v.wait)
+	if redirect {
+		w.WriteHeader(status)
 		return nil
-	}
-	if v.Reason == link.Throttled {
-		seconds := int64((v.wait + time.Second - 1) / time.Second)
-		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-	}
-	status := h.statuses[v.Reason]
-	switch status {
-	case http.StatusUnauthorized:
-		w.Header().Set("Www-Authenticate", "SignedLink")
-	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", h.allow)
-	case http.StatusServiceUnavailable:
-		if v.Reason != link.Throttled {
-			w.Header().Set("Retry-After", "10")
-		}
 	}
 	// Unwrapped: Caddy finds no status in a wrapped error, and answers 500.
 	return caddyhttp.Error(status, errors.New(string(v.Reason)))
@@ -494,20 +473,6 @@ func (h *Handler) cutRefused(st *state) func(segment string) bool {
 		return nil
 	}
 	return h.app.protected(st.request.Query.Raw)
-}
-
-// defaultStatuses are the statuses of refusals.
-var defaultStatuses = map[link.Reason]int{
-	link.Missing:         http.StatusUnauthorized,
-	link.Malformed:       http.StatusBadRequest,
-	link.Ambiguous:       http.StatusBadRequest,
-	link.BadSignature:    http.StatusUnauthorized,
-	link.Expired:         http.StatusGone,
-	link.NotYetValid:     http.StatusUnauthorized,
-	link.Method:          http.StatusMethodNotAllowed,
-	link.Body:            http.StatusBadRequest,
-	link.KeysUnavailable: http.StatusServiceUnavailable,
-	link.Throttled:       http.StatusTooManyRequests,
 }
 
 // cut removes segments from every place in which a later handler can find the query:

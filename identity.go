@@ -7,40 +7,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
 // Who the user is, as others say it: the gateway in front of Caddy, and the client with a
 // name and a password.
 
-// authorization is what becomes of the client's Authorization.
-type authorization uint8
-
-const (
-	cutAuthorization       authorization = iota // it goes from verified requests
-	keepAuthorization                           // it stays
-	alwaysCutAuthorization                      // it goes from every request to which the definition applies
-)
-
 // CutsAuthorization reports whether requests lose their Authorization at this definition,
 // so that a handler behind it that asks for one finds none.
 func (h *Handler) CutsAuthorization() bool {
-	return !h.Guard && h.mode != observe && h.authorization != keepAuthorization
-}
-
-// cutsCredentials reports whether a request of which this has become loses its
-// Authorization: PHP makes PHP_AUTH_USER of it, which applications believe before
-// REMOTE_USER, so that one request would name two people. Who is refused loses it in
-// [Handler.refuse].
-func (h *Handler) cutsCredentials(what result) bool {
-	switch what {
-	case resultVerified:
-		return h.authorization != keepAuthorization
-	case resultAnonymous:
-		return h.authorization == alwaysCutAuthorization
-	default:
-		return false
-	}
+	return !h.Guard && h.rules.Mode != outcome.Observe && h.rules.CutsRefused()
 }
 
 // accepted is an identity header that a guard takes from the gateway in front.

@@ -9,23 +9,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/metrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
 )
-
-// result is what became of a request, for the metrics.
-type result uint8
-
-const (
-	resultVerified  result = iota // it went on with an identity
-	resultRefused                 // it got an error or a redirect
-	resultAnonymous               // it went on as nobody
-	resultWouldVerify
-	resultWouldRefuse
-)
-
-var resultNames = [...]string{"verified", "refused", "anonymous", "would_verify", "would_refuse"}
 
 // noReason is the label of requests that verify.
 const noReason = "none"
@@ -33,7 +21,7 @@ const noReason = "none"
 // meter counts what a definition does. All its counters are found when it is provisioned:
 // no request makes a label, and none waits for a lock.
 type meter struct {
-	verifications   [len(resultNames)][]prometheus.Counter // by [reasonIndex]; nil: it cannot happen
+	verifications   [len(outcome.Results)][]prometheus.Counter // by [reasonIndex]; nil: it cannot happen
 	cookiesCut      prometheus.Counter
 	pathRefusals    prometheus.Counter
 	wrongSignatures prometheus.Counter
@@ -53,30 +41,30 @@ func (h *Handler) newMeter() *meter {
 	for r := range m.verifications {
 		m.verifications[r] = make([]prometheus.Counter, len(link.Reasons)+1)
 	}
-	add := func(r result, reasons ...link.Reason) {
+	add := func(r outcome.Result, reasons ...link.Reason) {
 		for _, reason := range reasons {
 			label := cmp.Or(string(reason), noReason)
-			m.verifications[r][reasonIndex(reason)] = metrics.Verifications.WithLabelValues(h.label, resultNames[r], label)
+			m.verifications[r][reasonIndex(reason)] = metrics.Verifications.WithLabelValues(h.label, outcome.Results[r], label)
 		}
 	}
 	if h.Guard {
-		add(resultRefused, link.Ambiguous) // a target without a path
+		add(outcome.Refused, link.Ambiguous) // a target without a path
 		return m
 	}
-	switch h.mode {
-	case require:
-		add(resultVerified, "")
-		add(resultRefused, link.Reasons...)
-		if h.passMissing {
-			add(resultAnonymous, link.Missing)
+	switch h.rules.Mode {
+	case outcome.Require:
+		add(outcome.Verified, "")
+		add(outcome.Refused, link.Reasons...)
+		if h.rules.PassMissing {
+			add(outcome.Anonymous, link.Missing)
 		}
-	case recognize:
-		add(resultVerified, "")
-		add(resultAnonymous, link.Reasons...)
-		add(resultRefused, link.Malformed, link.Ambiguous) // the bounds of a query, the path rule, two users
-	case observe:
-		add(resultWouldVerify, "")
-		add(resultWouldRefuse, link.Reasons...)
+	case outcome.Recognize:
+		add(outcome.Verified, "")
+		add(outcome.Anonymous, link.Reasons...)
+		add(outcome.Refused, link.Malformed, link.Ambiguous) // the bounds of a query, the path rule, two users
+	case outcome.Observe:
+		add(outcome.WouldVerify, "")
+		add(outcome.WouldRefuse, link.Reasons...)
 	}
 	m.wrongSignatures = metrics.WrongSignatures.WithLabelValues(h.label)
 	m.seconds = metrics.Seconds.WithLabelValues(h.label)
@@ -85,7 +73,7 @@ func (h *Handler) newMeter() *meter {
 
 // count counts what became of a request that the definition judged. A reason that the
 // scheme of another module invented has no counter.
-func (m *meter) count(r result, v *verdict) {
+func (m *meter) count(r outcome.Result, v *verdict) {
 	if c := m.verifications[r][reasonIndex(v.Reason)]; c != nil {
 		c.Inc()
 	}

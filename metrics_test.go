@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -368,8 +369,8 @@ func TestAttackMetricLabels(t *testing.T) {
 // TestMeter: counting takes no memory, every verdict of every mode has a counter, and a
 // reason that no page knows breaks nothing.
 func TestMeter(t *testing.T) {
-	for _, h := range []*Handler{{mode: require}, {mode: require, passMissing: true}, {mode: recognize}, {mode: observe}} {
-		h.label = "meter"
+	for _, rules := range []outcome.Rules{{Mode: outcome.Require}, {Mode: outcome.Require, PassMissing: true}, {Mode: outcome.Recognize}, {Mode: outcome.Observe}} {
+		h := &Handler{rules: rules, label: "meter"}
 		m := h.newMeter()
 		for _, reason := range append([]link.Reason{""}, link.Reasons...) {
 			for _, unreadable := range []error{nil, query.ErrTooMany} {
@@ -381,9 +382,9 @@ func TestMeter(t *testing.T) {
 					case required:
 						v.Detail = "users"
 					}
-					what := h.decide(&state{required: required}, v, unreadable)
+					what := rules.Decide(v.Refusal, outcome.Circumstances{Unread: unreadable != nil, Conflict: new(state).conflict(v), Required: required})
 					if m.verifications[what][reasonIndex(reason)] == nil {
-						t.Errorf("mode %d: nothing counts %s %q", h.mode, resultNames[what], reason)
+						t.Errorf("mode %d: nothing counts %s %q", rules.Mode, outcome.Results[what], reason)
 					}
 					if n := testing.AllocsPerRun(10, func() { m.count(what, v) }); n != 0 {
 						t.Errorf("%v allocations", n)
@@ -391,8 +392,8 @@ func TestMeter(t *testing.T) {
 				}
 			}
 		}
-		for r := range resultNames {
-			m.count(result(r), &verdict{Refusal: link.Refusal{Reason: "invented"}})
+		for r := range outcome.Results {
+			m.count(outcome.Result(r), &verdict{Refusal: link.Refusal{Reason: "invented"}})
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -150,8 +151,7 @@ type Handler struct {
 	// sets it to file and line.
 	Origin string `json:"origin,omitempty"`
 
-	mode           mode
-	passMissing    bool
+	rules          outcome.Rules
 	strip          strip
 	cutUnsigned    bool
 	matchers       caddyhttp.MatcherSets
@@ -159,13 +159,8 @@ type Handler struct {
 	def            *definition
 	app            *App
 	server         *caddyhttp.Server
-	statuses       map[link.Reason]int
-	redirects      map[link.Reason]string
-	referrerPolicy string // "": none
-	authorization  authorization
 	sessions       *cookies.Sessions // nil: no cookie is cut
 	accepted       []string          // identity headers of the gateway in front, as they are spelled
-	allow          string            // the Allow header of a 405
 	label          string            // names of the schemes, for log and metrics
 	held           []string          // signature parameters that the log filter knows from here
 	throttleKey    string            // of the throttle that is held
@@ -289,15 +284,6 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// mode is what happens to requests that do not verify.
-type mode uint8
-
-const (
-	require mode = iota
-	recognize
-	observe
-)
-
 // strip is what is cut out of verified requests.
 type strip uint8
 
@@ -383,59 +369,39 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	// forward
-	what := h.decide(st, v, unreadable)
-	if seen.credentials && h.cutsCredentials(what) {
+	what := h.rules.Decide(v.Refusal, outcome.Circumstances{Unread: unreadable != nil, Conflict: st.conflict(v), Required: st.required})
+	if seen.credentials && h.rules.CutsCredentials(what) {
 		headers.CutCredentials(r.Header)
 	}
 	switch what {
-	case resultVerified:
+	case outcome.Verified:
 		h.forwardVerified(r, st, v)
 		w = h.answering(w, st)
-	case resultAnonymous:
+	case outcome.Anonymous:
 		h.forwardNobody(r, st, v)
-	case resultRefused:
+	case outcome.Refused:
 		err = h.refuse(w, r, st, v)
-	case resultWouldVerify, resultWouldRefuse: // as it came
+	case outcome.WouldVerify, outcome.WouldRefuse: // as it came
 	}
 	h.meter.count(what, v)
 	h.meter.seconds.Observe(h.now().Sub(now).Seconds())
-	if what == resultRefused {
+	if what == outcome.Refused {
 		return err
 	}
 	st.publish()
 	return st.answered(next.ServeHTTP(w, r))
 }
 
-// decide says what becomes of a request with this verdict.
-func (h *Handler) decide(st *state, v *verdict, unreadable error) result {
-	switch {
-	case h.mode == observe && v.None():
-		return resultWouldVerify
-	case h.mode == observe:
-		return resultWouldRefuse
-	case v.None():
-		return resultVerified
-	case st.conflict(v) && st.required:
-		return resultRefused // an earlier definition vouched for the user
-	// Even recognize refuses what exceeds the bounds: it was not read, so it cannot be
-	// cleaned.
-	case h.mode == recognize && unreadable == nil || v.Reason == link.Missing && h.passMissing:
-		return resultAnonymous
-	default:
-		return resultRefused
-	}
-}
-
 // refusePath refuses a request of whose path nobody can say whether the definition applies
 // to it. With observe it only says so.
 func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
 	v := h.pathVerdict(r, st)
-	if h.mode == observe {
-		h.meter.count(resultWouldRefuse, v)
+	if h.rules.Mode == outcome.Observe {
+		h.meter.count(outcome.WouldRefuse, v)
 		st.publish()
 		return next.ServeHTTP(w, r)
 	}
-	h.meter.count(resultRefused, v)
+	h.meter.count(outcome.Refused, v)
 	return h.refuse(w, r, st, v)
 }
 
@@ -476,24 +442,17 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 // that tell the same of one client, it writes some. No line holds a signature, a secret,
 // or the query.
 func (h *Handler) log(st *state, v *verdict) {
-	level, message := zap.DebugLevel, "verified"
-	switch {
-	case v.None():
-	case h.mode == require && (v.Reason != link.Missing || !h.passMissing):
-		level, message = zap.InfoLevel, "refused"
-	case v.Reason == link.Missing:
-		message = "no link"
-	case h.mode == observe:
-		level, message = zap.InfoLevel, "would be refused"
-	default:
-		level, message = zap.InfoLevel, "not recognized"
+	message, loud := h.rules.Says(v.Refusal)
+	level := zap.DebugLevel
+	if loud {
+		level = zap.InfoLevel
 	}
 	c := h.logger.Check(level, message)
 	if c == nil {
 		return
 	}
 	leftOut := 0
-	if level == zap.InfoLevel {
+	if loud {
 		var written bool
 		if written, leftOut = h.app.samples.Take(h.line(st, v), h.now()); !written {
 			return

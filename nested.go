@@ -3,6 +3,7 @@ package signedlink
 import (
 	"net/http"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
@@ -24,18 +25,18 @@ func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any
 			continue
 		}
 		switch {
-		case h.mode == require, h.mode == recognize && !readable:
+		case h.rules.Mode == outcome.Require, h.rules.Mode == outcome.Recognize && !readable:
 			return h
-		case h.mode == recognize:
+		case h.rules.Mode == outcome.Recognize:
 			st := a.enter(r, vars)
 			v := h.pathVerdict(r, st)
 			h.forwardNobody(r, st, v)
-			if h.cutsCredentials(resultAnonymous) {
+			if h.rules.CutsCredentials(outcome.Anonymous) {
 				headers.CutCredentials(r.Header)
 			}
-			h.meter.count(resultAnonymous, v)
+			h.meter.count(outcome.Anonymous, v)
 		default:
-			h.meter.count(resultWouldRefuse, h.pathVerdict(r, a.enter(r, vars)))
+			h.meter.count(outcome.WouldRefuse, h.pathVerdict(r, a.enter(r, vars)))
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ const MaxValue = 256
 // Encoding says which values may go into a header, and how.
 type Encoding uint8
 
+// The encodings.
 const (
 	ASCII   Encoding = iota // printable ASCII only
 	Percent                 // other bytes as %XX
