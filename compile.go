@@ -15,8 +15,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
@@ -72,7 +72,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.app.guards = append(h.app.guards, h)
 		h.rules.Statuses = outcome.DefaultStatuses
 		h.label = "guard"
-		h.meter = h.newMeter()
+		h.meter = metrics.NewGuardMeter(h.label)
 		return h.compileAccept()
 	}
 	if len(h.Accept) > 0 {
@@ -105,7 +105,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		names = append(names, s.name)
 	}
 	h.label = strings.Join(names, ",")
-	h.meter = h.newMeter()
+	h.meter = metrics.NewMeter(h.label, &h.rules)
+	for _, s := range h.def.schemes {
+		h.keyMeters = append(h.keyMeters, metrics.NewKeys(s.name, s.keys))
+	}
 	if err := h.app.protect(h, h.def.outputs()); err != nil {
 		return h.errorf("%w", err)
 	}
@@ -256,6 +259,7 @@ func (h *Handler) compile(ctx caddy.Context) (*definition, error) {
 		if slices.ContainsFunc(d.schemes, func(o *scheme) bool { return o.name == s.name }) {
 			return nil, fmt.Errorf("two schemes are named %q; tell them apart with the option name", s.name)
 		}
+		s.place = len(d.schemes)
 		d.schemes = append(d.schemes, s)
 	}
 	return d, d.index()
@@ -414,7 +418,6 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 		return nil, err
 	}
 	s.marks = h.app.marks(c, s)
-	s.matches.prepare(s)
 	return s, nil
 }
 

@@ -289,7 +289,7 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	if v.scheme.description.Coverage != link.Named && r.Header["Cookie"] != nil {
 		shadows.Sent = st.request.Query.NameSet(backend.PHP, v.scheme.ignore.Match)
 	}
-	h.meter.cookiesCut.Add(st.cutCookies(r, shadows))
+	h.meter.CountCookies(st.cutCookies(r, shadows))
 	h.cutSessions(r, st)
 	headers.DropUpgrade(r.Header)
 	bodies.DropUndeclared(r)
@@ -350,7 +350,7 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 	// kept.
 	none := st.request.Query.Control || d.names.SpellsSecond(st.request.Query.Raw, gone.has)
 	st.cut(r, func(segment string) bool { return none || d.names.Spells(segment, gone.has) })
-	h.meter.cookiesCut.Add(st.cutCookies(r, cookies.Shadows{Protected: d.cookies}))
+	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: d.cookies}))
 	if st.conflict(v) {
 		st.forget(r)
 		st.disputed = true
@@ -446,7 +446,7 @@ func (st *state) value(name string) string {
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *verdict) error {
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
-	h.meter.cookiesCut.Add(st.cutCookies(r, cookies.Shadows{Protected: h.app.all().cookies}))
+	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: h.app.all().cookies}))
 	if h.rules.CutsRefused() || h.app.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}
@@ -548,8 +548,8 @@ func (c *originalContext) Value(key any) any {
 
 // cutCookies cuts cookies out of the request, and returns how many there were, as the
 // metrics count.
-func (st *state) cutCookies(r *http.Request, names cookies.Shadows) float64 {
+func (st *state) cutCookies(r *http.Request, names cookies.Shadows) int {
 	n := names.CutFrom(r.Header)
 	st.cookiesCut += n
-	return float64(n)
+	return n
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
@@ -165,7 +166,8 @@ type Handler struct {
 	held           []string          // signature parameters that the log filter knows from here
 	throttleKey    string            // of the throttle that is held
 	watchForwarded bool              // the client's address matters, and no proxy is trusted to tell it
-	meter          *meter
+	meter          *metrics.Meter
+	keyMeters      []*metrics.Keys // by the place of the scheme
 	logger         *zap.Logger
 	now            func() time.Time
 	stands         atomic.Pointer[standing]
@@ -362,10 +364,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	st.say(r, v)
 	h.log(st, v)
 	if v.scheme != nil {
-		v.scheme.matches.countLookup(v.lookup)
+		h.keyMeters[v.scheme.place].CountLookup(v.lookup)
 	}
 	if v.None() {
-		v.scheme.matches.count(v.scheme, v.keyID, now)
+		h.keyMeters[v.scheme.place].Count(v.keyID, now)
 	}
 
 	// forward
@@ -383,8 +385,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = h.refuse(w, r, st, v)
 	case outcome.WouldVerify, outcome.WouldRefuse: // as it came
 	}
-	h.meter.count(what, v)
-	h.meter.seconds.Observe(h.now().Sub(now).Seconds())
+	h.meter.Count(what, v.Reason, v.wrong)
+	h.meter.Took(h.now().Sub(now))
 	if what == outcome.Refused {
 		return err
 	}
@@ -397,11 +399,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
 	v := h.pathVerdict(r, st)
 	if h.rules.Mode == outcome.Observe {
-		h.meter.count(outcome.WouldRefuse, v)
+		h.meter.Count(outcome.WouldRefuse, v.Reason, v.wrong)
 		st.publish()
 		return next.ServeHTTP(w, r)
 	}
-	h.meter.count(outcome.Refused, v)
+	h.meter.Count(outcome.Refused, v.Reason, v.wrong)
 	return h.refuse(w, r, st, v)
 }
 
@@ -411,7 +413,7 @@ func (h *Handler) pathVerdict(r *http.Request, st *state) *verdict {
 	v := &verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
 	st.say(r, v)
 	h.log(st, v)
-	h.meter.pathRefusals.Inc()
+	h.meter.CountPath()
 	return v
 }
 

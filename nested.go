@@ -34,9 +34,10 @@ func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any
 			if h.rules.CutsCredentials(outcome.Anonymous) {
 				headers.CutCredentials(r.Header)
 			}
-			h.meter.count(outcome.Anonymous, v)
+			h.meter.Count(outcome.Anonymous, v.Reason, v.wrong)
 		default:
-			h.meter.count(outcome.WouldRefuse, h.pathVerdict(r, a.enter(r, vars)))
+			v := h.pathVerdict(r, a.enter(r, vars))
+			h.meter.Count(outcome.WouldRefuse, v.Reason, v.wrong)
 		}
 	}
 	return nil

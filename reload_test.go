@@ -21,7 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 )
 
 // waiting is a backend that keeps a request until it is told to let go.
@@ -238,7 +238,7 @@ func TestHundredReloadsWithFiles(t *testing.T) {
 	watchingBefore, goroutines := watching(), runtime.NumGoroutine()
 	loads := func() float64 {
 		registry := prometheus.NewPedanticRegistry()
-		registry.MustRegister(metrics.SourceLoads)
+		registry.MustRegister(sourcemetrics.Loads)
 		families, err := registry.Gather()
 		if err != nil || len(families) == 0 {
 			t.Fatal("no loads are counted", err)

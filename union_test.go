@@ -113,7 +113,7 @@ func TestUnion(t *testing.T) {
 			got := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
 			want := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
 			n := by.cutCookies(got, cookies.Shadows{Protected: app.all().cookies})
-			wanted := 0.0
+			wanted := 0
 			for _, d := range definitions {
 				wanted += loop.cutCookies(want, cookies.Shadows{Protected: d.cookies})
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -68,7 +69,7 @@ type scheme struct {
 	dummy     []byte          // stands in for the key of a key id that does not exist
 	lengths   lengths         // the same for users
 	bound     atomic.Pointer[boundKeys]
-	matches   matches // how often each key verified
+	place     int // among the schemes of its definition
 	throttle  *throttle.Throttle
 	findings  []link.Finding  // what the checker says
 	allowed   map[string]bool // codes of findings that the operator allowed
@@ -401,26 +402,19 @@ func (s *scheme) verify(ctx context.Context, r *link.Request, l *link.Link, v *v
 	}
 }
 
-// What becomes of the lookup of a user's key.
-const (
-	lookupKnown       = "known"
-	lookupUnknown     = "unknown"
-	lookupUnavailable = "unavailable"
-)
-
 // verifyUser verifies with the secret of the link's user. One who does not exist
 // takes the same way, with dummy keys, and gets the same answer as a wrong
 // signature: action links must not tell who has an account.
 func (s *scheme) verifyUser(ctx context.Context, r *link.Request, l *link.Link, v *verdict) link.Refusal {
 	var key []byte
-	v.lookup = lookupUnknown
+	v.lookup = metrics.LookupUnknown
 	if l.User != "" && len(l.User) <= headers.MaxValue {
 		switch secret, err := s.users.UserKey(ctx, l.User); {
 		case err == nil && !secret.Empty():
 			key = secret.Bytes()
-			v.lookup = lookupKnown
+			v.lookup = metrics.LookupKnown
 		case err != nil && !errors.Is(err, keys.ErrNoUser):
-			v.note, v.stage, v.lookup = err.Error(), stageUnavailable, lookupUnavailable
+			v.note, v.stage, v.lookup = err.Error(), stageUnavailable, metrics.LookupUnavailable
 			return link.Refuse(link.KeysUnavailable, "")
 		}
 	}

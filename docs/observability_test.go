@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -11,7 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -49,7 +51,7 @@ func (c *collected) Register(collector prometheus.Collector) error {
 func registered(t *testing.T) *collected {
 	t.Helper()
 	c := &collected{kinds: make(map[string]string), labels: make(map[string][]string)}
-	if err := metrics.Register(c); err != nil {
+	if err := errors.Join(metrics.Register(c), sourcemetrics.Register(c, "file")); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.kinds) < 12 {

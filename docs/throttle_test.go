@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -12,7 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 )
 
 const year = 365.25 * 24 * time.Hour
@@ -80,7 +82,7 @@ func TestGuessing(t *testing.T) {
 // TestMetrics finds every metric in options.md, and nothing else in that table.
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	if err := metrics.Register(registry); err != nil {
+	if err := errors.Join(metrics.Register(registry), sourcemetrics.Register(registry, "file")); err != nil {
 		t.Fatal(err)
 	}
 	descriptions := make(chan *prometheus.Desc, 100)

@@ -17,7 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -111,7 +111,9 @@ func (Source) CaddyModule() caddy.ModuleInfo {
 // or as user keys.
 func (s *Source) Provision(ctx caddy.Context) error {
 	s.logger = ctx.Logger()
-	metrics.BeginSource(metricsLabel)
+	if err := sourcemetrics.Register(ctx.GetMetricsRegistry(), metricsLabel); err != nil {
+		return err
+	}
 	if s.Path == "" {
 		return errors.New("the path of the key file is empty; write where the file is, such as /etc/caddy/keys.json")
 	}

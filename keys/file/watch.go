@@ -16,7 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys/internal/secretfile"
 )
 
@@ -146,7 +146,7 @@ func open[T any](key watchKey, logger *zap.Logger, read func(io.Reader, bool) (*
 		}
 		w.loaded = first
 		w.current.Store(first.value)
-		metrics.SourceLoads.WithLabelValues(metricsLabel).Inc()
+		sourcemetrics.Loads.WithLabelValues(metricsLabel).Inc()
 		go w.run()
 		return w, nil
 	})
@@ -247,7 +247,7 @@ func (w *watch[T]) poll() {
 		return
 	case now.same(w.failed):
 		w.seen, w.moves = now, 0
-		metrics.SourceErrors.WithLabelValues(metricsLabel).Inc()
+		sourcemetrics.Errors.WithLabelValues(metricsLabel).Inc()
 		return
 	case !now.same(w.seen) && !now.same(w.pending.stamp):
 		w.seen = now
@@ -296,7 +296,7 @@ func (w *watch[T]) adopt(r reading[T]) {
 	}
 	w.current.Store(r.value)
 	w.failure = ""
-	metrics.SourceLoads.WithLabelValues(metricsLabel).Inc()
+	sourcemetrics.Loads.WithLabelValues(metricsLabel).Inc()
 	if to := w.log(); to.logger != nil {
 		to.logger.Info("the key file has changed and was read again", zap.String("file", w.path), w.inspect(r.value).number)
 	}
@@ -305,7 +305,7 @@ func (w *watch[T]) adopt(r reading[T]) {
 
 // fail counts a failure, and logs it if it is another one than before.
 func (w *watch[T]) fail(err error) {
-	metrics.SourceErrors.WithLabelValues(metricsLabel).Inc()
+	sourcemetrics.Errors.WithLabelValues(metricsLabel).Inc()
 	if w.failure == err.Error() {
 		return
 	}

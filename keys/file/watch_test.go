@@ -18,7 +18,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -35,7 +35,7 @@ func looks(n int) {
 func counted() func() (failures, loads float64) {
 	read := func() (failures, loads float64) {
 		registry := prometheus.NewPedanticRegistry()
-		registry.MustRegister(metrics.SourceErrors, metrics.SourceLoads)
+		registry.MustRegister(sourcemetrics.Errors, sourcemetrics.Loads)
 		families, err := registry.Gather()
 		if err != nil {
 			panic(err)

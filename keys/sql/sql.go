@@ -19,7 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -119,10 +119,9 @@ func (*Source) NeedsRule() bool { return true }
 // Provision checks the options and resolves the DSN. It connects to nothing.
 func (s *Source) Provision(ctx caddy.Context) error {
 	s.logger = ctx.Logger()
-	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+	if err := sourcemetrics.Register(ctx.GetMetricsRegistry(), metricsLabel); err != nil {
 		return err
 	}
-	metrics.BeginSource(metricsLabel)
 	return s.provision()
 }
 

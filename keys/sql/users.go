@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/signedlink/caddy-signed-link/internal/metrics"
+	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -139,7 +139,7 @@ func (x *database) lookUp(user string) (secret keys.Secret, err error) {
 
 	asked, began := x.now(), time.Now()
 	secret, found, err := x.ask(ctx, user)
-	metrics.SourceSeconds.WithLabelValues(metricsLabel).Observe(time.Since(began).Seconds())
+	sourcemetrics.Seconds.WithLabelValues(metricsLabel).Observe(time.Since(began).Seconds())
 	if err != nil {
 		p := x.dialect.explain(err)
 		if !p.value {
@@ -161,7 +161,7 @@ func (x *database) lookUp(user string) (secret keys.Secret, err error) {
 }
 
 func (x *database) failed(p problem) (keys.Secret, error) {
-	metrics.SourceErrors.WithLabelValues(metricsLabel).Inc()
+	sourcemetrics.Errors.WithLabelValues(metricsLabel).Inc()
 	x.log(zap.ErrorLevel, "user keys cannot be looked up", p.text)
 	return keys.Secret{}, unavailable(p.text)
 }

@@ -1,7 +1,7 @@
-// Package metrics holds the collectors of the module. They are made once and
+// Package metrics counts what the gateway does. Its collectors are made once and
 // registered with each configuration's registry, so that counts survive reloads. No
-// label is ever made of what a client wrote: names of schemes, key ids of key sets and
-// kinds of sources are the operator's, and few.
+// label is ever made of what a client wrote: names of schemes and key ids of key sets
+// are the operator's, and few.
 package metrics
 
 import (
@@ -81,35 +81,13 @@ var (
 		Namespace: namespace, Subsystem: subsystem, Name: "user_lookups_total",
 		Help: "Lookups of users' own keys, by scheme and result: known, unknown or unavailable.",
 	}, []string{"scheme", "result"})
-
-	// SourceErrors counts failures of key sources: a file that could not be read again,
-	// a database that did not answer. The last good keys stay in force meanwhile, or
-	// links get keys_unavailable.
-	SourceErrors = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Subsystem: subsystem, Name: "key_source_errors_total",
-		Help: "Failures of key sources, by kind of source.",
-	}, []string{"source"})
-
-	// SourceLoads counts successful readings of key files.
-	SourceLoads = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Subsystem: subsystem, Name: "key_source_loads_total",
-		Help: "Successful readings of key sources, by kind of source.",
-	}, []string{"source"})
-
-	// SourceSeconds is how long lookups in key sources take that are not answered from
-	// memory.
-	SourceSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: namespace, Subsystem: subsystem, Name: "key_source_duration_seconds",
-		Help:    "Duration of lookups in key sources, by kind of source.",
-		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
-	}, []string{"source"})
 )
 
 // Register adds the collectors to a registry that may have them already.
 func Register(registry prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
 		Verifications, CookiesCut, PathRefusals, WrongSignatures, Seconds, throttles,
-		KeyMatches, KeyLastMatch, UserLookups, SourceErrors, SourceLoads, SourceSeconds,
+		KeyMatches, KeyLastMatch, UserLookups,
 	} {
 		var known prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &known) {
@@ -117,14 +95,6 @@ func Register(registry prometheus.Registerer) error {
 		}
 	}
 	return nil
-}
-
-// BeginSource has the counters of a kind of source begin at 0: a counter whose first value
-// is already 1 never increases, and the first error would go unseen.
-func BeginSource(source string) {
-	SourceErrors.WithLabelValues(source)
-	SourceLoads.WithLabelValues(source)
-	SourceSeconds.WithLabelValues(source)
 }
 
 // HoldThrottle makes the throttle of a definition a part of the metrics, until release is

@@ -1,4 +1,4 @@
-package metrics
+package sourcemetrics
 
 import (
 	"testing"
@@ -6,16 +6,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestBeginSource: a source that has done nothing yet shows zeros, so that its first error
+// TestRegister: a source that has done nothing yet shows zeros, so that its first error
 // is an increase.
-func TestBeginSource(t *testing.T) {
+func TestRegister(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	for range 2 { // as after a reload
-		if err := Register(registry); err != nil {
+		if err := Register(registry, "test"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	BeginSource("test")
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
