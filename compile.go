@@ -1,10 +1,8 @@
 package signedlink
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,12 +15,8 @@ import (
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
-	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
-	"github.com/signedlink/caddy-signed-link/internal/request/headers"
-	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
-	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // This file turns a configuration into a definition, once, when it loads. Everything
@@ -94,7 +88,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return h.errorf("%w", err)
 	}
 	signsClientIP := slices.ContainsFunc(h.Schemes, (*SchemeConfig).needsClientIP)
-	if h.def, err = h.compile(ctx); err != nil {
+	if err := h.compile(ctx); err != nil {
 		return h.errorf("%w", err)
 	}
 	if err := h.compileCookies(); err != nil {
@@ -107,6 +101,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.label = strings.Join(names, ",")
 	h.meter = metrics.NewMeter(h.label, &h.rules)
 	for _, s := range h.def.schemes {
+		if marks := h.app.fingerprints(s); marks != nil {
+			h.marks[s.place] = marks
+		}
 		h.keyMeters = append(h.keyMeters, metrics.NewKeys(s.name, s.keys))
 	}
 	if err := h.app.protect(h, h.def.outputs()); err != nil {
@@ -235,39 +232,40 @@ func (h *Handler) checkRedirects() error {
 	return nil
 }
 
-// compile builds the definition.
-func (h *Handler) compile(ctx caddy.Context) (*definition, error) {
+// compile loads the modules of the definition, and compiles it.
+func (h *Handler) compile(ctx caddy.Context) error {
 	profile, err := backend.ParseProfile(h.Backend)
 	if err != nil {
-		return nil, fmt.Errorf("backend: %w", err)
+		return fmt.Errorf("backend: %w", err)
 	}
-	d := &definition{profile: profile, methods: h.Methods}
-	if len(d.methods) == 0 {
-		d.methods = []string{http.MethodGet, http.MethodHead}
-	} else {
-		d.bodies = d.methods
-	}
-	h.rules.Allow = strings.Join(d.methods, ", ")
-	if len(h.Schemes) == 0 {
-		return nil, errors.New("there is no scheme; name one, as in `signed_link akid {env.AKID_SECRET}`")
+	spec := definitionSpec{Profile: profile, Methods: h.Methods, Strip: h.strip, CutUnsigned: h.cutUnsigned}
+	for _, x := range h.RequestHeaders {
+		spec.Headers = append(spec.Headers, headerSpec(x))
 	}
 	for _, c := range h.Schemes {
-		s, err := h.compileScheme(ctx, c)
+		if c != nil {
+			// Users' secrets are told by how their source is configured. Caddy drops that when it
+			// has loaded it.
+			h.marks = append(h.marks, []mark{h.app.mark(c.UserKeysRaw)})
+		}
+		s, err := c.spec(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.label(), err)
+			return fmt.Errorf("%s: %w", c.label(), err)
 		}
-		if slices.ContainsFunc(d.schemes, func(o *scheme) bool { return o.name == s.name }) {
-			return nil, fmt.Errorf("two schemes are named %q; tell them apart with the option name", s.name)
-		}
-		s.place = len(d.schemes)
-		d.schemes = append(d.schemes, s)
+		spec.Schemes = append(spec.Schemes, s)
 	}
-	return d, d.index()
+	if h.def, err = newDefinition(spec); err != nil {
+		return err
+	}
+	h.rules.Allow = strings.Join(h.def.methods, ", ")
+	return nil
 }
 
 // label names the scheme in errors.
 func (c *SchemeConfig) label() string {
 	switch {
+	case c == nil:
+		return "scheme"
 	case c.Name != "":
 		return c.Name
 	case c.kind != "":
@@ -277,75 +275,12 @@ func (c *SchemeConfig) label() string {
 	}
 }
 
-// index makes the sets of protected names.
-func (d *definition) index() error {
-	var names []string
-	place := func(name string) (int, error) {
-		if i := slices.Index(names, name); i >= 0 {
-			return i, nil
-		}
-		if len(names) == maxNames {
-			return 0, fmt.Errorf("a definition protects at most %d parameters; split it", maxNames)
-		}
-		names = append(names, name)
-		return len(names) - 1, nil
-	}
-	for _, s := range d.schemes {
-		all := slices.Concat(s.description.Signature, s.description.Expiry, s.description.Signed, s.parameters())
-		for _, name := range all {
-			for _, other := range d.schemes {
-				switch {
-				case !other.ignore.Match(name):
-				case other == s:
-					return fmt.Errorf("%s: ignore: %q carries part of the link, so it cannot be ignored", s.name, name)
-				default:
-					// The backend believes the one as it believes the other.
-					return fmt.Errorf("%s: ignore: %q carries part of a link of %s, so whoever has a link of %[1]s could write any value "+
-						"into it; leave it out of ignore, or write a definition for each scheme", other.name, name, s.name)
-				}
-			}
-			i, err := place(name)
-			if err != nil {
-				return err
-			}
-			s.covered.add(i)
-			if slices.Contains(s.description.Signature, name) || slices.Contains(s.description.Expiry, name) {
-				s.signature.add(i)
-			}
-			if slices.Contains(s.parameters(), name) {
-				d.identity.add(i)
-			}
-		}
-		d.signature |= s.signature
-		d.coversAll = d.coversAll || s.description.Coverage != link.Named
-	}
-	var err error
-	if d.names, err = query.NewNames(d.profile, names); err != nil {
-		return err
-	}
-	d.inBodies = bodies.Rules{Profile: d.profile, Names: d.names, All: d.coversAll}
-	if d.profile.Has(backend.CookieShadow) {
-		d.cookies, err = query.NewNames(backend.PHP, names)
-	}
-	return err
-}
-
-// parameters are those from which the identity and the headers are made.
-func (s *scheme) parameters() []string {
-	var names []string
-	if s.user != nil {
-		names = s.user.Parameters()
-	}
-	for _, o := range s.outputs {
-		names = append(names, o.template.Parameters()...)
-	}
-	return names
-}
-
-func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, error) {
+// spec loads the scheme, and says where its keys come from.
+func (c *SchemeConfig) spec(ctx caddy.Context) (*schemeSpec, error) {
 	if c == nil || len(c.SchemeRaw) == 0 {
 		return nil, errors.New("the scheme itself is missing: its JSON is {\"kind\": \"akid\"}, for instance")
 	}
+	raw := string(c.SchemeRaw)
 	module, err := ctx.LoadModule(c, "SchemeRaw")
 	if err != nil {
 		return nil, fmt.Errorf("loading scheme: %w", err)
@@ -357,238 +292,45 @@ func (h *Handler) compileScheme(ctx caddy.Context, c *SchemeConfig) (*scheme, er
 	if !ok {
 		return nil, fmt.Errorf("the module is a %T, which makes no scheme", module)
 	}
-	s := &scheme{name: c.label(), ignore: c.Ignore}
-	if err := checkToken("name", s.name); err != nil {
-		return nil, err
+	s := &schemeSpec{
+		Name: c.label(), Kind: c.kind, Configuration: raw, Factory: factory,
+		User: c.User, UserEncoding: c.UserEncoding, Ignore: c.Ignore, Allow: c.Allow,
+		Params: make(map[string]link.Rule),
+		Policy: link.Policy{
+			RequireExpiry: c.RequireExpiry,
+			MaxLifetime:   time.Duration(c.MaxLifetime),
+			MaxAge:        time.Duration(c.MaxAge),
+			ClockSkew:     time.Duration(c.ClockSkew),
+		},
 	}
-	if s.allowed, err = c.checkAllow(); err != nil {
-		return nil, err
+	for name, p := range c.Params {
+		s.Params[name] = link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Optional: p.Optional}
 	}
-	o := link.Options{User: c.User, UserKeys: len(c.UserKeysRaw) > 0, Ignore: c.Ignore, Rules: map[string]link.Rule{}, Allow: s.allowed}
-	if c.User == "none" {
-		o.User = ""
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-		p := c.Params[name]
-		rule, err := link.NewRule(link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Optional: p.Optional})
-		if err != nil {
-			return nil, fmt.Errorf("param %s: %w", name, err)
+	if len(c.KeysRaw) > 0 {
+		s.Keys = func() (keys.SetOpener, error) {
+			module, err := ctx.LoadModule(c, "KeysRaw")
+			if err != nil {
+				return nil, fmt.Errorf("loading keys: %w", err)
+			}
+			opener, ok := module.(keys.SetOpener)
+			if !ok {
+				return nil, fmt.Errorf("keys: the module is a %T, which holds no key set", module)
+			}
+			return opener, nil
 		}
-		o.Rules[name] = rule
 	}
-	for _, name := range c.Ignore {
-		if strings.Trim(name, "*") == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
-			return nil, fmt.Errorf("ignore: %q: write a name, or the beginning of names with one * at the end", name)
+	if len(c.UserKeysRaw) > 0 {
+		s.Users = func() (keys.UserOpener, error) {
+			module, err := ctx.LoadModule(c, "UserKeysRaw")
+			if err != nil {
+				return nil, fmt.Errorf("loading user_keys: %w", err)
+			}
+			opener, ok := module.(keys.UserOpener)
+			if !ok {
+				return nil, fmt.Errorf("user_keys: the module is a %T, which holds no secrets of users", module)
+			}
+			return opener, nil
 		}
 	}
-	if s.scheme, err = factory.NewScheme(o); err != nil {
-		return nil, err
-	}
-	s.description = s.scheme.Describe()
-	if len(s.description.Signature) == 0 {
-		return nil, errors.New("the scheme names no signature parameter, so no request could be told to be a link")
-	}
-	s.policy = link.Policy{
-		RequireExpiry: c.RequireExpiry,
-		MaxLifetime:   time.Duration(c.MaxLifetime),
-		MaxAge:        time.Duration(c.MaxAge),
-		ClockSkew:     time.Duration(c.ClockSkew),
-	}
-	switch d := s.description; {
-	case c.RequireExpiry && !d.Expires:
-		return nil, errors.New("require_expiry: no link of this scheme says when it expires, so all would be refused; name the parameter with expires, or leave the option out")
-	case c.MaxLifetime > 0 && !d.Expires:
-		return nil, errors.New("max_lifetime: no link of this scheme says when it expires, so nothing would be bounded; name the parameter with expires, or leave the option out")
-	case c.MaxAge > 0 && !d.Issues:
-		return nil, errors.New("max_age: no link of this scheme says when it was made, so all would be refused; name the parameter with issued, or leave the option out")
-	}
-	if err := h.compileUser(c, s, o.UserKeys); err != nil {
-		return nil, err
-	}
-	if err := h.compileOutputs(s); err != nil {
-		return nil, err
-	}
-	if err := s.bindRules(o.Rules); err != nil {
-		return nil, err
-	}
-	if err := c.openKeys(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	s.marks = h.app.marks(c, s)
 	return s, nil
-}
-
-// compileUser compiles the template of the identity.
-func (h *Handler) compileUser(c *SchemeConfig, s *scheme, userKeys bool) error {
-	var err error
-	s.userValue, err = choose("user", c.UserEncoding, []string{"ascii", "percent", "utf8"}, []headers.Encoding{headers.ASCII, headers.Percent, headers.UTF8})
-	if err != nil {
-		return err
-	}
-	template := c.User
-	if template == "" {
-		template = s.description.User
-	}
-	switch template {
-	case "":
-		return errors.New("several parameters are signed, or none: say which is the user, as in `user {query.user}`, or write `user none`")
-	case "none":
-		if userKeys {
-			return errors.New("user none: with user_keys the link's user says whose secret it is; name the parameter")
-		}
-		return nil
-	}
-	if s.user, err = keyedhash.ParseTemplate(template); err != nil {
-		return fmt.Errorf("user: %w", err)
-	}
-	if userKeys && len(s.user.Claims()) > 0 {
-		return errors.New("user: with user_keys the user is needed before the link is verified, so it cannot be a claim")
-	}
-	description := s.description
-	if userKeys {
-		// the secret of that user verifies it, whether the message names it or not
-		description.Signed = append(slices.Clone(description.Signed), s.user.Parameters()...)
-	}
-	if err := s.user.CoveredBy(description); err != nil {
-		return fmt.Errorf("user: %w", err)
-	}
-	return nil
-}
-
-// compileOutputs compiles the headers of verified requests.
-func (h *Handler) compileOutputs(s *scheme) error {
-	seen := make(map[string]bool)
-	for _, x := range s.description.Headers {
-		// One that a scheme of another module brings must not be the identity, either.
-		if err := headers.CheckOutput(x.Header); err != nil {
-			return fmt.Errorf("the headers of the scheme: %w", err)
-		}
-		name := http.CanonicalHeaderKey(x.Header)
-		if seen[name] {
-			return fmt.Errorf("the headers of the scheme: %s is there twice", name)
-		}
-		seen[name] = true
-		t, err := keyedhash.ParseTemplate("{claim." + x.Claim + "}")
-		if err != nil {
-			return err
-		}
-		s.outputs = append(s.outputs, output{name, t, false})
-	}
-	clear(seen)
-	for _, x := range h.RequestHeaders {
-		if err := headers.CheckOutput(x.Name); err != nil {
-			return fmt.Errorf("request_header %w", err)
-		}
-		name := http.CanonicalHeaderKey(x.Name)
-		if seen[name] {
-			return fmt.Errorf("request_header %s is given twice", x.Name)
-		}
-		seen[name] = true
-		t, err := keyedhash.ParseTemplate(x.Value, "user")
-		if err != nil {
-			return fmt.Errorf("request_header %s: %w", x.Name, err)
-		}
-		if err := t.CoveredBy(s.description); err != nil {
-			return fmt.Errorf("request_header %s: %w", x.Name, err)
-		}
-		s.outputs = slices.DeleteFunc(s.outputs, func(o output) bool { return o.header == name })
-		s.outputs = append(s.outputs, output{name, t, true})
-	}
-	return nil
-}
-
-// checkToken: names go into a header, a log and a metric.
-func checkToken(option, name string) error {
-	rule := link.Rule{Class: link.Token, Min: 1, Max: 64}
-	if _, ok := rule.Check(name); !ok {
-		return fmt.Errorf("%s %q: 1 to 64 letters, digits and - . _ ~", option, name)
-	}
-	return nil
-}
-
-// bindRules finds where the value of each rule is.
-func (s *scheme) bindRules(rules map[string]link.Rule) error {
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		b := boundRule{name: name, rule: rules[name]}
-		switch d := s.description; {
-		case slices.Contains(d.Signed, name):
-		case slices.Contains(d.Claims, name):
-			b.claim = true
-			if b.rule.Optional {
-				return fmt.Errorf("param %s: a claim is never optional", name)
-			}
-		case d.Coverage != link.Named:
-		default:
-			return fmt.Errorf("param %s: the message has no such parameter, so the rule would protect nothing; it has %s",
-				name, strings.Join(append(d.Signed, d.Claims...), ", "))
-		}
-		s.rules = append(s.rules, b)
-	}
-	return nil
-}
-
-// openKeys opens the key source.
-func (c *SchemeConfig) openKeys(ctx caddy.Context, s *scheme) error {
-	shared, each := len(c.KeysRaw) > 0, len(c.UserKeysRaw) > 0
-	switch {
-	case shared && each:
-		return errors.New("give secrets either with secret or keys, or with user_keys, not both")
-	case !shared && !each && s.description.NeedsUserKey:
-		return errors.New("user_keys is missing: each user has a secret of its own")
-	case !shared && !each:
-		return errors.New("the secret is missing; write `secret {env.LINK_SECRET}` or `secret {file./etc/caddy/link.secret}`")
-	}
-	s.dummy = make([]byte, 32)
-	rand.Read(s.dummy) // it never fails: crypto/rand ends the process instead
-	if each {
-		module, err := ctx.LoadModule(c, "UserKeysRaw")
-		if err != nil {
-			return fmt.Errorf("loading user_keys: %w", err)
-		}
-		opener, ok := module.(keys.UserOpener)
-		if !ok {
-			return fmt.Errorf("user_keys: the module is a %T, which holds no secrets of users", module)
-		}
-		if n, ok := module.(keys.RuleNeeder); ok && n.NeedsRule() {
-			if err := s.checkUserRules(); err != nil {
-				return err
-			}
-		}
-		if s.users, err = opener.OpenUsers(); err != nil {
-			return fmt.Errorf("user_keys: %w", err)
-		}
-		return nil
-	}
-	module, err := ctx.LoadModule(c, "KeysRaw")
-	if err != nil {
-		return fmt.Errorf("loading keys: %w", err)
-	}
-	opener, ok := module.(keys.SetOpener)
-	if !ok {
-		return fmt.Errorf("keys: the module is a %T, which holds no key set", module)
-	}
-	s.keys, err = opener.OpenSet()
-	return err
-}
-
-// checkUserRules fails if a part of the user has no rule: what a client writes there
-// would be handed to a source that wants ids of a known form only.
-func (s *scheme) checkUserRules() error {
-	if s.user == nil || !s.user.OnlyParameters() || len(s.user.Parameters()) == 0 {
-		return fmt.Errorf("user_keys: this source looks up ids of a known form only, and no param rule can say the form of %s; take the user from parameters of the query, as in `user {query.user}`", s.user)
-	}
-	parameters := s.user.Parameters()
-	for _, name := range parameters {
-		ruled := slices.ContainsFunc(s.rules, func(b boundRule) bool {
-			// a scheme of users' secrets may claim the user that it was asked with
-			return b.name == name && !b.claim || b.name == "user" && b.claim && s.description.NeedsUserKey && len(parameters) == 1
-		})
-		if !ruled {
-			return fmt.Errorf("user_keys: this source looks up ids of a known form only; say the form of %[1]s with a rule, such as `param %[1]s digits` or `param %[1]s alnum max 32`", name)
-		}
-	}
-	return nil
 }

@@ -63,9 +63,9 @@ func allowable() []string {
 }
 
 // checkAllow reads the option.
-func (c *SchemeConfig) checkAllow() (map[string]bool, error) {
+func checkAllow(codes []string) (map[string]bool, error) {
 	allowed := make(map[string]bool)
-	for _, code := range c.Allow {
+	for _, code := range codes {
 		if slices.ContainsFunc(link.FindingCodes, func(f link.FindingCode) bool { return f.Code == code && f.Severity == link.Fatal }) {
 			return nil, fmt.Errorf("allow: %s cannot be allowed: a backend that trusts the header would trust the client; see %s", code, page(code))
 		}
@@ -167,11 +167,10 @@ func (a *App) mark(secret []byte) mark {
 	return mark(h.Sum(nil))
 }
 
-// marks are the fingerprints of what a scheme verifies with: its keys, or its source of
-// users' secrets as it is configured.
-func (a *App) marks(c *SchemeConfig, s *scheme) []mark {
-	if s.users != nil {
-		return []mark{a.mark(c.UserKeysRaw)}
+// fingerprints are those of the keys with which a scheme verifies; nil, if each user has one.
+func (a *App) fingerprints(s *scheme) []mark {
+	if s.keys == nil {
+		return nil
 	}
 	var marks []mark
 	for _, key := range s.keys.KeySet().All() {
@@ -181,23 +180,23 @@ func (a *App) marks(c *SchemeConfig, s *scheme) []mark {
 }
 
 // construction says how the scheme signs, so that links of one may be links of another.
-func (c *SchemeConfig) construction(s *scheme) string {
+func (s *scheme) construction() string {
 	if constructed, ok := s.scheme.(link.Constructed); ok {
-		return c.kind + " " + constructed.Construction()
+		return s.kind + " " + constructed.Construction()
 	}
-	return c.kind + " " + string(c.SchemeRaw)
+	return s.kind + " " + s.configuration
 }
 
 // people says whose ids the users of the scheme are: two schemes for which it differs
 // may mean different people by 7.
-func (c *SchemeConfig) people(s *scheme) string {
+func (s *scheme) people() string {
 	switch {
 	case s.user == nil:
 		return ""
 	case s.user.OnlyParameters():
 		return "{query." + strings.Join(s.user.Parameters(), "} {query.") + "}"
 	default:
-		return c.kind + " " + s.user.String()
+		return s.kind + " " + s.user.String()
 	}
 }
 
@@ -211,15 +210,16 @@ func (a *App) checkShared() {
 	}
 	a.shared = true
 	type owner struct {
-		h *Handler
-		s *scheme
-		c *SchemeConfig
+		h     *Handler
+		s     *scheme
+		marks []mark
 	}
 	var all []owner
 	for _, h := range a.handlers {
-		for i, s := range h.def.schemes {
-			all = append(all, owner{h, s, h.Schemes[i]})
+		for _, s := range h.def.schemes {
+			all = append(all, owner{h, s, h.marks[s.place]})
 		}
+		h.marks = nil
 	}
 	slices.SortStableFunc(all, func(x, y owner) int {
 		// shorter first, so that line 64 comes before line 111
@@ -235,13 +235,13 @@ func (a *App) checkShared() {
 	people := make(map[*caddyhttp.Server]owner) // sites of other addresses have other backends
 	for _, x := range all {
 		var found []link.Finding
-		for _, m := range x.s.marks {
+		for _, m := range x.marks {
 			first, there := firstBy[m]
 			if !there {
 				firstBy[m] = x
 				continue
 			}
-			if first.c.construction(first.s) == x.c.construction(x.s) || first.s.allowed["shared_secret"] {
+			if first.s.construction() == x.s.construction() || first.s.allowed["shared_secret"] {
 				continue
 			}
 			found = append(found, link.Finding{
@@ -251,12 +251,12 @@ func (a *App) checkShared() {
 			})
 			break
 		}
-		if whose := x.c.people(x.s); whose != "" {
+		if whose := x.s.people(); whose != "" {
 			first, there := people[x.h.server]
 			switch {
 			case !there:
 				people[x.h.server] = x
-			case first.c.people(first.s) != whose && !first.s.allowed["shared_users"]:
+			case first.s.people() != whose && !first.s.allowed["shared_users"]:
 				found = append(found, link.Finding{
 					Code: "shared_users", Severity: link.Warning,
 					Message: fmt.Sprintf("%s and %s name users of two kinds, and user 7 of the one may be another person than user 7 of the other, under the one header %s", where(first), where(x), headers.VerifiedUser),
@@ -266,6 +266,5 @@ func (a *App) checkShared() {
 		}
 		x.s.findings = append(x.s.findings, found...)
 		x.h.warn(x.s, found)
-		x.s.marks = nil
 	}
 }

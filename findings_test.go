@@ -29,7 +29,11 @@ func secretsOfPages(t *testing.T, text string) string {
 	if err := os.WriteFile(file, []byte("user,secret\n42,kX3v9QzT7mB2wL5n\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(text, "/etc/caddy/tokens.csv", file)
+	other := filepath.Join(filepath.Dir(file), "other.csv")
+	if err := os.WriteFile(other, []byte("user,secret\n42,"+strings.Repeat("n", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer("/etc/caddy/tokens.csv", file, "/etc/caddy/other.csv", other).Replace(text)
 }
 
 // found are the findings of all definitions, or the error at load.
@@ -210,6 +214,8 @@ func TestShared(t *testing.T) {
 		"AKID and another":        {"signed_link /a* akid {env.A}\n" + keyed("b", "A", "{query.id}", "user none"), "shared_secret"},
 		"secrets of users":        {strings.ReplaceAll(sial, "%", "a") + strings.ReplaceAll(sial, "%", "b"), ""},
 		"secrets of users, twice": {strings.ReplaceAll(sial, "%", "a") + strings.ReplaceAll(sial, "%", "b\nparams x\nparam x digits"), "shared_secret"},
+		"other secrets of users": {strings.ReplaceAll(sial, "%", "a") +
+			strings.NewReplacer("%", "b\nparams x\nparam x digits", "tokens.csv", "other.csv").Replace(sial), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, err := found(t, siteFile(tc.directives))

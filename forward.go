@@ -284,7 +284,7 @@ func (*state) conflict(v *verdict) bool {
 // forwardVerified makes the request what the backend gets: without the signature,
 // every other byte of the query as sent, and with the headers of the identity.
 func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
-	st.cut(r, func(segment string) bool { return h.cutsVerified(v.scheme, segment) })
+	st.cut(r, func(segment string) bool { return h.sessions.InQuery(segment) || h.def.cutsVerified(v.scheme, segment) })
 	shadows := cookies.Shadows{Protected: h.def.cookies}
 	if v.scheme.description.Coverage != link.Named && r.Header["Cookie"] != nil {
 		shadows.Sent = st.request.Query.NameSet(backend.PHP, v.scheme.ignore.Match)
@@ -312,26 +312,23 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 const authUserPlaceholder = "http.auth.user.id"
 
 // cutsVerified reports whether a segment is cut out of a request that s verified.
-func (h *Handler) cutsVerified(s *scheme, segment string) bool {
-	if h.sessions.InQuery(segment) {
-		return true
-	}
-	i, spelling := h.def.names.Classify(segment)
+func (d *definition) cutsVerified(s *scheme, segment string) bool {
+	i, spelling := d.names.Classify(segment)
 	known := spelling != query.Other
-	if h.strip == stripSignature && !h.cutUnsigned {
-		return known && h.def.signature.has(i)
+	if d.strip == stripSignature && !d.cutUnsigned {
+		return known && d.signature.has(i)
 	}
 	whole := s.description.Coverage != link.Named
 	covered := known && s.covered.has(i) || whole && !s.ignore.Match(rawName(segment))
 	switch {
-	case h.cutUnsigned && !covered:
+	case d.cutUnsigned && !covered:
 		return true
-	case h.strip == stripNone:
+	case d.strip == stripNone:
 		return false
-	case h.strip == stripSigned:
+	case d.strip == stripSigned:
 		return covered
 	default:
-		return known && h.def.signature.has(i)
+		return known && d.signature.has(i)
 	}
 }
 

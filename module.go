@@ -167,6 +167,7 @@ type Handler struct {
 	throttleKey    string            // of the throttle that is held
 	watchForwarded bool              // the client's address matters, and no proxy is trusted to tell it
 	meter          *metrics.Meter
+	marks          [][]mark        // of the secrets of each scheme, until all definitions are loaded
 	keyMeters      []*metrics.Keys // by the place of the scheme
 	logger         *zap.Logger
 	now            func() time.Time

@@ -46,12 +46,18 @@ type definition struct {
 	coversAll bool         // a scheme's message covers every parameter
 	inBodies  bodies.Rules // what of the above a body must not hold
 
+	strip       strip
+	cutUnsigned bool
+
 	throttle *throttle.Throttle // nil: nobody has to wait
 }
 
 // scheme is one scheme of a definition.
 type scheme struct {
-	name        string
+	name          string
+	kind          string // the last part of its module's id
+	configuration string // as it is written
+
 	scheme      link.Scheme
 	description link.Description
 
@@ -73,7 +79,6 @@ type scheme struct {
 	throttle  *throttle.Throttle
 	findings  []link.Finding  // what the checker says
 	allowed   map[string]bool // codes of findings that the operator allowed
-	marks     []mark          // of its secrets, until all schemes are loaded
 }
 
 // output is a header of a verified request.

@@ -1,0 +1,245 @@
+package signedlink
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+	"github.com/signedlink/caddy-signed-link/keyedhash"
+	"github.com/signedlink/caddy-signed-link/keys"
+	"github.com/signedlink/caddy-signed-link/link"
+)
+
+// definitionSpec is a definition as it is configured: plain values, and the modules that were
+// loaded for it.
+type definitionSpec struct {
+	Profile     backend.Profile
+	Methods     []string // that are let through with a link; none: GET and HEAD
+	Strip       strip
+	CutUnsigned bool         // cut what the message does not cover
+	Headers     []headerSpec // further headers of verified requests
+	Schemes     []*schemeSpec
+}
+
+// headerSpec is a further header of verified requests, with the template of its value.
+type headerSpec struct {
+	Name, Value string
+}
+
+// schemeSpec is one scheme of a definition as it is configured.
+type schemeSpec struct {
+	Name          string
+	Kind          string // the last part of its module's id
+	Configuration string // as it is written
+	Factory       link.Factory
+	User          string               // the template of the identity, or none; "": the scheme's own
+	UserEncoding  string               // ascii, percent or utf8; "" is ascii
+	Params        map[string]link.Rule // as they are configured
+	Ignore        []string
+	Policy        link.Policy
+	Allow         []string // codes of findings
+
+	// Where the keys come from: one of the two. They are asked when all else is right.
+	Keys  func() (keys.SetOpener, error)
+	Users func() (keys.UserOpener, error)
+}
+
+// newDefinition compiles the definition. Everything that can be wrong is found here: what
+// is wrong, and how to cure it.
+func newDefinition(spec definitionSpec) (*definition, error) {
+	d := &definition{profile: spec.Profile, methods: spec.Methods, strip: spec.Strip, cutUnsigned: spec.CutUnsigned}
+	if len(d.methods) == 0 {
+		d.methods = []string{http.MethodGet, http.MethodHead}
+	} else {
+		d.bodies = d.methods
+	}
+	if len(spec.Schemes) == 0 {
+		return nil, errors.New("there is no scheme; name one, as in `signed_link akid {env.AKID_SECRET}`")
+	}
+	for _, c := range spec.Schemes {
+		s, err := compileScheme(c, spec.Headers)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		if slices.ContainsFunc(d.schemes, func(o *scheme) bool { return o.name == s.name }) {
+			return nil, fmt.Errorf("two schemes are named %q; tell them apart with the option name", s.name)
+		}
+		s.place = len(d.schemes)
+		d.schemes = append(d.schemes, s)
+	}
+	return d, d.index()
+}
+
+// compileScheme compiles one scheme.
+func compileScheme(spec *schemeSpec, requested []headerSpec) (*scheme, error) {
+	var err error
+	s := &scheme{name: spec.Name, kind: spec.Kind, configuration: spec.Configuration, ignore: spec.Ignore, policy: spec.Policy}
+	if err := checkToken("name", s.name); err != nil {
+		return nil, err
+	}
+	if s.allowed, err = checkAllow(spec.Allow); err != nil {
+		return nil, err
+	}
+	o := link.Options{User: spec.User, UserKeys: spec.Users != nil, Ignore: spec.Ignore, Rules: map[string]link.Rule{}, Allow: s.allowed}
+	if spec.User == "none" {
+		o.User = ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Params)) {
+		rule, err := link.NewRule(spec.Params[name])
+		if err != nil {
+			return nil, fmt.Errorf("param %s: %w", name, err)
+		}
+		o.Rules[name] = rule
+	}
+	for _, name := range spec.Ignore {
+		if strings.Trim(name, "*") == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
+			return nil, fmt.Errorf("ignore: %q: write a name, or the beginning of names with one * at the end", name)
+		}
+	}
+	if s.scheme, err = spec.Factory.NewScheme(o); err != nil {
+		return nil, err
+	}
+	s.description = s.scheme.Describe()
+	if len(s.description.Signature) == 0 {
+		return nil, errors.New("the scheme names no signature parameter, so no request could be told to be a link")
+	}
+	switch d := s.description; {
+	case s.policy.RequireExpiry && !d.Expires:
+		return nil, errors.New("require_expiry: no link of this scheme says when it expires, so all would be refused; name the parameter with expires, or leave the option out")
+	case s.policy.MaxLifetime > 0 && !d.Expires:
+		return nil, errors.New("max_lifetime: no link of this scheme says when it expires, so nothing would be bounded; name the parameter with expires, or leave the option out")
+	case s.policy.MaxAge > 0 && !d.Issues:
+		return nil, errors.New("max_age: no link of this scheme says when it was made, so all would be refused; name the parameter with issued, or leave the option out")
+	}
+	if err := s.compileUser(spec); err != nil {
+		return nil, err
+	}
+	if err := s.compileOutputs(requested); err != nil {
+		return nil, err
+	}
+	if err := s.bindRules(o.Rules); err != nil {
+		return nil, err
+	}
+	if err := s.openKeys(spec); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// compileUser compiles the template of the identity.
+func (s *scheme) compileUser(spec *schemeSpec) error {
+	userKeys := spec.Users != nil
+	var err error
+	s.userValue, err = choose("user", spec.UserEncoding, []string{"ascii", "percent", "utf8"}, []headers.Encoding{headers.ASCII, headers.Percent, headers.UTF8})
+	if err != nil {
+		return err
+	}
+	template := spec.User
+	if template == "" {
+		template = s.description.User
+	}
+	switch template {
+	case "":
+		return errors.New("several parameters are signed, or none: say which is the user, as in `user {query.user}`, or write `user none`")
+	case "none":
+		if userKeys {
+			return errors.New("user none: with user_keys the link's user says whose secret it is; name the parameter")
+		}
+		return nil
+	}
+	if s.user, err = keyedhash.ParseTemplate(template); err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	if userKeys && len(s.user.Claims()) > 0 {
+		return errors.New("user: with user_keys the user is needed before the link is verified, so it cannot be a claim")
+	}
+	description := s.description
+	if userKeys {
+		// the secret of that user verifies it, whether the message names it or not
+		description.Signed = append(slices.Clone(description.Signed), s.user.Parameters()...)
+	}
+	if err := s.user.CoveredBy(description); err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	return nil
+}
+
+// compileOutputs compiles the headers of verified requests.
+func (s *scheme) compileOutputs(requested []headerSpec) error {
+	seen := make(map[string]bool)
+	for _, x := range s.description.Headers {
+		// One that a scheme of another module brings must not be the identity, either.
+		if err := headers.CheckOutput(x.Header); err != nil {
+			return fmt.Errorf("the headers of the scheme: %w", err)
+		}
+		name := http.CanonicalHeaderKey(x.Header)
+		if seen[name] {
+			return fmt.Errorf("the headers of the scheme: %s is there twice", name)
+		}
+		seen[name] = true
+		t, err := keyedhash.ParseTemplate("{claim." + x.Claim + "}")
+		if err != nil {
+			return err
+		}
+		s.outputs = append(s.outputs, output{name, t, false})
+	}
+	clear(seen)
+	for _, x := range requested {
+		if err := headers.CheckOutput(x.Name); err != nil {
+			return fmt.Errorf("request_header %w", err)
+		}
+		name := http.CanonicalHeaderKey(x.Name)
+		if seen[name] {
+			return fmt.Errorf("request_header %s is given twice", x.Name)
+		}
+		seen[name] = true
+		t, err := keyedhash.ParseTemplate(x.Value, "user")
+		if err != nil {
+			return fmt.Errorf("request_header %s: %w", x.Name, err)
+		}
+		if err := t.CoveredBy(s.description); err != nil {
+			return fmt.Errorf("request_header %s: %w", x.Name, err)
+		}
+		s.outputs = slices.DeleteFunc(s.outputs, func(o output) bool { return o.header == name })
+		s.outputs = append(s.outputs, output{name, t, true})
+	}
+	return nil
+}
+
+// checkToken: names go into a header, a log and a metric.
+func checkToken(option, name string) error {
+	rule := link.Rule{Class: link.Token, Min: 1, Max: 64}
+	if _, ok := rule.Check(name); !ok {
+		return fmt.Errorf("%s %q: 1 to 64 letters, digits and - . _ ~", option, name)
+	}
+	return nil
+}
+
+// bindRules finds where the value of each rule is.
+func (s *scheme) bindRules(rules map[string]link.Rule) error {
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		b := boundRule{name: name, rule: rules[name]}
+		switch d := s.description; {
+		case slices.Contains(d.Signed, name):
+		case slices.Contains(d.Claims, name):
+			b.claim = true
+			if b.rule.Optional {
+				return fmt.Errorf("param %s: a claim is never optional", name)
+			}
+		case d.Coverage != link.Named:
+		default:
+			return fmt.Errorf("param %s: the message has no such parameter, so the rule would protect nothing; it has %s",
+				name, strings.Join(append(d.Signed, d.Claims...), ", "))
+		}
+		s.rules = append(s.rules, b)
+	}
+	return nil
+}
