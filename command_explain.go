@@ -163,7 +163,7 @@ func (e *explanation) describe(d *definition, came sent, now time.Time) bool {
 				e.Keys = append(e.Keys, id+" ("+key.At(now).String()+")")
 			}
 		}
-		r, l, ok := c.read(came)
+		r, l, ok := readBy(c, came)
 		if !ok {
 			return true
 		}

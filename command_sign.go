@@ -183,7 +183,7 @@ func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, 
 	}
 	if s.user != "" {
 		var err error
-		if raw, err = c.writeUser(raw, s.user, &grant); err != nil {
+		if raw, err = writeUser(c, raw, s.user, &grant); err != nil {
 			return "", err
 		}
 	}
@@ -194,7 +194,7 @@ func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, 
 	if c.users != nil && grant.User == "" {
 		grant.User = string(c.user.Append(nil, r, keyedhash.Values{}))
 	}
-	key, err := c.signingKey(ctx, &grant, now)
+	key, err := signingKey(ctx, c, &grant, now)
 	if err != nil {
 		return "", err
 	}
@@ -209,7 +209,7 @@ func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, 
 
 // writeUser writes the user where the scheme has it: into the only parameter of its
 // template, or into the claim.
-func (s *scheme) writeUser(raw, user string, g *link.Grant) (string, error) {
+func writeUser(s *scheme, raw, user string, g *link.Grant) (string, error) {
 	if s.user == nil {
 		return "", errors.New("--user: links of this scheme name no user here (`user none`)")
 	}
@@ -225,7 +225,7 @@ func (s *scheme) writeUser(raw, user string, g *link.Grant) (string, error) {
 }
 
 // signingKey is the key with which to sign: the user's, or the set's current one.
-func (s *scheme) signingKey(ctx context.Context, g *link.Grant, now time.Time) ([]byte, error) {
+func signingKey(ctx context.Context, s *scheme, g *link.Grant, now time.Time) ([]byte, error) {
 	if s.users != nil {
 		if g.User == "" {
 			return nil, errors.New("each user has a secret of its own; say who it is with --user")

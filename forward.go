@@ -11,7 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
@@ -238,38 +237,6 @@ func (st *state) read(r *http.Request) (*link.Request, error) {
 	return &st.request, st.unreadable
 }
 
-// rewritten returns a detail if a handler before this one has changed the query in
-// a way that lets the backend see another value of a signed parameter than the one
-// that was verified.
-func (st *state) rewritten(r *http.Request, d *definition, v *verdict) string {
-	if r.URL.RawQuery == st.query {
-		return ""
-	}
-	const detail = "rewritten"
-	if v.scheme.description.Coverage != link.Named {
-		return detail
-	}
-	current := link.Request{}
-	if current.Query.Parse(r.URL.RawQuery) != nil {
-		return detail
-	}
-	present, refusal := d.read(&current)
-	if !refusal.None() {
-		return detail
-	}
-	for i := range d.names.Len() {
-		if !present.has(i) {
-			continue
-		}
-		now, _ := current.RawValue(d.names.Name(i))
-		signed, there := st.request.RawValue(d.names.Name(i))
-		if !there || now != signed {
-			return detail
-		}
-	}
-	return ""
-}
-
 // namesOtherUser reports whether an earlier definition verified another user on
 // this request, or two did, so that nobody can say which of them is right.
 func (st *state) namesOtherUser(v *verdict) bool {
@@ -285,11 +252,9 @@ func (*state) conflict(v *verdict) bool {
 // every other byte of the query as sent, and with the headers of the identity.
 func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 	st.cut(r, func(segment string) bool { return h.sessions.InQuery(segment) || h.def.cutsVerified(v.scheme, segment) })
-	shadows := cookies.Shadows{Protected: h.def.cookies}
-	if v.scheme.description.Coverage != link.Named && r.Header["Cookie"] != nil {
-		shadows.Sent = st.request.Query.NameSet(backend.PHP, v.scheme.ignore.Match)
+	if r.Header["Cookie"] != nil {
+		h.meter.CountCookies(st.cutCookies(r, h.def.shadows(v.scheme, &st.request.Query)))
 	}
-	h.meter.CountCookies(st.cutCookies(r, shadows))
 	h.cutSessions(r, st)
 	headers.DropUpgrade(r.Header)
 	bodies.DropUndeclared(r)
@@ -311,42 +276,11 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 // log's user_id and FastCGI's REMOTE_USER are made from it.
 const authUserPlaceholder = "http.auth.user.id"
 
-// cutsVerified reports whether a segment is cut out of a request that s verified.
-func (d *definition) cutsVerified(s *scheme, segment string) bool {
-	i, spelling := d.names.Classify(segment)
-	known := spelling != query.Other
-	if d.strip == stripSignature && !d.cutUnsigned {
-		return known && d.signature.has(i)
-	}
-	whole := s.description.Coverage != link.Named
-	covered := known && s.covered.has(i) || whole && !s.ignore.Match(rawName(segment))
-	switch {
-	case d.cutUnsigned && !covered:
-		return true
-	case d.strip == stripNone:
-		return false
-	case d.strip == stripSigned:
-		return covered
-	default:
-		return known && d.signature.has(i)
-	}
-}
-
-func rawName(segment string) string {
-	name, _, _ := strings.Cut(segment, "=")
-	return name
-}
-
 // forwardNobody lets a request go on without an identity: without the signature and
 // identity parameters, in whatever spelling, and with everything else as sent.
 func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 	d := h.def
-	gone := d.signature | d.identity
-	// A query with raw blanks, controls or '#' ends elsewhere for each backend, and one
-	// that is a path with a query of its own begins elsewhere, so that none of it can be
-	// kept.
-	none := st.request.Query.Control || d.names.SpellsSecond(st.request.Query.Raw, gone.has)
-	st.cut(r, func(segment string) bool { return none || d.names.Spells(segment, gone.has) })
+	st.cut(r, d.cutsNobody(&st.request.Query))
 	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: d.cookies}))
 	if st.conflict(v) {
 		st.forget(r)

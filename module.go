@@ -5,7 +5,6 @@ package signedlink
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
@@ -287,15 +285,6 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// strip is what is cut out of verified requests.
-type strip uint8
-
-const (
-	stripSignature strip = iota
-	stripSigned
-	stripNone
-)
-
 // ServeHTTP is the way of a request: guard, read, verify, admit, forward.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if h.Unguarded {
@@ -418,22 +407,16 @@ func (h *Handler) pathVerdict(r *http.Request, st *state) *verdict {
 	return v
 }
 
-// admit judges what surrounds a link whose signature is right.
+// admit judges what surrounds a link whose signature is right, and what others made of the
+// request.
 func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) link.Refusal {
-	if !h.def.allowsMethod(st.request.Method) || !h.def.allowsMethod(r.Method) {
-		return link.Refuse(link.Method, "")
+	if refusal := h.def.admit(r, &st.request, overrides); !refusal.None() {
+		return refusal
 	}
-	if overrides && h.def.profile.Has(backend.OverriddenMethod) || h.def.inBodies.OverridesMethod(&st.request.Query) {
-		return link.Refuse(link.Method, "override")
-	}
-	if detail := h.def.inBodies.Admit(r, slices.Contains(h.def.bodies, st.request.Method)); detail != "" {
-		return link.Refuse(link.Body, detail)
-	}
-	if h.def.namesInPath(r.URL) {
-		return link.Refuse(link.Ambiguous, "lookalike")
-	}
-	if detail := st.rewritten(r, h.def, v); detail != "" {
-		return link.Refuse(link.Ambiguous, detail)
+	if r.URL.RawQuery != st.query {
+		if refusal := h.def.rewritten(r.URL.RawQuery, &st.request, v.scheme); !refusal.None() {
+			return refusal
+		}
 	}
 	if st.namesOtherUser(v) {
 		return link.Refuse(link.Ambiguous, "users")

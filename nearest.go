@@ -457,8 +457,8 @@ func (n *nearest) otherCase(s sent) (list []variant) {
 	return append(list, s.with("the whole query was in lower case when it was signed", path+"?"+strings.ToLower(raw))...)
 }
 
-// read is what a scheme makes of a link before any key is asked.
-func (c *scheme) read(s sent) (*link.Request, *link.Link, bool) {
+// readBy is what a scheme makes of a link before any key is asked.
+func readBy(c *scheme, s sent) (*link.Request, *link.Link, bool) {
 	r, err := s.request()
 	if err != nil {
 		return nil, nil, false
@@ -473,11 +473,11 @@ func (c *scheme) read(s sent) (*link.Request, *link.Link, bool) {
 // byKey looks for another key of the configuration, and another reading of the own one.
 func (n *nearest) byKey(s sent) *miss {
 	for _, c := range n.definition.schemes {
-		r, l, ok := c.read(s)
+		r, l, ok := readBy(c, s)
 		if !ok {
 			continue
 		}
-		for _, key := range c.ownKeys(l) {
+		for _, key := range ownKeys(c, l) {
 			for _, x := range rereadings(key.Secret.Bytes()) {
 				if c.scheme.Verify(r, l, x.key) {
 					return &miss{
@@ -529,7 +529,7 @@ func named(id string) string {
 }
 
 // ownKeys are the keys that may make the link.
-func (c *scheme) ownKeys(l *link.Link) []keys.Key {
+func ownKeys(c *scheme, l *link.Link) []keys.Key {
 	if c.users == nil {
 		return c.keys.KeySet().All()
 	}
@@ -579,11 +579,11 @@ func (n *nearest) bySignature(s sent) *miss {
 			continue
 		}
 		name := c.description.Signature[0]
-		r, l, ok := c.read(s)
+		r, l, ok := readBy(c, s)
 		for pad := 1; !ok && pad <= 5; pad++ { // a token that is cut cannot be read
 			path, raw, _ := strings.Cut(s.target, "?")
 			padded := sent{s.method, s.scheme, s.host, path + "?" + padParameter(raw, name, pad), s.clientIP}
-			r, l, ok = c.read(padded)
+			r, l, ok = readBy(c, padded)
 		}
 		if !ok {
 			continue
@@ -596,7 +596,7 @@ func (n *nearest) bySignature(s sent) *miss {
 		if !there || given == "" {
 			continue
 		}
-		for _, key := range c.ownKeys(l) {
+		for _, key := range ownKeys(c, l) {
 			grant := link.Grant{User: l.User, Claims: l.Claims, KeyID: key.ID}
 			if at, present, ok := l.Issued.Time(); present && ok {
 				grant.Now = at

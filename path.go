@@ -13,7 +13,6 @@ import (
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
-	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // The path rule. A definition applies to the requests whose path its matcher accepts, as
@@ -115,25 +114,6 @@ func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile 
 		}
 	}
 	return false, true
-}
-
-// namesInPath reports whether the path has a protected parameter in it for a backend that
-// makes a query of the path: behind Apache's `RewriteRule ^(.*)$ index.php?url=$1` PHP has
-// user=mike of `/app/x%26user=mike`.
-func (d *definition) namesInPath(u *url.URL) bool {
-	if d.profile == backend.Servlet {
-		return false
-	}
-	_, rest, has := strings.Cut(u.Path, "&")
-	if !has {
-		return false
-	}
-	for segment := range strings.SplitSeq(rest, "&") {
-		if _, spelling := d.names.Classify(segment); spelling != query.Other || d.coversAll && strings.Contains(segment, "=") {
-			return true
-		}
-	}
-	return false
 }
 
 // readings are those of one request, made once for each profile and shared by all of its

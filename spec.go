@@ -134,14 +134,19 @@ func compileScheme(spec *schemeSpec, requested []headerSpec) (*scheme, error) {
 	return s, nil
 }
 
+// userEncodings are the words for how the identity is written.
+var userEncodings = map[string]headers.Encoding{
+	"": headers.ASCII, "ascii": headers.ASCII, "percent": headers.Percent, "utf8": headers.UTF8,
+}
+
 // compileUser compiles the template of the identity.
 func (s *scheme) compileUser(spec *schemeSpec) error {
 	userKeys := spec.Users != nil
-	var err error
-	s.userValue, err = choose("user", spec.UserEncoding, []string{"ascii", "percent", "utf8"}, []headers.Encoding{headers.ASCII, headers.Percent, headers.UTF8})
-	if err != nil {
-		return err
+	encoding, ok := userEncodings[spec.UserEncoding]
+	if !ok {
+		return fmt.Errorf("user: unknown value %q; write one of ascii, percent, utf8", spec.UserEncoding)
 	}
+	s.userValue = encoding
 	template := spec.User
 	if template == "" {
 		template = s.description.User
@@ -155,6 +160,7 @@ func (s *scheme) compileUser(spec *schemeSpec) error {
 		}
 		return nil
 	}
+	var err error
 	if s.user, err = keyedhash.ParseTemplate(template); err != nil {
 		return fmt.Errorf("user: %w", err)
 	}

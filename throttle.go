@@ -74,10 +74,7 @@ func (h *Handler) openThrottle() error {
 		return fmt.Errorf("throttle: %w", err)
 	}
 	h.throttleKey = key
-	h.def.throttle = value.(*sharedThrottle).Throttle
-	for _, s := range h.def.schemes {
-		s.throttle = h.def.throttle
-	}
+	h.def.throttleWith(value.(*sharedThrottle).Throttle)
 	return nil
 }
 
@@ -90,6 +87,14 @@ func (h *Handler) closeThrottle() error {
 	h.throttleKey = ""
 	_, err := throttles.Delete(key)
 	return err
+}
+
+// throttleWith has who guesses wait. It comes before all requests.
+func (d *definition) throttleWith(t *throttle.Throttle) {
+	d.throttle = t
+	for _, s := range d.schemes {
+		s.throttle = t
+	}
 }
 
 // throttled makes the verdict that of a client who must wait, if it must.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -161,10 +162,18 @@ func TestAttackThrottleAtOnce(t *testing.T) {
 	if codes[401] != 10 || codes[429] != 630 {
 		t.Errorf("%v", codes)
 	}
-	// Both were under way when the allowance was used up.
-	d := s.handlers()[0].def
+}
+
+// TestAttackThrottleUnderWay: of two links that were under way when the allowance was used
+// up, the right one and the wrong one are answered alike.
+func TestAttackThrottleUnderWay(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
+	d := new(definition)
+	d.throttleWith(throttle.New(throttle.Settings{Failures: 10, Window: time.Minute, IPv4Bits: 32, IPv6Bits: 64}))
 	client := d.throttle.Client("192.0.2.1")
+	for range 10 {
+		d.throttle.Fail(client, now)
+	}
 	right, wrong := verdict{stage: stageSigned, client: client}, verdict{stage: stageVerify, client: client, wrong: true}
 	for _, v := range []*verdict{&right, &wrong} {
 		d.settle(v, now)

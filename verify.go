@@ -3,7 +3,6 @@ package signedlink
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -467,6 +466,3 @@ func (s *scheme) results(r *link.Request, l *link.Link, profile backend.Profile,
 	}
 	return link.Refusal{}
 }
-
-// allowsMethod reports whether the definition lets the method through with a link.
-func (d *definition) allowsMethod(method string) bool { return slices.Contains(d.methods, method) }
