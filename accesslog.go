@@ -38,11 +38,11 @@ func (l logged) MarshalLogObject(e zapcore.ObjectEncoder) error {
 		speaks = l.valid // the first of those who agree
 	}
 	for _, f := range [...]struct{ name, value string }{
-		{"scheme", speaks.schemeName()},
-		{"verdict", speaks.word()},
+		{"scheme", speaks.SchemeName()},
+		{"verdict", speaks.Word()},
 		{"reason", string(speaks.Reason)},
 		{"detail", speaks.Detail},
-		{"key_id", speaks.keyID},
+		{"key_id", speaks.KeyID},
 	} {
 		if f.value != "" {
 			e.AddString(f.name, f.value)

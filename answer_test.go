@@ -21,6 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 )
 
@@ -233,7 +234,7 @@ func (h *hijackable) ReadFrom(r io.Reader) (int64, error) {
 // TestAnswerWriter: what a connection's writer can do, the handlers behind can do still.
 func TestAnswerWriter(t *testing.T) {
 	conn := &hijackable{ResponseRecorder: httptest.NewRecorder()}
-	st := &state{valid: &verdict{}}
+	st := &state{valid: &definition.Verdict{}}
 	w := (&Handler{rules: outcome.Rules{ReferrerPolicy: "origin"}}).answering(conn, st)
 	controller := http.NewResponseController(w)
 	if _, _, err := controller.Hijack(); err != nil {

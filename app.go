@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -40,8 +41,8 @@ type App struct {
 
 	mu           sync.Mutex // while the configuration loads
 	headers      atomic.Pointer[headers.Watched]
-	definitions  atomic.Pointer[[]*definition]
-	union        atomic.Pointer[union] // of the definitions; nil: not made yet
+	definitions  atomic.Pointer[[]*definition.Definition]
+	union        atomic.Pointer[definition.Union] // of the definitions; nil: not made yet
 	placeholders atomic.Pointer[[]string]
 	guarded      map[*caddyhttp.Server]bool // servers whose error routes have a guard
 	progress     progress                   // of the servers' provisioning
@@ -76,7 +77,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.guarded = make(map[*caddyhttp.Server]bool)
 	a.headers.Store(headers.NewWatched(nil))
 	a.told = make([]atomic.Bool, len(headers.Table))
-	a.definitions.Store(new([]*definition))
+	a.definitions.Store(new([]*definition.Definition))
 	a.samples = sampling.New()
 	placeholders := []string{
 		placeholderPrefix + "user", placeholderPrefix + "key_id", placeholderPrefix + "scheme",
@@ -132,8 +133,8 @@ func (a *App) protect(h *Handler, names []string) error {
 	a.definitions.Store(&definitions)
 	a.union.Store(nil)
 	placeholders := slices.Clone(*a.placeholders.Load())
-	for _, s := range h.def.schemes {
-		for _, claim := range s.description.Claims {
+	for _, s := range h.def.Schemes {
+		for _, claim := range s.Description.Claims {
 			if name := placeholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
 				placeholders = append(placeholders, name)
 			}
@@ -143,8 +144,8 @@ func (a *App) protect(h *Handler, names []string) error {
 	return nil
 }
 
-func (a *App) allDefinitions() []*definition { return *a.definitions.Load() }
-func (a *App) placeholderNames() []string    { return *a.placeholders.Load() }
+func (a *App) allDefinitions() []*definition.Definition { return *a.definitions.Load() }
+func (a *App) placeholderNames() []string               { return *a.placeholders.Load() }
 
 // guardErrors puts a guard before the server's error routes, if it has any: Caddy
 // runs them for requests that it refuses before all routes, too. A server without
@@ -170,6 +171,19 @@ func (a *App) guardErrors(server *caddyhttp.Server) {
 func serverOf(ctx caddy.Context) *caddyhttp.Server {
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	return server
+}
+
+// all returns the union of the definitions. It is made when it is asked for the first time,
+// and again when a definition was added since.
+func (a *App) all() *definition.Union {
+	if u := a.union.Load(); u != nil {
+		return u
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := definition.NewUnion(a.allDefinitions())
+	a.union.Store(u)
+	return u
 }
 
 // Interface guards

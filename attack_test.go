@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
-	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // Each test here is an attack on the promise, by its name in the literature. The
@@ -743,25 +742,6 @@ func TestAttackSecondDefinitionsHeader(t *testing.T) {
 		if got := a.header1(t, "X-Member"); got == "admin" {
 			t.Errorf("%s: X-Member is the client's", target)
 		}
-	}
-}
-
-// TestAttackSchemesHeader: a scheme of another module cannot write the identity, or a
-// header with a meaning of its own, by naming it as one that carries a claim.
-func TestAttackSchemesHeader(t *testing.T) {
-	for name, good := range map[string]bool{
-		"X-Verified-Mailing": true, "X-Verified-User": false, "x-verified-user": false, "X_Verified_User": false,
-		"X-Verified-Scheme": false, "X-Verified-Key-Id": false, "Connection": false, "Content-Length": false, "": false,
-	} {
-		s := &scheme{description: link.Description{Claims: []string{"mailing"}, Headers: []link.ClaimHeader{{Header: name, Claim: "mailing"}}}}
-		if err := s.compileOutputs(nil); (err == nil) != good {
-			t.Errorf("%q: error %v", name, err)
-		}
-	}
-	twice := link.ClaimHeader{Header: "X-Verified-Mailing", Claim: "mailing"}
-	s := &scheme{description: link.Description{Claims: []string{"mailing"}, Headers: []link.ClaimHeader{twice, twice}}}
-	if s.compileOutputs(nil) == nil {
-		t.Error("a scheme names one header twice")
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -184,10 +185,10 @@ func judging(t testing.TB, directive, target string) func() {
 	path, raw, _ := strings.Cut(target, "?")
 	r := &link.Request{Method: http.MethodGet, Scheme: "https", Host: "example.org", Path: path}
 	now, ctx := time.Unix(1790000000, 0), context.Background()
-	v := new(verdict)
+	v := new(definition.Verdict)
 	f := func() {
-		*v = verdict{}
-		d.judgeInto(ctx, v, r, r.Query.Parse(raw), now)
+		*v = definition.Verdict{}
+		d.JudgeInto(ctx, v, r, r.Query.Parse(raw), now)
 		if !v.None() {
 			panic(v.String())
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -76,7 +77,7 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 	ok, n := true, 0
 	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
 		e := run.explain(text)
-		ok = ok && e.Verdict == verdictValid
+		ok = ok && e.Verdict == definition.Valid
 		if p.json {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
@@ -111,7 +112,7 @@ func (run *rehearsal) explain(text string) *explanation {
 	}
 	switch link.Reason(e.Reason) {
 	case link.Missing, link.Malformed, link.Ambiguous, link.BadSignature:
-		if p.state != nil && p.state.last != nil && p.state.last.stage == stageSigned {
+		if p.state != nil && p.state.last != nil && p.state.last.Signed() {
 			return e // the signature is right: nothing is nearer
 		}
 	default:
@@ -123,7 +124,7 @@ func (run *rehearsal) explain(text string) *explanation {
 		n := &nearest{definition: h.def, others: run.handlers(), now: run.now}
 		if len(p.by) == 0 {
 			if r, err := came.request(); err == nil {
-				if v := h.def.judge(context.Background(), r, nil, run.now); v.None() || v.stage == stageSigned {
+				if v := h.def.Judge(context.Background(), r, nil, run.now); v.Signed() {
 					e.Nearest = &miss{"matcher", "it is a link of " + h.where() + ", which does not look at this path or host", "Correct the link's path or host, or the definition's matcher."}
 					break
 				}
@@ -138,24 +139,24 @@ func (run *rehearsal) explain(text string) *explanation {
 
 // describe tells what the link states, as the scheme reads it that took it, or the first
 // whose signature parameters are there.
-func (e *explanation) describe(d *definition, came sent, now time.Time) bool {
-	for _, c := range d.schemes {
-		if e.Scheme != "" && e.Scheme != c.name {
+func (e *explanation) describe(d *definition.Definition, came sent, now time.Time) bool {
+	for _, c := range d.Schemes {
+		if e.Scheme != "" && e.Scheme != c.Name {
 			continue
 		}
 		r, err := came.request()
 		if err != nil {
 			return false
 		}
-		name := c.description.Signature[0]
+		name := c.Description.Signature[0]
 		value, there := r.Value(name)
 		if !there {
 			continue
 		}
-		e.Scheme = c.name
+		e.Scheme = c.Name
 		e.signature = fmt.Sprintf("in %q, %d characters", name, len(value))
-		if c.keys != nil {
-			for _, key := range c.keys.KeySet().All() {
+		if c.Keys != nil {
+			for _, key := range c.Keys.KeySet().All() {
 				id := key.ID
 				if id == "" {
 					id = "the only one"
@@ -168,15 +169,15 @@ func (e *explanation) describe(d *definition, came sent, now time.Time) bool {
 			return true
 		}
 		e.Expires, e.Issued = when(l.Expires, now), when(l.Issued, now)
-		if signer, ok := c.scheme.(link.Signer); ok {
+		if signer, ok := c.Format.(link.Signer); ok {
 			e.Message = string(signer.AppendMessage(nil, r, l, []byte("{secret}")))
 		}
 		switch {
 		case e.User != "":
 		case l.User != "":
 			e.User = l.User
-		case c.user != nil:
-			e.User = string(c.user.Append(nil, r, keyedhash.Values{Claims: l.Claims}))
+		case c.User != nil:
+			e.User = string(c.User.Append(nil, r, keyedhash.Values{Claims: l.Claims}))
 		}
 		return true
 	}
@@ -274,7 +275,7 @@ func sentence(reason link.Reason, detail string) string {
 func (e *explanation) print(w io.Writer) {
 	place := printable(e.Place)
 	switch e.Verdict {
-	case verdictValid:
+	case definition.Valid:
 		fmt.Fprintf(w, "The link to %s is valid.\n", place)
 	case "":
 		fmt.Fprintf(w, "No definition judges %s: the gateway hands it on as it is, less forged identity headers.\n", place)
@@ -287,7 +288,7 @@ func (e *explanation) print(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	user := printable(e.User)
-	if user != "" && e.Verdict != verdictValid {
+	if user != "" && e.Verdict != definition.Valid {
 		user += " (says the link)"
 	}
 	message := ""
@@ -303,7 +304,7 @@ func (e *explanation) print(w io.Writer) {
 	switch {
 	case e.Nearest != nil:
 		fmt.Fprintf(w, "\nNearest miss (%s): it would verify, but %s.\n%s\n", e.Nearest.Code, e.Nearest.Text, e.Nearest.Cure)
-	case e.Verdict == verdictInvalid && slices.Contains([]link.Reason{link.BadSignature, link.Malformed, link.Ambiguous}, link.Reason(e.Reason)):
+	case e.Verdict == definition.Invalid && slices.Contains([]link.Reason{link.BadSignature, link.Malformed, link.Ambiguous}, link.Reason(e.Reason)):
 		fmt.Fprintf(w, "\nNothing near it verifies. Compare the bytes above with those that the signer hashes.\n")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -93,11 +94,11 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 		})
 	}
 	for _, h := range handlers {
-		for i, c := range h.def.schemes {
-			for _, f := range c.findings {
+		for i, c := range h.def.Schemes {
+			for _, f := range c.Findings {
 				out := linted{
-					Severity: f.Severity.String(), Code: f.Code, Definition: h.label, Scheme: c.name, Origin: h.Origin, Message: f.Message, Cure: f.Cure,
-					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[schemeAt(h.Origin, i)], f.Code), Page: page(f.Code), rank: f.Severity,
+					Severity: f.Severity.String(), Code: f.Code, Definition: h.label, Scheme: c.Name, Origin: h.Origin, Message: f.Message, Cure: f.Cure,
+					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[schemeAt(h.Origin, i)], f.Code), Page: definition.Page(f.Code), rank: f.Severity,
 				}
 				if f.Example != nil {
 					out.Example = f.Example.String()

@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
 
@@ -221,9 +222,9 @@ func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
 		return nil, errors.New("the configuration has no signed_link definition")
 	}
 	for _, d := range s.app.allDefinitions() {
-		d.throttle = nil // who tries many links here is no guesser
-		for _, c := range d.schemes {
-			c.throttle = nil
+		d.Throttle = nil // who tries many links here is no guesser
+		for _, c := range d.Schemes {
+			c.Throttle = nil
 		}
 	}
 	return s, nil
@@ -256,7 +257,7 @@ func (s *setup) handlers() (all []*Handler) {
 // isNamed reports whether the definition, or a scheme of it, has the name; the empty
 // name is every definition's.
 func (h *Handler) isNamed(name string) bool {
-	return name == "" || h.label == name || h.def != nil && slices.ContainsFunc(h.def.schemes, func(s *scheme) bool { return s.name == name })
+	return name == "" || h.label == name || h.def != nil && slices.ContainsFunc(h.def.Schemes, func(s *definition.Scheme) bool { return s.Name == name })
 }
 
 // named are the definitions of the name, or an error that says which there are.

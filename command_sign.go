@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -95,8 +96,8 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	run.only = []*Handler{h}
-	if !slices.Contains(h.def.methods, run.method) {
-		run.method = h.def.methods[0]
+	if !slices.Contains(h.def.Methods, run.method) {
+		run.method = h.def.Methods[0]
 	}
 	url, err := s.mint(cmd.Context(), chosen, args[0], run.method, now, expires)
 	if err != nil {
@@ -104,7 +105,7 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	}
 	// The gateway has the last word: no link is printed that it would refuse.
 	r := run.try(url).report()
-	if r.Verdict != verdictValid || r.Scheme != chosen.name {
+	if r.Verdict != definition.Valid || r.Scheme != chosen.Name {
 		return fmt.Errorf("%s: the gateway would refuse this link: %s", h.where(), link.Refuse(link.Reason(r.Reason), r.Detail))
 	}
 	if !s.json {
@@ -138,7 +139,7 @@ func expiry(value string, now time.Time) (time.Time, error) {
 
 // choose returns the scheme that signs the URL: the only one of the definitions that judge
 // it, or the named one.
-func (s *signing) choose(run *rehearsal, url string) (*Handler, *scheme, error) {
+func (s *signing) choose(run *rehearsal, url string) (*Handler, *definition.Scheme, error) {
 	passage := run.try(url)
 	if passage.failed != nil {
 		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.failed)
@@ -147,10 +148,10 @@ func (s *signing) choose(run *rehearsal, url string) (*Handler, *scheme, error) 
 		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(place(url)), run.names())
 	}
 	var owner *Handler
-	var found []*scheme
+	var found []*definition.Scheme
 	for _, h := range passage.by {
-		for _, c := range h.def.schemes {
-			if s.name == "" || s.name == c.name || s.name == h.label {
+		for _, c := range h.def.Schemes {
+			if s.name == "" || s.name == c.Name || s.name == h.label {
 				owner, found = h, append(found, c)
 			}
 		}
@@ -158,7 +159,7 @@ func (s *signing) choose(run *rehearsal, url string) (*Handler, *scheme, error) 
 	if len(found) > 1 {
 		var names []string
 		for _, c := range found {
-			names = append(names, c.name)
+			names = append(names, c.Name)
 		}
 		return nil, nil, fmt.Errorf("the URL is judged by several schemes, %s; say with --name which of them signs it", strings.Join(names, ", "))
 	}
@@ -166,8 +167,8 @@ func (s *signing) choose(run *rehearsal, url string) (*Handler, *scheme, error) 
 }
 
 // mint makes the link.
-func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, expires time.Time) (string, error) {
-	signer, ok := c.scheme.(link.Signer)
+func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method string, now, expires time.Time) (string, error) {
+	signer, ok := c.Format.(link.Signer)
 	if !ok {
 		return "", errors.New("links of this scheme cannot be made with what the gateway holds")
 	}
@@ -176,8 +177,8 @@ func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, 
 	grant := link.Grant{User: s.user, Now: now, Expires: expires}
 	for _, text := range s.claims {
 		name, value, ok := strings.Cut(text, "=")
-		if !ok || !slices.Contains(c.description.Claims, name) {
-			return "", fmt.Errorf("--claim %s: links of this scheme state %s; write NAME=VALUE", name, strings.Join(c.description.Claims, ", "))
+		if !ok || !slices.Contains(c.Description.Claims, name) {
+			return "", fmt.Errorf("--claim %s: links of this scheme state %s; write NAME=VALUE", name, strings.Join(c.Description.Claims, ", "))
 		}
 		grant.Claims.Set(name, value)
 	}
@@ -191,8 +192,8 @@ func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, 
 	if err := r.Query.Parse(raw); err != nil {
 		return "", err
 	}
-	if c.users != nil && grant.User == "" {
-		grant.User = string(c.user.Append(nil, r, keyedhash.Values{}))
+	if c.Users != nil && grant.User == "" {
+		grant.User = string(c.User.Append(nil, r, keyedhash.Values{}))
 	}
 	key, err := signingKey(ctx, c, &grant, now)
 	if err != nil {
@@ -209,34 +210,34 @@ func (s *signing) mint(ctx context.Context, c *scheme, url, method string, now, 
 
 // writeUser writes the user where the scheme has it: into the only parameter of its
 // template, or into the claim.
-func writeUser(s *scheme, raw, user string, g *link.Grant) (string, error) {
-	if s.user == nil {
+func writeUser(s *definition.Scheme, raw, user string, g *link.Grant) (string, error) {
+	if s.User == nil {
 		return "", errors.New("--user: links of this scheme name no user here (`user none`)")
 	}
-	parameters, claims := s.user.Parameters(), s.user.Claims()
+	parameters, claims := s.User.Parameters(), s.User.Claims()
 	switch {
-	case len(parameters) == 1 && s.user.String() == "{query."+parameters[0]+"}", len(parameters) == 1 && s.user.String() == "{http.request.uri.query."+parameters[0]+"}":
+	case len(parameters) == 1 && s.User.String() == "{query."+parameters[0]+"}", len(parameters) == 1 && s.User.String() == "{http.request.uri.query."+parameters[0]+"}":
 		return query.Set(raw, parameters[0], user), nil
-	case len(parameters) == 0 && len(claims) == 1 && s.user.String() == "{claim."+claims[0]+"}":
+	case len(parameters) == 0 && len(claims) == 1 && s.User.String() == "{claim."+claims[0]+"}":
 		g.Claims.Set(claims[0], user)
 		return raw, nil
 	}
-	return "", fmt.Errorf("--user: the user of this scheme is %s; write the parts of it into the URL", s.user)
+	return "", fmt.Errorf("--user: the user of this scheme is %s; write the parts of it into the URL", s.User)
 }
 
 // signingKey is the key with which to sign: the user's, or the set's current one.
-func signingKey(ctx context.Context, s *scheme, g *link.Grant, now time.Time) ([]byte, error) {
-	if s.users != nil {
+func signingKey(ctx context.Context, s *definition.Scheme, g *link.Grant, now time.Time) ([]byte, error) {
+	if s.Users != nil {
 		if g.User == "" {
 			return nil, errors.New("each user has a secret of its own; say who it is with --user")
 		}
-		secret, err := s.users.UserKey(ctx, g.User)
+		secret, err := s.Users.UserKey(ctx, g.User)
 		if err != nil {
 			return nil, fmt.Errorf("the key of user %s: %w", printable(g.User), err)
 		}
 		return secret.Bytes(), nil
 	}
-	key := s.keys.KeySet().Current(now)
+	key := s.Keys.KeySet().Current(now)
 	if key == nil {
 		return nil, errors.New("no key of the set is valid at this time")
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -106,7 +107,7 @@ func (p *probe) verify(cmd *cobra.Command, args []string) error {
 	ok, n := true, 0
 	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
 		r := run.try(text).report()
-		ok = ok && r.Verdict == verdictValid
+		ok = ok && r.Verdict == definition.Valid
 		if p.json {
 			return printJSON(cmd.OutOrStdout(), r)
 		}
@@ -168,7 +169,7 @@ func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal, error) {
 	}
 	var names []string
 	for _, h := range s.handlers() {
-		names = append(names, h.def.signatureNames()...)
+		names = append(names, h.def.SignatureNames()...)
 	}
 	if run.redactor, err = query.NewRedactor(names); err != nil {
 		return nil, err
@@ -347,7 +348,7 @@ func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		}
 	}
 	if h.Role() == routes.Definition {
-		if applies, readable, err := h.applies(w, r, varsOf(r), h.def.profile); err == nil && (applies || !readable) {
+		if applies, readable, err := h.applies(w, r, varsOf(r), h.def.Profile); err == nil && (applies || !readable) {
 			p.by = append(p.by, h)
 		}
 	}
@@ -389,7 +390,7 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 
 // report is the passage for people and programs.
 func (p *passage) report() *report {
-	r := &report{URL: p.url, Verdict: verdictInvalid, Claims: map[string]string{}}
+	r := &report{URL: p.url, Verdict: definition.Invalid, Claims: map[string]string{}}
 	if p.failed != nil {
 		r.Reason, r.Detail, r.Note, r.Status = string(link.Malformed), "request", p.failed.Error(), http.StatusBadRequest
 		return r
@@ -407,10 +408,10 @@ func (p *passage) report() *report {
 		if p.state.valid != nil && !v.None() && v.Reason == link.Missing {
 			v = p.state.valid
 		}
-		r.Verdict, r.Reason, r.Detail, r.Scheme, r.KeyID, r.Note = v.word(), string(v.Reason), v.Detail, v.schemeName(), v.keyID, v.note
+		r.Verdict, r.Reason, r.Detail, r.Scheme, r.KeyID, r.Note = v.Word(), string(v.Reason), v.Detail, v.SchemeName(), v.KeyID, v.Note
 		if v.None() {
-			r.User = v.user
-			for _, c := range v.claims {
+			r.User = v.User
+			for _, c := range v.Claims {
 				r.Claims[c.Name] = c.Value
 			}
 		}
@@ -422,7 +423,7 @@ func (p *passage) report() *report {
 	if p.sent != nil {
 		r.Forwarded = &forwarded{p.sent.Method, p.sent.URL.RequestURI(), p.script, map[string]string{}}
 		for _, x := range p.state.headers {
-			r.Forwarded.Headers[x.name] = x.value
+			r.Forwarded.Headers[x.Name] = x.Value
 		}
 	}
 	return r

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -94,23 +95,23 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.compileCookies(); err != nil {
 		return h.errorf("%w", err)
 	}
-	names := make([]string, 0, len(h.def.schemes))
-	for _, s := range h.def.schemes {
-		names = append(names, s.name)
+	names := make([]string, 0, len(h.def.Schemes))
+	for _, s := range h.def.Schemes {
+		names = append(names, s.Name)
 	}
 	h.label = strings.Join(names, ",")
 	h.meter = metrics.NewMeter(h.label, &h.rules)
-	for _, s := range h.def.schemes {
+	for _, s := range h.def.Schemes {
 		if marks := h.app.fingerprints(s); marks != nil {
-			h.marks[s.place] = marks
+			h.marks[s.Place] = marks
 		}
-		h.keyMeters = append(h.keyMeters, metrics.NewKeys(s.name, s.keys))
+		h.keyMeters = append(h.keyMeters, metrics.NewKeys(s.Name, s.Keys))
 	}
-	if err := h.app.protect(h, h.def.outputs()); err != nil {
+	if err := h.app.protect(h, h.def.Outputs()); err != nil {
 		return h.errorf("%w", err)
 	}
-	for _, s := range h.def.schemes {
-		h.warn(s, s.findings)
+	for _, s := range h.def.Schemes {
+		h.warn(s, s.Findings)
 	}
 	if h.Throttle != nil {
 		if err := h.openThrottle(); err != nil {
@@ -120,7 +121,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.watchForwarded = (h.Throttle != nil || signsClientIP) && trustsNoProxy(h.server)
 
 	// at the end, where nothing can fail any more: Cleanup gives back what was taken
-	signatures := h.def.signatureNames()
+	signatures := h.def.SignatureNames()
 	if err := liveSignatures.hold(signatures); err != nil {
 		return h.errorf("%w", err)
 	}
@@ -170,7 +171,7 @@ func (h *Handler) compileOptions() error {
 	if h.rules.PassMissing && h.rules.Mode != outcome.Require {
 		return fmt.Errorf("missing pass goes with require; %s never refuses a request without a link", h.Mode)
 	}
-	if h.strip, err = choose("strip", h.Strip, stripNames, []strip{stripSignature, stripSigned, stripNone}); err != nil {
+	if h.strip, err = choose("strip", h.Strip, stripNames, []definition.Strip{definition.StripSignature, definition.StripSigned, definition.StripNone}); err != nil {
 		return err
 	}
 	if h.rules.ReferrerPolicy, err = outcome.ParseReferrerPolicy(h.ReferrerPolicy); err != nil {
@@ -238,9 +239,9 @@ func (h *Handler) compile(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("backend: %w", err)
 	}
-	spec := definitionSpec{Profile: profile, Methods: h.Methods, Strip: h.strip, CutUnsigned: h.cutUnsigned}
+	spec := definition.Spec{Profile: profile, Methods: h.Methods, Strip: h.strip, CutUnsigned: h.cutUnsigned}
 	for _, x := range h.RequestHeaders {
-		spec.Headers = append(spec.Headers, headerSpec(x))
+		spec.Headers = append(spec.Headers, definition.HeaderSpec(x))
 	}
 	for _, c := range h.Schemes {
 		if c != nil {
@@ -254,10 +255,10 @@ func (h *Handler) compile(ctx caddy.Context) error {
 		}
 		spec.Schemes = append(spec.Schemes, s)
 	}
-	if h.def, err = newDefinition(spec); err != nil {
+	if h.def, err = definition.New(spec); err != nil {
 		return err
 	}
-	h.rules.Allow = strings.Join(h.def.methods, ", ")
+	h.rules.Allow = strings.Join(h.def.Methods, ", ")
 	return nil
 }
 
@@ -276,7 +277,7 @@ func (c *SchemeConfig) label() string {
 }
 
 // spec loads the scheme, and says where its keys come from.
-func (c *SchemeConfig) spec(ctx caddy.Context) (*schemeSpec, error) {
+func (c *SchemeConfig) spec(ctx caddy.Context) (*definition.SchemeSpec, error) {
 	if c == nil || len(c.SchemeRaw) == 0 {
 		return nil, errors.New("the scheme itself is missing: its JSON is {\"kind\": \"akid\"}, for instance")
 	}
@@ -292,7 +293,7 @@ func (c *SchemeConfig) spec(ctx caddy.Context) (*schemeSpec, error) {
 	if !ok {
 		return nil, fmt.Errorf("the module is a %T, which makes no scheme", module)
 	}
-	s := &schemeSpec{
+	s := &definition.SchemeSpec{
 		Name: c.label(), Kind: c.kind, Configuration: raw, Factory: factory,
 		User: c.User, UserEncoding: c.UserEncoding, Ignore: c.Ignore, Allow: c.Allow,
 		Params: make(map[string]link.Rule),

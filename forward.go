@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
@@ -29,24 +30,24 @@ type state struct {
 	repl       *caddy.Replacer // the request's; nil if it has none
 
 	query      string // the query as the last handler left it
-	headers    []header
-	valid      *verdict   // the one link that speaks: the first that named a user, or the first that verified
-	verified   []*verdict // all that verified, in written order
-	disputed   bool       // two links named two users, so that no further one can name any
-	last       *verdict   // the last that had something to say
-	verifiedBy []string   // names of the schemes that verified, for the matcher
-	required   bool       // a definition that requires a link verified one
+	headers    []definition.Header
+	valid      *definition.Verdict   // the one link that speaks: the first that named a user, or the first that verified
+	verified   []*definition.Verdict // all that verified, in written order
+	disputed   bool                  // two links named two users, so that no further one can name any
+	last       *definition.Verdict   // the last that had something to say
+	verifiedBy []string              // names of the schemes that verified, for the matcher
+	required   bool                  // a definition that requires a link verified one
 	cookiesCut int
 	shadowed   []string     // placeholders that must be published; see [bystander]
 	cleaned    http.Header  // what the guard has cleaned
 	answer     answerWriter // of the first definition that verified
 
 	// The memory of the above, for the first definition that matches.
-	first       verdict
+	first       definition.Verdict
 	firstTaken  bool
 	fewValues   [4]string
 	fewVerified [1]string
-	fewVerdicts [2]*verdict
+	fewVerdicts [2]*definition.Verdict
 	original    originalContext
 }
 
@@ -143,9 +144,9 @@ func (st *state) publish() {
 }
 
 // newVerdict returns an empty verdict that lives as long as the request.
-func (st *state) newVerdict() *verdict {
+func (st *state) newVerdict() *definition.Verdict {
 	if st.firstTaken {
-		return new(verdict)
+		return new(definition.Verdict)
 	}
 	st.firstTaken = true
 	return &st.first
@@ -159,32 +160,32 @@ func (st *state) placeholder(key string) (any, bool) {
 		if key != authUserPlaceholder {
 			return nil, false
 		}
-		if st.valid != nil && st.valid.scheme.user != nil {
-			return st.valid.user, true
+		if st.valid != nil && st.valid.Scheme.User != nil {
+			return st.valid.User, true
 		}
 		return "", true
 	}
 	if claim, ok := strings.CutPrefix(name, "claim."); ok && st.valid != nil {
-		return st.valid.claims.Get(claim), true
+		return st.valid.Claims.Get(claim), true
 	}
 	switch name {
 	case "user":
 		if st.valid != nil {
-			return st.valid.user, true
+			return st.valid.User, true
 		}
 	case "key_id":
 		if st.valid != nil {
-			return st.valid.keyID, true
+			return st.valid.KeyID, true
 		}
 	case "scheme":
 		if st.valid != nil {
-			return st.valid.schemeName(), true
+			return st.valid.SchemeName(), true
 		} else if st.last != nil {
-			return st.last.schemeName(), true
+			return st.last.SchemeName(), true
 		}
 	case "verdict":
 		if st.last != nil {
-			return st.last.word(), true
+			return st.last.Word(), true
 		}
 	case "reason":
 		if st.last != nil {
@@ -200,7 +201,7 @@ func (st *state) placeholder(key string) (any, bool) {
 
 // say remembers the verdict for placeholders and the access log. That a further
 // definition finds no link takes nothing back.
-func (st *state) say(r *http.Request, v *verdict) {
+func (st *state) say(r *http.Request, v *definition.Verdict) {
 	if st.last == nil {
 		st.logTo(r)
 	}
@@ -239,27 +240,27 @@ func (st *state) read(r *http.Request) (*link.Request, error) {
 
 // namesOtherUser reports whether an earlier definition verified another user on
 // this request, or two did, so that nobody can say which of them is right.
-func (st *state) namesOtherUser(v *verdict) bool {
-	return v.scheme.user != nil && (st.disputed || st.valid != nil && st.valid.scheme.user != nil && st.valid.user != v.user)
+func (st *state) namesOtherUser(v *definition.Verdict) bool {
+	return v.Scheme.User != nil && (st.disputed || st.valid != nil && st.valid.Scheme.User != nil && st.valid.User != v.User)
 }
 
 // conflict reports whether v is the refusal of a second user.
-func (*state) conflict(v *verdict) bool {
+func (*state) conflict(v *definition.Verdict) bool {
 	return v.Reason == link.Ambiguous && v.Detail == "users"
 }
 
 // forwardVerified makes the request what the backend gets: without the signature,
 // every other byte of the query as sent, and with the headers of the identity.
-func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
-	st.cut(r, func(segment string) bool { return h.sessions.InQuery(segment) || h.def.cutsVerified(v.scheme, segment) })
+func (h *Handler) forwardVerified(r *http.Request, st *state, v *definition.Verdict) {
+	st.cut(r, func(segment string) bool { return h.sessions.InQuery(segment) || h.def.CutsVerified(v.Scheme, segment) })
 	if r.Header["Cookie"] != nil {
-		h.meter.CountCookies(st.cutCookies(r, h.def.shadows(v.scheme, &st.request.Query)))
+		h.meter.CountCookies(st.cutCookies(r, h.def.Shadows(v.Scheme, &st.request.Query)))
 	}
 	h.cutSessions(r, st)
 	headers.DropUpgrade(r.Header)
 	bodies.DropUndeclared(r)
 	st.required = st.required || h.rules.Mode == outcome.Require
-	st.verifiedBy = append(st.verifiedBy, v.scheme.name)
+	st.verifiedBy = append(st.verifiedBy, v.Scheme.Name)
 	// Caddy asks for what was set before it asks us: only where there is something, or
 	// where it does not ask us, must this be set, too.
 	set := st.shadowed != nil
@@ -267,8 +268,8 @@ func (h *Handler) forwardVerified(r *http.Request, st *state, v *verdict) {
 		earlier, _ := st.repl.Get(authUserPlaceholder)
 		set = earlier != ""
 	}
-	if st.hear(r, v) && v.scheme.user != nil && set && st.repl != nil {
-		st.repl.Set(authUserPlaceholder, v.user)
+	if st.hear(r, v) && v.Scheme.User != nil && set && st.repl != nil {
+		st.repl.Set(authUserPlaceholder, v.User)
 	}
 }
 
@@ -278,10 +279,10 @@ const authUserPlaceholder = "http.auth.user.id"
 
 // forwardNobody lets a request go on without an identity: without the signature and
 // identity parameters, in whatever spelling, and with everything else as sent.
-func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
+func (h *Handler) forwardNobody(r *http.Request, st *state, v *definition.Verdict) {
 	d := h.def
-	st.cut(r, d.cutsNobody(&st.request.Query))
-	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: d.cookies}))
+	st.cut(r, d.CutsNobody(&st.request.Query))
+	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: d.Cookies}))
 	if st.conflict(v) {
 		st.forget(r)
 		st.disputed = true
@@ -291,7 +292,7 @@ func (h *Handler) forwardNobody(r *http.Request, st *state, v *verdict) {
 // forget takes the identity back that an earlier definition gave the request.
 func (st *state) forget(r *http.Request) {
 	for _, x := range st.headers {
-		delete(r.Header, x.name)
+		delete(r.Header, x.Name)
 	}
 	if st.valid != nil && st.repl != nil {
 		st.repl.Delete(authUserPlaceholder)
@@ -305,21 +306,21 @@ func (st *state) forget(r *http.Request) {
 // that says who, by which scheme, under which key and from which mailing comes from it,
 // for a user of one link with the mailing of another would be somebody whom nobody
 // signed. What the operator wants to know of the others is a request_header of theirs.
-func (st *state) hear(r *http.Request, v *verdict) bool {
+func (st *state) hear(r *http.Request, v *definition.Verdict) bool {
 	st.verified = append(st.verified, v)
 	if st.valid == nil {
 		st.valid = v
-		st.setHeaders(r, v.headers)
+		st.setHeaders(r, v.Headers)
 		return true
 	}
-	speaks := st.valid.scheme.user == nil && v.scheme.user != nil
+	speaks := st.valid.Scheme.User == nil && v.Scheme.User != nil
 	if speaks {
 		st.valid = v
 	}
-	all := slices.Clone(st.valid.headers)
+	all := slices.Clone(st.valid.Headers)
 	for _, other := range st.verified {
-		for _, x := range other.headers {
-			if x.requested && !slices.ContainsFunc(all, func(y header) bool { return y.name == x.name }) {
+		for _, x := range other.Headers {
+			if x.Requested && !slices.ContainsFunc(all, func(y definition.Header) bool { return y.Name == x.Name }) {
 				all = append(all, x)
 			}
 		}
@@ -330,30 +331,30 @@ func (st *state) hear(r *http.Request, v *verdict) bool {
 
 // setHeaders sets each header to exactly one value, and remembers it, so that the guard
 // of a later definition spares it.
-func (st *state) setHeaders(r *http.Request, headers []header) {
+func (st *state) setHeaders(r *http.Request, headers []definition.Header) {
 	st.headers = slices.Clip(headers)
 	for i, x := range headers {
 		if i >= len(st.fewValues) {
-			r.Header[x.name] = []string{x.value}
+			r.Header[x.Name] = []string{x.Value}
 			continue
 		}
-		st.fewValues[i] = x.value
-		r.Header[x.name] = st.fewValues[i : i+1 : i+1]
+		st.fewValues[i] = x.Value
+		r.Header[x.Name] = st.fewValues[i : i+1 : i+1]
 	}
 }
 
 // changeHeaders puts others in place of the headers that were set.
-func (st *state) changeHeaders(r *http.Request, headers []header) {
+func (st *state) changeHeaders(r *http.Request, headers []definition.Header) {
 	was := st.headers
 	st.headers = headers
 	for _, x := range was {
-		if st.value(x.name) == "" {
-			delete(r.Header, x.name)
+		if st.value(x.Name) == "" {
+			delete(r.Header, x.Name)
 		}
 	}
 	for _, x := range headers {
 		if !slices.Contains(was, x) {
-			r.Header[x.name] = []string{x.value}
+			r.Header[x.Name] = []string{x.Value}
 		}
 	}
 }
@@ -364,8 +365,8 @@ func (st *state) value(name string) string {
 		return ""
 	}
 	for _, x := range st.headers {
-		if x.name == name {
-			return x.value
+		if x.Name == name {
+			return x.Value
 		}
 	}
 	return ""
@@ -374,10 +375,10 @@ func (st *state) value(name string) string {
 // refuse answers a request that does not verify. What error routes see afterwards
 // has neither an identity, nor protected parameters, nor a body: an error route that
 // proxies to the application must not hand it what was just refused.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *verdict) error {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *definition.Verdict) error {
 	st.forget(r)
 	st.cut(r, h.cutRefused(st))
-	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: h.app.all().cookies}))
+	h.meter.CountCookies(st.cutCookies(r, cookies.Shadows{Protected: h.app.all().Cookies}))
 	if h.rules.CutsRefused() || h.app.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}
@@ -387,7 +388,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, st *state, v *v
 		st.dropTarget(r)
 	}
 
-	status, redirect := h.rules.Answer(w.Header(), r.Method, v.Refusal, v.wait)
+	status, redirect := h.rules.Answer(w.Header(), r.Method, v.Refusal, v.Wait)
 	if redirect {
 		w.WriteHeader(status)
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -161,19 +162,19 @@ func (h *Handler) tell(r *http.Request, place int) {
 // backend may read another query in this one.
 func (a *App) protected(raw string) func(segment string) bool {
 	u := a.all()
-	if u.whole || u.spellsSecond(raw) {
+	if u.Whole || u.SpellsSecond(raw) {
 		return nil
 	}
-	return u.spells
+	return u.Spells
 }
 
 // cutUnjudged removes what definitions protect that have not verified the request, on its
 // way to any of them: what others verified stays. The request failed, so that nobody looks
 // at its body any more.
 func (a *App) cutUnjudged(r *http.Request, st *state) {
-	var by, others []*definition
+	var by, others []*definition.Definition
 	for _, d := range a.allDefinitions() {
-		if slices.ContainsFunc(st.verified, func(v *verdict) bool { return slices.Contains(d.schemes, v.scheme) }) {
+		if slices.ContainsFunc(st.verified, func(v *definition.Verdict) bool { return slices.Contains(d.Schemes, v.Scheme) }) {
 			by = append(by, d)
 		} else {
 			others = append(others, d)
@@ -183,16 +184,16 @@ func (a *App) cutUnjudged(r *http.Request, st *state) {
 	case len(by) == 0:
 		a.cutProtected(r, st)
 	case len(others) > 0:
-		spells := func(d *definition, segment string) bool {
-			_, spelling := d.names.Classify(segment)
+		spells := func(d *definition.Definition, segment string) bool {
+			_, spelling := d.Names.Classify(segment)
 			return spelling != query.Other
 		}
-		none := st.request.Query.Control || a.all().spellsSecond(r.URL.RawQuery)
+		none := st.request.Query.Control || a.all().SpellsSecond(r.URL.RawQuery)
 		st.cut(r, func(segment string) bool {
-			return none || !slices.ContainsFunc(by, func(d *definition) bool { return spells(d, segment) }) &&
-				slices.ContainsFunc(others, func(d *definition) bool { return d.coversAll || spells(d, segment) })
+			return none || !slices.ContainsFunc(by, func(d *definition.Definition) bool { return spells(d, segment) }) &&
+				slices.ContainsFunc(others, func(d *definition.Definition) bool { return d.CoversAll || spells(d, segment) })
 		})
-		st.cutCookies(r, cookies.Shadows{Protected: a.all().cookies})
+		st.cutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
 		bodies.Drop(r)
 	}
 }
@@ -206,7 +207,7 @@ func (a *App) cutProtected(r *http.Request, st *state) {
 		drop = nil
 	}
 	st.cut(r, drop)
-	st.cutCookies(r, cookies.Shadows{Protected: a.all().cookies})
+	st.cutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
 	if a.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}

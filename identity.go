@@ -94,7 +94,7 @@ func (a *App) accept(h *Handler) error {
 	for _, name := range h.accepted {
 		if a.headers.Load().Names.Has(name) {
 			for _, other := range a.handlers {
-				if slices.ContainsFunc(other.def.outputs(), func(o string) bool { return headers.Fold(o) == headers.Fold(name) }) {
+				if slices.ContainsFunc(other.def.Outputs(), func(o string) bool { return headers.Fold(o) == headers.Fold(name) }) {
 					return accepted{name, h}.conflict(other.Origin)
 				}
 			}
@@ -103,15 +103,4 @@ func (a *App) accept(h *Handler) error {
 		a.accepted = append(a.accepted, accepted{name, h})
 	}
 	return nil
-}
-
-// outputs are the headers that the definition sets, beside the identity itself.
-func (d *definition) outputs() []string {
-	var names []string
-	for _, s := range d.schemes {
-		for _, o := range s.outputs {
-			names = append(names, o.header)
-		}
-	}
-	return names
 }

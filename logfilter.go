@@ -352,21 +352,6 @@ func (s *signatureNames) change(names []string, by int) error {
 	return nil
 }
 
-// signatureNames returns the parameters that carry signatures, key ids and tokens. Those
-// that carry the expiry are none of them: without the signature it is worth nothing to
-// a thief, and much to whoever asks why a link failed.
-func (d *definition) signatureNames() []string {
-	var names []string
-	for _, s := range d.schemes {
-		for _, name := range s.description.Signature {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
 // Interface guards
 var (
 	_ logging.LogFieldFilter = (*LogFilter)(nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
@@ -151,11 +152,11 @@ type Handler struct {
 	Origin string `json:"origin,omitempty"`
 
 	rules          outcome.Rules
-	strip          strip
+	strip          definition.Strip
 	cutUnsigned    bool
 	matchers       caddyhttp.MatcherSets
 	quick          quickSets // the matchers, where they are cheap to ask; else nil
-	def            *definition
+	def            *definition.Definition
 	app            *App
 	server         *caddyhttp.Server
 	sessions       *cookies.Sessions // nil: no cookie is cut
@@ -323,7 +324,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		standBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
-	applies, readable, err := h.applies(w, r, vars, h.def.profile)
+	applies, readable, err := h.applies(w, r, vars, h.def.Profile)
 	if err != nil {
 		return err
 	}
@@ -345,7 +346,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	request, unreadable := st.read(r)
 	h.warnForwarded(r, st)
 	v := st.newVerdict()
-	h.def.judgeInto(r.Context(), v, request, unreadable, now)
+	h.def.JudgeInto(r.Context(), v, request, unreadable, now)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
@@ -353,11 +354,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	st.say(r, v)
 	h.log(st, v)
-	if v.scheme != nil {
-		h.keyMeters[v.scheme.place].CountLookup(v.lookup)
+	if v.Scheme != nil {
+		h.keyMeters[v.Scheme.Place].CountLookup(v.Lookup)
 	}
 	if v.None() {
-		h.keyMeters[v.scheme.place].Count(v.keyID, now)
+		h.keyMeters[v.Scheme.Place].Count(v.KeyID, now)
 	}
 
 	// forward
@@ -375,7 +376,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = h.refuse(w, r, st, v)
 	case outcome.WouldVerify, outcome.WouldRefuse: // as it came
 	}
-	h.meter.Count(what, v.Reason, v.wrong)
+	h.meter.Count(what, v.Reason, v.Wrong)
 	h.meter.Took(h.now().Sub(now))
 	if what == outcome.Refused {
 		return err
@@ -389,18 +390,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
 	v := h.pathVerdict(r, st)
 	if h.rules.Mode == outcome.Observe {
-		h.meter.Count(outcome.WouldRefuse, v.Reason, v.wrong)
+		h.meter.Count(outcome.WouldRefuse, v.Reason, v.Wrong)
 		st.publish()
 		return next.ServeHTTP(w, r)
 	}
-	h.meter.Count(outcome.Refused, v.Reason, v.wrong)
+	h.meter.Count(outcome.Refused, v.Reason, v.Wrong)
 	return h.refuse(w, r, st, v)
 }
 
 // pathVerdict says that the path is the reason, in log, placeholders and metrics.
-func (h *Handler) pathVerdict(r *http.Request, st *state) *verdict {
+func (h *Handler) pathVerdict(r *http.Request, st *state) *definition.Verdict {
 	_, _ = st.read(r) // for the log, and for what is cut
-	v := &verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
+	v := &definition.Verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
 	st.say(r, v)
 	h.log(st, v)
 	h.meter.CountPath()
@@ -409,12 +410,12 @@ func (h *Handler) pathVerdict(r *http.Request, st *state) *verdict {
 
 // admit judges what surrounds a link whose signature is right, and what others made of the
 // request.
-func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) link.Refusal {
-	if refusal := h.def.admit(r, &st.request, overrides); !refusal.None() {
+func (h *Handler) admit(r *http.Request, st *state, v *definition.Verdict, overrides bool) link.Refusal {
+	if refusal := h.def.Admit(r, &st.request, overrides); !refusal.None() {
 		return refusal
 	}
 	if r.URL.RawQuery != st.query {
-		if refusal := h.def.rewritten(r.URL.RawQuery, &st.request, v.scheme); !refusal.None() {
+		if refusal := h.def.Rewritten(r.URL.RawQuery, &st.request, v.Scheme); !refusal.None() {
 			return refusal
 		}
 	}
@@ -427,7 +428,7 @@ func (h *Handler) admit(r *http.Request, st *state, v *verdict, overrides bool) 
 // log writes one debug line for a verification and one info line for a refusal; of many
 // that tell the same of one client, it writes some. No line holds a signature, a secret,
 // or the query.
-func (h *Handler) log(st *state, v *verdict) {
+func (h *Handler) log(st *state, v *definition.Verdict) {
 	message, loud := h.rules.Says(v.Refusal)
 	level := zap.DebugLevel
 	if loud {
@@ -446,7 +447,7 @@ func (h *Handler) log(st *state, v *verdict) {
 	}
 	fields := []zap.Field{
 		zap.String("definition", h.label),
-		zap.String("scheme", v.schemeName()),
+		zap.String("scheme", v.SchemeName()),
 		zap.String("client_ip", st.request.ClientIP),
 		zap.String("path", st.request.Path),
 	}
@@ -454,15 +455,15 @@ func (h *Handler) log(st *state, v *verdict) {
 		fields = append(fields, zap.String("origin", h.Origin))
 	}
 	if v.None() {
-		fields = append(fields, zap.String("user", v.user))
+		fields = append(fields, zap.String("user", v.User))
 	} else {
 		fields = append(fields, zap.String("reason", string(v.Reason)), zap.String("detail", v.Detail))
 	}
-	if v.keyID != "" {
-		fields = append(fields, zap.String("key_id", v.keyID))
+	if v.KeyID != "" {
+		fields = append(fields, zap.String("key_id", v.KeyID))
 	}
-	if v.note != "" {
-		fields = append(fields, zap.String("note", v.note))
+	if v.Note != "" {
+		fields = append(fields, zap.String("note", v.Note))
 	}
 	if st.cookiesCut > 0 {
 		fields = append(fields, zap.Int("cookies_cut", st.cookiesCut))
@@ -474,9 +475,9 @@ func (h *Handler) log(st *state, v *verdict) {
 }
 
 // line is what the line of a refusal tells, by which it is one of many or not.
-func (h *Handler) line(st *state, v *verdict) sampling.Line {
+func (h *Handler) line(st *state, v *definition.Verdict) sampling.Line {
 	return sampling.Line{
-		Definition: h.label, Origin: h.Origin, Scheme: v.schemeName(),
+		Definition: h.label, Origin: h.Origin, Scheme: v.SchemeName(),
 		Reason: string(v.Reason), Detail: v.Detail, Client: st.request.ClientIP,
 	}
 }

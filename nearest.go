@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -58,7 +59,7 @@ type repair struct {
 
 // nearest looks for misses.
 type nearest struct {
-	definition *definition
+	definition *definition.Definition
 	others     []*Handler // all definitions of the configuration, this one too
 	now        time.Time
 	tries      int
@@ -112,8 +113,8 @@ func (n *nearest) verifies(s sent) bool {
 	if err != nil {
 		return false
 	}
-	v := n.definition.judge(context.Background(), r, nil, n.now)
-	return v.None() || v.stage == stageSigned
+	v := n.definition.Judge(context.Background(), r, nil, n.now)
+	return v.Signed()
 }
 
 // repairs are tried in this order: what happens most comes first.
@@ -299,12 +300,12 @@ func (n *nearest) withoutExtras(s sent) (list []variant) {
 		return nil
 	}
 	own := func(segment string) bool {
-		_, spelling := n.definition.names.Classify(segment)
+		_, spelling := n.definition.Names.Classify(segment)
 		return spelling != query.Other
 	}
 	var extras []string
 	for segment := range strings.SplitSeq(raw, "&") {
-		if name := rawName(segment); segment != "" && !own(segment) && !slices.Contains(extras, name) {
+		if name, _, _ := strings.Cut(segment, "="); segment != "" && !own(segment) && !slices.Contains(extras, name) {
 			extras = append(extras, name)
 		}
 	}
@@ -350,7 +351,7 @@ func (n *nearest) withoutDuplicates(s sent) (list []variant) {
 			slices.Reverse(segments)
 		}
 		for _, segment := range segments {
-			i, spelling := n.definition.names.Classify(segment)
+			i, spelling := n.definition.Names.Classify(segment)
 			if spelling != query.Other && (seen[i] || spelling != query.Plain) {
 				double = true
 				continue
@@ -432,8 +433,8 @@ func (n *nearest) otherCase(s sent) (list []variant) {
 	if q.Parse(raw) != nil {
 		return list
 	}
-	for i := range n.definition.names.Len() {
-		name := n.definition.names.Name(i)
+	for i := range n.definition.Names.Len() {
+		name := n.definition.Names.Name(i)
 		p, ok := q.Find(name)
 		if !ok {
 			for _, p := range q.Pairs {
@@ -458,28 +459,28 @@ func (n *nearest) otherCase(s sent) (list []variant) {
 }
 
 // readBy is what a scheme makes of a link before any key is asked.
-func readBy(c *scheme, s sent) (*link.Request, *link.Link, bool) {
+func readBy(c *definition.Scheme, s sent) (*link.Request, *link.Link, bool) {
 	r, err := s.request()
 	if err != nil {
 		return nil, nil, false
 	}
 	l := new(link.Link)
-	if c.users != nil {
-		l.User = string(c.user.Append(nil, r, keyedhash.Values{}))
+	if c.Users != nil {
+		l.User = string(c.User.Append(nil, r, keyedhash.Values{}))
 	}
-	return r, l, c.scheme.Read(r, l).None()
+	return r, l, c.Format.Read(r, l).None()
 }
 
 // byKey looks for another key of the configuration, and another reading of the own one.
 func (n *nearest) byKey(s sent) *miss {
-	for _, c := range n.definition.schemes {
+	for _, c := range n.definition.Schemes {
 		r, l, ok := readBy(c, s)
 		if !ok {
 			continue
 		}
 		for _, key := range ownKeys(c, l) {
 			for _, x := range rereadings(key.Secret.Bytes()) {
-				if c.scheme.Verify(r, l, x.key) {
+				if c.Format.Verify(r, l, x.key) {
 					return &miss{
 						"secret", "the signer's secret is this one " + x.text,
 						"Let signer and gateway read the secret in the same way: mind line breaks at the end of files, and `secret … encoding hex|base64`.",
@@ -488,14 +489,14 @@ func (n *nearest) byKey(s sent) *miss {
 			}
 		}
 		for _, h := range n.others {
-			for _, other := range h.def.schemes {
-				if other == c || other.keys == nil {
+			for _, other := range h.def.Schemes {
+				if other == c || other.Keys == nil {
 					continue
 				}
-				for _, key := range other.keys.KeySet().All() {
-					if c.scheme.Verify(r, l, key.Secret.Bytes()) {
+				for _, key := range other.Keys.KeySet().All() {
+					if c.Format.Verify(r, l, key.Secret.Bytes()) {
 						return &miss{
-							"other_key", "it is signed with a key of " + other.name + " in " + h.where() + named(key.ID),
+							"other_key", "it is signed with a key of " + other.Name + " in " + h.where() + named(key.ID),
 							"The signer uses the secret of another purpose: give it the one of this scheme.",
 						}
 					}
@@ -511,9 +512,9 @@ func (n *nearest) byKey(s sent) *miss {
 		if err != nil {
 			return nil
 		}
-		if v := h.def.judge(context.Background(), r, nil, n.now); v.None() || v.stage == stageSigned {
+		if v := h.def.Judge(context.Background(), r, nil, n.now); v.Signed() {
 			return &miss{
-				"other_definition", "it is a link of " + h.where() + ", scheme " + v.schemeName(),
+				"other_definition", "it is a link of " + h.where() + ", scheme " + v.SchemeName(),
 				"The link goes to a path or host of another definition: correct its path, or add that scheme to this definition.",
 			}
 		}
@@ -529,11 +530,11 @@ func named(id string) string {
 }
 
 // ownKeys are the keys that may make the link.
-func ownKeys(c *scheme, l *link.Link) []keys.Key {
-	if c.users == nil {
-		return c.keys.KeySet().All()
+func ownKeys(c *definition.Scheme, l *link.Link) []keys.Key {
+	if c.Users == nil {
+		return c.Keys.KeySet().All()
 	}
-	if secret, err := c.users.UserKey(context.Background(), l.User); err == nil {
+	if secret, err := c.Users.UserKey(context.Background(), l.User); err == nil {
 		return []keys.Key{{Secret: secret}}
 	}
 	return nil
@@ -573,12 +574,12 @@ func rereadings(key []byte) (list []rereading) {
 // bySignature compares the signature that came with the right one: cut off, changed in
 // case, or made by another algorithm. It looks at the difference and never shows either.
 func (n *nearest) bySignature(s sent) *miss {
-	for _, c := range n.definition.schemes {
-		signer, ok := c.scheme.(link.Signer)
-		if !ok || len(c.description.Signature) == 0 {
+	for _, c := range n.definition.Schemes {
+		signer, ok := c.Format.(link.Signer)
+		if !ok || len(c.Description.Signature) == 0 {
 			continue
 		}
-		name := c.description.Signature[0]
+		name := c.Description.Signature[0]
 		r, l, ok := readBy(c, s)
 		for pad := 1; !ok && pad <= 5; pad++ { // a token that is cut cannot be read
 			path, raw, _ := strings.Cut(s.target, "?")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 )
 
 // damaged is a configuration, a link that the command line signs with it, what happens to
@@ -153,7 +155,7 @@ func TestNearestMiss(t *testing.T) {
 				t.Fatalf("%v: %s %s", err, r.out, r.errors)
 			}
 			switch {
-			case e.Verdict != verdictInvalid:
+			case e.Verdict != definition.Invalid:
 				t.Errorf("the verdict is %q", e.Verdict)
 			case tc.want == "" && e.Nearest != nil:
 				t.Errorf("nearest miss %+v, want none", e.Nearest)

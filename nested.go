@@ -34,10 +34,10 @@ func (a *App) astray(w http.ResponseWriter, r *http.Request, vars map[string]any
 			if h.rules.CutsCredentials(outcome.Anonymous) {
 				headers.CutCredentials(r.Header)
 			}
-			h.meter.Count(outcome.Anonymous, v.Reason, v.wrong)
+			h.meter.Count(outcome.Anonymous, v.Reason, v.Wrong)
 		default:
 			v := h.pathVerdict(r, a.enter(r, vars))
-			h.meter.Count(outcome.WouldRefuse, v.Reason, v.wrong)
+			h.meter.Count(outcome.WouldRefuse, v.Reason, v.Wrong)
 		}
 	}
 	return nil
@@ -64,7 +64,7 @@ func leadsAstray(w http.ResponseWriter, r *http.Request, vars map[string]any, e 
 // leadsInto reports whether a path of the request other than that as sent would come down
 // to the definition; and, if it cannot be read, that nobody can say.
 func (h *Handler) leadsInto(w http.ResponseWriter, r *http.Request, vars map[string]any, e *routes.Entry) (leads, readable bool) {
-	list, ok := readingsOf(r, vars, h.def.profile)
+	list, ok := readingsOf(r, vars, h.def.Profile)
 	if !ok {
 		return false, false
 	}
@@ -76,5 +76,5 @@ func (h *Handler) leadsInto(w http.ResponseWriter, r *http.Request, vars map[str
 	if h.asksPlain(w, r, vars, e.Leads) {
 		return true, true
 	}
-	return h.rewrittenInto(w, r, h.def.profile, e.Leads)
+	return h.rewrittenInto(w, r, h.def.Profile, e.Leads)
 }

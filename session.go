@@ -20,7 +20,7 @@ func (h *Handler) compileCookies() error {
 		return nil
 	}
 	var err error
-	h.sessions, err = cookies.NewSessions(h.def.profile, h.Cookies.Cut, h.Cookies.CutAll, h.def.names)
+	h.sessions, err = cookies.NewSessions(h.def.Profile, h.Cookies.Cut, h.Cookies.CutAll, h.def.Names)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
@@ -99,7 +100,7 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 }
 
 // routesPage is where the finding is explained.
-func routesPage(code string) string { return documentation + "docs/routes.md#" + code }
+func routesPage(code string) string { return definition.Documentation + "docs/routes.md#" + code }
 
 // rehearsalWord makes the app of this process list faults in place of refusing them, for
 // lint. No configuration can know it.

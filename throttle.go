@@ -13,9 +13,6 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
-	"github.com/signedlink/caddy-signed-link/internal/request/headers"
-	"github.com/signedlink/caddy-signed-link/keyedhash"
-	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // Throttle slows down who guesses signatures. A failure is a link of the right form that
@@ -74,7 +71,7 @@ func (h *Handler) openThrottle() error {
 		return fmt.Errorf("throttle: %w", err)
 	}
 	h.throttleKey = key
-	h.def.throttleWith(value.(*sharedThrottle).Throttle)
+	h.def.ThrottleWith(value.(*sharedThrottle).Throttle)
 	return nil
 }
 
@@ -87,48 +84,6 @@ func (h *Handler) closeThrottle() error {
 	h.throttleKey = ""
 	_, err := throttles.Delete(key)
 	return err
-}
-
-// throttleWith has who guesses wait. It comes before all requests.
-func (d *definition) throttleWith(t *throttle.Throttle) {
-	d.throttle = t
-	for _, s := range d.schemes {
-		s.throttle = t
-	}
-}
-
-// throttled makes the verdict that of a client who must wait, if it must.
-func (v *verdict) throttled(wait time.Duration) bool {
-	if wait <= 0 {
-		return false
-	}
-	v.Refusal, v.wait = link.Refuse(link.Throttled, ""), wait
-	return true
-}
-
-// suspect is whom a failure of the link counts for: the client, as the user that the link
-// names. Nothing of that is verified yet.
-func (s *scheme) suspect(r *link.Request, l *link.Link) throttle.Client {
-	c := s.throttle.Client(r.ClientIP)
-	if s.user == nil {
-		return c
-	}
-	var b [headers.MaxValue]byte
-	return s.throttle.As(c, s.user.Append(b[:0], r, keyedhash.Values{Claims: l.Claims}))
-}
-
-// settle counts a failure. It looks once more, after the signature was computed: of many
-// guesses at once, those beyond the allowance are answered alike, right or wrong, so that
-// they tell no more than if they had come one after the other.
-func (d *definition) settle(v *verdict, now time.Time) {
-	if d.throttle == nil || v.stage < stageVerify || v.Reason == link.Throttled {
-		return
-	}
-	if v.wrong {
-		v.throttled(d.throttle.Fail(v.client, now))
-		return
-	}
-	v.throttled(d.throttle.Wait(v.client, now))
 }
 
 // needsClientIP reports whether the scheme's configuration names the client's address.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -161,25 +161,6 @@ func TestAttackThrottleAtOnce(t *testing.T) {
 	all.Wait()
 	if codes[401] != 10 || codes[429] != 630 {
 		t.Errorf("%v", codes)
-	}
-}
-
-// TestAttackThrottleUnderWay: of two links that were under way when the allowance was used
-// up, the right one and the wrong one are answered alike.
-func TestAttackThrottleUnderWay(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	d := new(definition)
-	d.throttleWith(throttle.New(throttle.Settings{Failures: 10, Window: time.Minute, IPv4Bits: 32, IPv6Bits: 64}))
-	client := d.throttle.Client("192.0.2.1")
-	for range 10 {
-		d.throttle.Fail(client, now)
-	}
-	right, wrong := verdict{stage: stageSigned, client: client}, verdict{stage: stageVerify, client: client, wrong: true}
-	for _, v := range []*verdict{&right, &wrong} {
-		d.settle(v, now)
-		if v.Reason != "throttled" || v.wait <= 0 {
-			t.Errorf("%+v", v)
-		}
 	}
 }
 
@@ -386,10 +367,10 @@ func BenchmarkThrottled(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
-	var v verdict
+	var v definition.Verdict
 	for b.Loop() {
-		v = verdict{}
-		d.judgeInto(b.Context(), &v, r, nil, now)
+		v = definition.Verdict{}
+		d.JudgeInto(b.Context(), &v, r, nil, now)
 	}
 	if v.Reason != link.Throttled {
 		b.Errorf("%+v", v.Refusal)

@@ -13,22 +13,23 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// protectedByLoop is what a definition after the other says: [union] must say the same.
-func protectedByLoop(definitions []*definition, raw string) func(segment string) bool {
-	if slices.ContainsFunc(definitions, func(d *definition) bool {
-		return d.coversAll || d.names.SpellsSecond(raw, func(int) bool { return true })
+// protectedByLoop is what a definition after the other says: [definition.Union] must say the same.
+func protectedByLoop(definitions []*definition.Definition, raw string) func(segment string) bool {
+	if slices.ContainsFunc(definitions, func(d *definition.Definition) bool {
+		return d.CoversAll || d.Names.SpellsSecond(raw, func(int) bool { return true })
 	}) {
 		return nil
 	}
 	return func(segment string) bool {
-		return slices.ContainsFunc(definitions, func(d *definition) bool {
-			_, spelling := d.names.Classify(segment)
+		return slices.ContainsFunc(definitions, func(d *definition.Definition) bool {
+			_, spelling := d.Names.Classify(segment)
 			return spelling != query.Other
 		})
 	}
@@ -78,7 +79,7 @@ func TestUnion(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 5))
 	cut, all := 0, 0
 	for round := range 60 {
-		var definitions []*definition
+		var definitions []*definition.Definition
 		for range round % 12 {
 			profile := []backend.Profile{backend.Strict, backend.PHP, backend.Servlet}[random.IntN(3)]
 			var list []string
@@ -87,13 +88,13 @@ func TestUnion(t *testing.T) {
 					list = append(list, name)
 				}
 			}
-			d := &definition{profile: profile, coversAll: random.IntN(60) == 0}
+			d := &definition.Definition{Profile: profile, CoversAll: random.IntN(60) == 0}
 			var err error
-			if d.names, err = query.NewNames(profile, list); err != nil {
+			if d.Names, err = query.NewNames(profile, list); err != nil {
 				t.Fatal(err)
 			}
 			if profile.Has(backend.CookieShadow) {
-				d.cookies, _ = query.NewNames(backend.PHP, list)
+				d.Cookies, _ = query.NewNames(backend.PHP, list)
 			}
 			definitions = append(definitions, d)
 		}
@@ -114,10 +115,10 @@ func TestUnion(t *testing.T) {
 			by, loop := new(state), new(state)
 			got := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
 			want := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
-			n := by.cutCookies(got, cookies.Shadows{Protected: app.all().cookies})
+			n := by.cutCookies(got, cookies.Shadows{Protected: app.all().Cookies})
 			wanted := 0
 			for _, d := range definitions {
-				wanted += loop.cutCookies(want, cookies.Shadows{Protected: d.cookies})
+				wanted += loop.cutCookies(want, cookies.Shadows{Protected: d.Cookies})
 			}
 			if n != wanted || by.cookiesCut != loop.cookiesCut || !slices.Equal(got.Header["Cookie"], want.Header["Cookie"]) {
 				t.Fatalf("%q: %v cut, left %q; by a loop %v, %q", lines, n, got.Header["Cookie"], wanted, want.Header["Cookie"])
@@ -136,10 +137,10 @@ func TestUnion(t *testing.T) {
 // definition may have are.
 func TestUnionIsMadeAgain(t *testing.T) {
 	app := new(App)
-	app.definitions.Store(new([]*definition))
+	app.definitions.Store(new([]*definition.Definition))
 	app.placeholders.Store(new([]string))
 	app.headers.Store(headers.NewWatched(nil))
-	if app.all().spells("n0=1") {
+	if app.all().Spells("n0=1") {
 		t.Error("no definition protects n0")
 	}
 	for i := range 3 * 64 {
@@ -148,14 +149,14 @@ func TestUnionIsMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := app.all()
-		if err := app.protect(&Handler{def: &definition{names: names}}, nil); err != nil {
+		if err := app.protect(&Handler{def: &definition.Definition{Names: names}}, nil); err != nil {
 			t.Fatal(err)
 		}
-		if segment := fmt.Sprintf("N%d[]=1", i); before.spells(segment) || !app.all().spells(segment) {
+		if segment := fmt.Sprintf("N%d[]=1", i); before.Spells(segment) || !app.all().Spells(segment) {
 			t.Errorf("%s is protected by no definition, or was before there was one", segment)
 		}
 	}
-	if !app.all().spells("N0[]=1") {
+	if !app.all().Spells("N0[]=1") {
 		t.Error("the first name is not in the union of all")
 	}
 }
@@ -166,7 +167,7 @@ func TestAttackManyDefinitions(t *testing.T) {
 	raw := strings.Repeat("a[=1&b%5b=2&", 80) + "u999=x"
 	cookie := strings.Repeat("a[=1; ", 2000)
 	for _, n := range []int{1, 1000} {
-		var definitions []*definition
+		var definitions []*definition.Definition
 		for i := range n {
 			list := []string{fmt.Sprintf("u%d", 999-i), fmt.Sprintf("s%d", 999-i)}
 			names, err := query.NewNames(backend.Strict, list)
@@ -174,12 +175,12 @@ func TestAttackManyDefinitions(t *testing.T) {
 				t.Fatal(err)
 			}
 			cookies, _ := query.NewNames(backend.PHP, list)
-			definitions = append(definitions, &definition{names: names, cookies: cookies})
+			definitions = append(definitions, &definition.Definition{Names: names, Cookies: cookies})
 		}
 		app := new(App)
 		app.definitions.Store(&definitions)
 		app.all()
-		app.definitions.Store(new([]*definition)) // who asks them finds none
+		app.definitions.Store(new([]*definition.Definition)) // who asks them finds none
 		r := &http.Request{URL: &url.URL{RawQuery: raw}, RequestURI: "/x?" + raw, Header: http.Header{"Cookie": {cookie + "u999[]=x"}}}
 		app.cutProtected(r, new(state))
 		if left := strings.TrimSuffix(raw, "&u999=x"); r.URL.RawQuery != left || r.RequestURI != "/x?"+left {

@@ -7,14 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keys"
-)
-
-// What becomes of the lookup of a user's key.
-const (
-	LookupKnown       = "known"
-	LookupUnknown     = "unknown"
-	LookupUnavailable = "unavailable"
 )
 
 // Keys counts how often each key of a scheme verified a link, and when last. The
@@ -61,7 +55,7 @@ func (m *Keys) prepare() *knownKeys {
 	k := &knownKeys{byID: make(map[string]keyMetrics)}
 	if m.source == nil {
 		m.lookups = make(map[string]prometheus.Counter)
-		for _, result := range []string{LookupKnown, LookupUnknown, LookupUnavailable} {
+		for _, result := range []string{definition.LookupKnown, definition.LookupUnknown, definition.LookupUnavailable} {
 			m.lookups[result] = UserLookups.WithLabelValues(m.scheme, result)
 		}
 		k.byID[PerUser] = newKeyMetrics(m.scheme, PerUser)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -33,9 +34,9 @@ func TestKeys(t *testing.T) {
 	for name, count := range map[string]func(){
 		"a key of a set": func() { shared.Count("2027", now) },
 		"a user's key":   func() { users.Count("", now) },
-		"a lookup":       func() { users.CountLookup(LookupKnown) },
+		"a lookup":       func() { users.CountLookup(definition.LookupKnown) },
 		"no lookup":      func() { users.CountLookup("") },
-		"no users":       func() { shared.CountLookup(LookupKnown) },
+		"no users":       func() { shared.CountLookup(definition.LookupKnown) },
 	} {
 		if n := testing.AllocsPerRun(100, count); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)

@@ -1,4 +1,4 @@
-package signedlink
+package definition
 
 import (
 	"crypto/rand"
@@ -89,7 +89,7 @@ func closest(all [][]byte, n int) int {
 
 // verifyAlike reports whether the secret makes the signature. Nothing makes that of a
 // stranger, whose secret is empty: what a dummy says is nobody's word, right or not.
-func (s *scheme) verifyAlike(r *link.Request, l *link.Link, secret []byte) bool {
+func (s *Scheme) verifyAlike(r *link.Request, l *link.Link, secret []byte) bool {
 	all := s.lengths.with(len(secret))
 	own := closest(all, len(secret))
 	right := false
@@ -98,7 +98,7 @@ func (s *scheme) verifyAlike(r *link.Request, l *link.Link, secret []byte) bool 
 		if users {
 			key = secret
 		}
-		made := s.scheme.Verify(r, l, key)
+		made := s.Format.Verify(r, l, key)
 		right = right || made && users
 	}
 	return right

@@ -1,4 +1,4 @@
-package signedlink
+package definition
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 // index makes the sets of protected names.
-func (d *definition) index() error {
+func (d *Definition) index() error {
 	var names []string
 	place := func(name string) (int, error) {
 		if i := slices.Index(names, name); i >= 0 {
@@ -23,18 +23,18 @@ func (d *definition) index() error {
 		names = append(names, name)
 		return len(names) - 1, nil
 	}
-	for _, s := range d.schemes {
-		all := slices.Concat(s.description.Signature, s.description.Expiry, s.description.Signed, s.parameters())
+	for _, s := range d.Schemes {
+		all := slices.Concat(s.Description.Signature, s.Description.Expiry, s.Description.Signed, s.parameters())
 		for _, name := range all {
-			for _, other := range d.schemes {
+			for _, other := range d.Schemes {
 				switch {
 				case !other.ignore.Match(name):
 				case other == s:
-					return fmt.Errorf("%s: ignore: %q carries part of the link, so it cannot be ignored", s.name, name)
+					return fmt.Errorf("%s: ignore: %q carries part of the link, so it cannot be ignored", s.Name, name)
 				default:
 					// The backend believes the one as it believes the other.
 					return fmt.Errorf("%s: ignore: %q carries part of a link of %s, so whoever has a link of %[1]s could write any value "+
-						"into it; leave it out of ignore, or write a definition for each scheme", other.name, name, s.name)
+						"into it; leave it out of ignore, or write a definition for each scheme", other.Name, name, s.Name)
 				}
 			}
 			i, err := place(name)
@@ -42,7 +42,7 @@ func (d *definition) index() error {
 				return err
 			}
 			s.covered.add(i)
-			if slices.Contains(s.description.Signature, name) || slices.Contains(s.description.Expiry, name) {
+			if slices.Contains(s.Description.Signature, name) || slices.Contains(s.Description.Expiry, name) {
 				s.signature.add(i)
 			}
 			if slices.Contains(s.parameters(), name) {
@@ -50,24 +50,24 @@ func (d *definition) index() error {
 			}
 		}
 		d.signature |= s.signature
-		d.coversAll = d.coversAll || s.description.Coverage != link.Named
+		d.CoversAll = d.CoversAll || s.Description.Coverage != link.Named
 	}
 	var err error
-	if d.names, err = query.NewNames(d.profile, names); err != nil {
+	if d.Names, err = query.NewNames(d.Profile, names); err != nil {
 		return err
 	}
-	d.inBodies = bodies.Rules{Profile: d.profile, Names: d.names, All: d.coversAll}
-	if d.profile.Has(backend.CookieShadow) {
-		d.cookies, err = query.NewNames(backend.PHP, names)
+	d.inBodies = bodies.Rules{Profile: d.Profile, Names: d.Names, All: d.CoversAll}
+	if d.Profile.Has(backend.CookieShadow) {
+		d.Cookies, err = query.NewNames(backend.PHP, names)
 	}
 	return err
 }
 
 // parameters are those from which the identity and the headers are made.
-func (s *scheme) parameters() []string {
+func (s *Scheme) parameters() []string {
 	var names []string
-	if s.user != nil {
-		names = s.user.Parameters()
+	if s.User != nil {
+		names = s.User.Parameters()
 	}
 	for _, o := range s.outputs {
 		names = append(names, o.template.Parameters()...)

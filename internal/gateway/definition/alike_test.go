@@ -1,4 +1,4 @@
-package signedlink
+package definition
 
 import (
 	"context"
@@ -42,10 +42,10 @@ func (u inMemory) UserKey(_ context.Context, user string) (keys.Secret, error) {
 // the verdict.
 func weigh(users inMemory, right func(key []byte) bool) (ask func(user string) (cost string, refusal link.Refusal)) {
 	w := &weighed{right: right}
-	s := &scheme{scheme: w, users: users}
+	s := &Scheme{Format: w, Users: users}
 	return func(user string) (string, link.Refusal) {
 		w.asked = nil
-		refusal := s.verifyUser(context.Background(), nil, &link.Link{User: user}, new(verdict))
+		refusal := s.verifyUser(context.Background(), nil, &link.Link{User: user}, new(Verdict))
 		return fmt.Sprint(w.asked), refusal
 	}
 }

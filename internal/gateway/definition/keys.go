@@ -1,4 +1,4 @@
-package signedlink
+package definition
 
 import (
 	"crypto/rand"
@@ -10,11 +10,11 @@ import (
 )
 
 // openKeys opens the key source.
-func (s *scheme) openKeys(spec *schemeSpec) error {
+func (s *Scheme) openKeys(spec *SchemeSpec) error {
 	switch {
 	case spec.Keys != nil && spec.Users != nil:
 		return errors.New("give secrets either with secret or keys, or with user_keys, not both")
-	case spec.Keys == nil && spec.Users == nil && s.description.NeedsUserKey:
+	case spec.Keys == nil && spec.Users == nil && s.Description.NeedsUserKey:
 		return errors.New("user_keys is missing: each user has a secret of its own")
 	case spec.Keys == nil && spec.Users == nil:
 		return errors.New("the secret is missing; write `secret {env.LINK_SECRET}` or `secret {file./etc/caddy/link.secret}`")
@@ -31,7 +31,7 @@ func (s *scheme) openKeys(spec *schemeSpec) error {
 				return err
 			}
 		}
-		if s.users, err = opener.OpenUsers(); err != nil {
+		if s.Users, err = opener.OpenUsers(); err != nil {
 			return fmt.Errorf("user_keys: %w", err)
 		}
 		return nil
@@ -40,21 +40,21 @@ func (s *scheme) openKeys(spec *schemeSpec) error {
 	if err != nil {
 		return err
 	}
-	s.keys, err = opener.OpenSet()
+	s.Keys, err = opener.OpenSet()
 	return err
 }
 
 // checkUserRules fails if a part of the user has no rule: what a client writes there
 // would be handed to a source that wants ids of a known form only.
-func (s *scheme) checkUserRules() error {
-	if s.user == nil || !s.user.OnlyParameters() || len(s.user.Parameters()) == 0 {
-		return fmt.Errorf("user_keys: this source looks up ids of a known form only, and no param rule can say the form of %s; take the user from parameters of the query, as in `user {query.user}`", s.user)
+func (s *Scheme) checkUserRules() error {
+	if s.User == nil || !s.User.OnlyParameters() || len(s.User.Parameters()) == 0 {
+		return fmt.Errorf("user_keys: this source looks up ids of a known form only, and no param rule can say the form of %s; take the user from parameters of the query, as in `user {query.user}`", s.User)
 	}
-	parameters := s.user.Parameters()
+	parameters := s.User.Parameters()
 	for _, name := range parameters {
 		ruled := slices.ContainsFunc(s.rules, func(b boundRule) bool {
 			// a scheme of users' secrets may claim the user that it was asked with
-			return b.name == name && !b.claim || b.name == "user" && b.claim && s.description.NeedsUserKey && len(parameters) == 1
+			return b.name == name && !b.claim || b.name == "user" && b.claim && s.Description.NeedsUserKey && len(parameters) == 1
 		})
 		if !ruled {
 			return fmt.Errorf("user_keys: this source looks up ids of a known form only; say the form of %[1]s with a rule, such as `param %[1]s digits` or `param %[1]s alnum max 32`", name)

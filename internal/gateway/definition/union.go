@@ -1,33 +1,34 @@
-package signedlink
+package definition
 
 import (
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// union is what all definitions of a configuration protect together. What nobody has judged,
+// Union is what all definitions of a configuration protect together. What nobody has judged,
 // or what was refused, is cleaned of it: what that costs must not depend on how many
 // definitions the process has, for whoever sends such requests needs no link. It is
 // immutable.
-type union struct {
-	whole   bool            // a message covers every parameter
+type Union struct {
+	Whole   bool            // a message covers every parameter
 	names   [3]*query.Names // by profile; nil where no definition has the profile
-	cookies *query.Names    // as PHP reads cookies; nil where no PHP can stand behind
+	Cookies *query.Names    // as PHP reads cookies; nil where no PHP can stand behind
 }
 
-func newUnion(definitions []*definition) *union {
-	u := new(union)
+// NewUnion returns the union of the definitions.
+func NewUnion(definitions []*Definition) *Union {
+	u := new(Union)
 	var names [len(u.names)]collected
 	var cookies collected
 	for _, d := range definitions {
-		u.whole = u.whole || d.coversAll
-		names[d.profile].add(d.names)
-		cookies.add(d.cookies)
+		u.Whole = u.Whole || d.CoversAll
+		names[d.Profile].add(d.Names)
+		cookies.add(d.Cookies)
 	}
 	for profile := range names {
 		u.names[profile] = names[profile].compile(backend.Profile(profile))
 	}
-	u.cookies = cookies.compile(backend.PHP)
+	u.Cookies = cookies.compile(backend.PHP)
 	return u
 }
 
@@ -63,9 +64,9 @@ func (c *collected) compile(profile backend.Profile) *query.Names {
 	return n
 }
 
-// spells reports whether a segment of a query spells a protected parameter of any
+// Spells reports whether a segment of a query spells a protected parameter of any
 // definition, to the backend of that definition.
-func (u *union) spells(segment string) bool {
+func (u *Union) Spells(segment string) bool {
 	for _, n := range u.names {
 		if n == nil {
 			continue
@@ -77,25 +78,12 @@ func (u *union) spells(segment string) bool {
 	return false
 }
 
-// spellsSecond reports whether a backend may find such a parameter in a second query.
-func (u *union) spellsSecond(raw string) bool {
+// SpellsSecond reports whether a backend may find such a parameter in a second query.
+func (u *Union) SpellsSecond(raw string) bool {
 	for _, n := range u.names {
 		if n != nil && n.SpellsSecond(raw, anyName) {
 			return true
 		}
 	}
 	return false
-}
-
-// all returns the union of the definitions. It is made when it is asked for the first time,
-// and again when a definition was added since.
-func (a *App) all() *union {
-	if u := a.union.Load(); u != nil {
-		return u
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	u := newUnion(a.allDefinitions())
-	a.union.Store(u)
-	return u
 }

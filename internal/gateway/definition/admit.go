@@ -1,4 +1,4 @@
-package signedlink
+package definition
 
 import (
 	"net/http"
@@ -11,14 +11,14 @@ import (
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// admit judges what surrounds a link whose signature is right: the method, what may change
+// Admit judges what surrounds a link whose signature is right: the method, what may change
 // it, the body, and the path. The request is r, and was sent as the view says; overrides
 // says that a header of it asks for another method.
-func (d *definition) admit(r *http.Request, sent *link.Request, overrides bool) link.Refusal {
+func (d *Definition) Admit(r *http.Request, sent *link.Request, overrides bool) link.Refusal {
 	if !d.allowsMethod(sent.Method) || !d.allowsMethod(r.Method) {
 		return link.Refuse(link.Method, "")
 	}
-	if overrides && d.profile.Has(backend.OverriddenMethod) || d.inBodies.OverridesMethod(&sent.Query) {
+	if overrides && d.Profile.Has(backend.OverriddenMethod) || d.inBodies.OverridesMethod(&sent.Query) {
 		return link.Refuse(link.Method, "override")
 	}
 	if detail := d.inBodies.Admit(r, slices.Contains(d.bodies, sent.Method)); detail != "" {
@@ -31,13 +31,13 @@ func (d *definition) admit(r *http.Request, sent *link.Request, overrides bool) 
 }
 
 // allowsMethod reports whether the definition lets the method through with a link.
-func (d *definition) allowsMethod(method string) bool { return slices.Contains(d.methods, method) }
+func (d *Definition) allowsMethod(method string) bool { return slices.Contains(d.Methods, method) }
 
 // namesInPath reports whether the path has a protected parameter in it for a backend that
 // makes a query of the path: behind Apache's `RewriteRule ^(.*)$ index.php?url=$1` PHP has
 // user=mike of `/app/x%26user=mike`.
-func (d *definition) namesInPath(u *url.URL) bool {
-	if d.profile == backend.Servlet {
+func (d *Definition) namesInPath(u *url.URL) bool {
+	if d.Profile == backend.Servlet {
 		return false
 	}
 	_, rest, has := strings.Cut(u.Path, "&")
@@ -45,19 +45,19 @@ func (d *definition) namesInPath(u *url.URL) bool {
 		return false
 	}
 	for segment := range strings.SplitSeq(rest, "&") {
-		if _, spelling := d.names.Classify(segment); spelling != query.Other || d.coversAll && strings.Contains(segment, "=") {
+		if _, spelling := d.Names.Classify(segment); spelling != query.Other || d.CoversAll && strings.Contains(segment, "=") {
 			return true
 		}
 	}
 	return false
 }
 
-// rewritten refuses a link whose query a handler has changed since, from what was sent or
+// Rewritten refuses a link whose query a handler has changed since, from what was sent or
 // what an earlier definition left of it, in a way that lets the backend see another value of
 // a signed parameter than the one that was verified.
-func (d *definition) rewritten(raw string, sent *link.Request, s *scheme) link.Refusal {
+func (d *Definition) Rewritten(raw string, sent *link.Request, s *Scheme) link.Refusal {
 	rewritten := link.Refuse(link.Ambiguous, "rewritten")
-	if s.description.Coverage != link.Named {
+	if s.Description.Coverage != link.Named {
 		return rewritten
 	}
 	current := link.Request{}
@@ -68,12 +68,12 @@ func (d *definition) rewritten(raw string, sent *link.Request, s *scheme) link.R
 	if !refusal.None() {
 		return rewritten
 	}
-	for i := range d.names.Len() {
+	for i := range d.Names.Len() {
 		if !present.has(i) {
 			continue
 		}
-		now, _ := current.RawValue(d.names.Name(i))
-		signed, there := sent.RawValue(d.names.Name(i))
+		now, _ := current.RawValue(d.Names.Name(i))
+		signed, there := sent.RawValue(d.Names.Name(i))
 		if !there || now != signed {
 			return rewritten
 		}

@@ -1,4 +1,4 @@
-package signedlink
+package definition
 
 import (
 	"errors"
@@ -15,24 +15,24 @@ import (
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
-// definitionSpec is a definition as it is configured: plain values, and the modules that were
+// Spec is a definition as it is configured: plain values, and the modules that were
 // loaded for it.
-type definitionSpec struct {
+type Spec struct {
 	Profile     backend.Profile
 	Methods     []string // that are let through with a link; none: GET and HEAD
-	Strip       strip
+	Strip       Strip
 	CutUnsigned bool         // cut what the message does not cover
-	Headers     []headerSpec // further headers of verified requests
-	Schemes     []*schemeSpec
+	Headers     []HeaderSpec // further headers of verified requests
+	Schemes     []*SchemeSpec
 }
 
-// headerSpec is a further header of verified requests, with the template of its value.
-type headerSpec struct {
+// HeaderSpec is a further header of verified requests, with the template of its value.
+type HeaderSpec struct {
 	Name, Value string
 }
 
-// schemeSpec is one scheme of a definition as it is configured.
-type schemeSpec struct {
+// SchemeSpec is one scheme of a definition as it is configured.
+type SchemeSpec struct {
 	Name          string
 	Kind          string // the last part of its module's id
 	Configuration string // as it is written
@@ -49,14 +49,14 @@ type schemeSpec struct {
 	Users func() (keys.UserOpener, error)
 }
 
-// newDefinition compiles the definition. Everything that can be wrong is found here: what
+// New compiles the definition. Everything that can be wrong is found here: what
 // is wrong, and how to cure it.
-func newDefinition(spec definitionSpec) (*definition, error) {
-	d := &definition{profile: spec.Profile, methods: spec.Methods, strip: spec.Strip, cutUnsigned: spec.CutUnsigned}
-	if len(d.methods) == 0 {
-		d.methods = []string{http.MethodGet, http.MethodHead}
+func New(spec Spec) (*Definition, error) {
+	d := &Definition{Profile: spec.Profile, Methods: spec.Methods, strip: spec.Strip, cutUnsigned: spec.CutUnsigned}
+	if len(d.Methods) == 0 {
+		d.Methods = []string{http.MethodGet, http.MethodHead}
 	} else {
-		d.bodies = d.methods
+		d.bodies = d.Methods
 	}
 	if len(spec.Schemes) == 0 {
 		return nil, errors.New("there is no scheme; name one, as in `signed_link akid {env.AKID_SECRET}`")
@@ -66,26 +66,26 @@ func newDefinition(spec definitionSpec) (*definition, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
-		if slices.ContainsFunc(d.schemes, func(o *scheme) bool { return o.name == s.name }) {
-			return nil, fmt.Errorf("two schemes are named %q; tell them apart with the option name", s.name)
+		if slices.ContainsFunc(d.Schemes, func(o *Scheme) bool { return o.Name == s.Name }) {
+			return nil, fmt.Errorf("two schemes are named %q; tell them apart with the option name", s.Name)
 		}
-		s.place = len(d.schemes)
-		d.schemes = append(d.schemes, s)
+		s.Place = len(d.Schemes)
+		d.Schemes = append(d.Schemes, s)
 	}
 	return d, d.index()
 }
 
 // compileScheme compiles one scheme.
-func compileScheme(spec *schemeSpec, requested []headerSpec) (*scheme, error) {
+func compileScheme(spec *SchemeSpec, requested []HeaderSpec) (*Scheme, error) {
 	var err error
-	s := &scheme{name: spec.Name, kind: spec.Kind, configuration: spec.Configuration, ignore: spec.Ignore, policy: spec.Policy}
-	if err := checkToken("name", s.name); err != nil {
+	s := &Scheme{Name: spec.Name, kind: spec.Kind, configuration: spec.Configuration, ignore: spec.Ignore, policy: spec.Policy}
+	if err := checkToken("name", s.Name); err != nil {
 		return nil, err
 	}
-	if s.allowed, err = checkAllow(spec.Allow); err != nil {
+	if s.Allowed, err = checkAllow(spec.Allow); err != nil {
 		return nil, err
 	}
-	o := link.Options{User: spec.User, UserKeys: spec.Users != nil, Ignore: spec.Ignore, Rules: map[string]link.Rule{}, Allow: s.allowed}
+	o := link.Options{User: spec.User, UserKeys: spec.Users != nil, Ignore: spec.Ignore, Rules: map[string]link.Rule{}, Allow: s.Allowed}
 	if spec.User == "none" {
 		o.User = ""
 	}
@@ -101,14 +101,14 @@ func compileScheme(spec *schemeSpec, requested []headerSpec) (*scheme, error) {
 			return nil, fmt.Errorf("ignore: %q: write a name, or the beginning of names with one * at the end", name)
 		}
 	}
-	if s.scheme, err = spec.Factory.NewScheme(o); err != nil {
+	if s.Format, err = spec.Factory.NewScheme(o); err != nil {
 		return nil, err
 	}
-	s.description = s.scheme.Describe()
-	if len(s.description.Signature) == 0 {
+	s.Description = s.Format.Describe()
+	if len(s.Description.Signature) == 0 {
 		return nil, errors.New("the scheme names no signature parameter, so no request could be told to be a link")
 	}
-	switch d := s.description; {
+	switch d := s.Description; {
 	case s.policy.RequireExpiry && !d.Expires:
 		return nil, errors.New("require_expiry: no link of this scheme says when it expires, so all would be refused; name the parameter with expires, or leave the option out")
 	case s.policy.MaxLifetime > 0 && !d.Expires:
@@ -140,7 +140,7 @@ var userEncodings = map[string]headers.Encoding{
 }
 
 // compileUser compiles the template of the identity.
-func (s *scheme) compileUser(spec *schemeSpec) error {
+func (s *Scheme) compileUser(spec *SchemeSpec) error {
 	userKeys := spec.Users != nil
 	encoding, ok := userEncodings[spec.UserEncoding]
 	if !ok {
@@ -149,7 +149,7 @@ func (s *scheme) compileUser(spec *schemeSpec) error {
 	s.userValue = encoding
 	template := spec.User
 	if template == "" {
-		template = s.description.User
+		template = s.Description.User
 	}
 	switch template {
 	case "":
@@ -161,27 +161,27 @@ func (s *scheme) compileUser(spec *schemeSpec) error {
 		return nil
 	}
 	var err error
-	if s.user, err = keyedhash.ParseTemplate(template); err != nil {
+	if s.User, err = keyedhash.ParseTemplate(template); err != nil {
 		return fmt.Errorf("user: %w", err)
 	}
-	if userKeys && len(s.user.Claims()) > 0 {
+	if userKeys && len(s.User.Claims()) > 0 {
 		return errors.New("user: with user_keys the user is needed before the link is verified, so it cannot be a claim")
 	}
-	description := s.description
+	description := s.Description
 	if userKeys {
 		// the secret of that user verifies it, whether the message names it or not
-		description.Signed = append(slices.Clone(description.Signed), s.user.Parameters()...)
+		description.Signed = append(slices.Clone(description.Signed), s.User.Parameters()...)
 	}
-	if err := s.user.CoveredBy(description); err != nil {
+	if err := s.User.CoveredBy(description); err != nil {
 		return fmt.Errorf("user: %w", err)
 	}
 	return nil
 }
 
 // compileOutputs compiles the headers of verified requests.
-func (s *scheme) compileOutputs(requested []headerSpec) error {
+func (s *Scheme) compileOutputs(requested []HeaderSpec) error {
 	seen := make(map[string]bool)
-	for _, x := range s.description.Headers {
+	for _, x := range s.Description.Headers {
 		// One that a scheme of another module brings must not be the identity, either.
 		if err := headers.CheckOutput(x.Header); err != nil {
 			return fmt.Errorf("the headers of the scheme: %w", err)
@@ -211,7 +211,7 @@ func (s *scheme) compileOutputs(requested []headerSpec) error {
 		if err != nil {
 			return fmt.Errorf("request_header %s: %w", x.Name, err)
 		}
-		if err := t.CoveredBy(s.description); err != nil {
+		if err := t.CoveredBy(s.Description); err != nil {
 			return fmt.Errorf("request_header %s: %w", x.Name, err)
 		}
 		s.outputs = slices.DeleteFunc(s.outputs, func(o output) bool { return o.header == name })
@@ -230,10 +230,10 @@ func checkToken(option, name string) error {
 }
 
 // bindRules finds where the value of each rule is.
-func (s *scheme) bindRules(rules map[string]link.Rule) error {
+func (s *Scheme) bindRules(rules map[string]link.Rule) error {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		b := boundRule{name: name, rule: rules[name]}
-		switch d := s.description; {
+		switch d := s.Description; {
 		case slices.Contains(d.Signed, name):
 		case slices.Contains(d.Claims, name):
 			b.claim = true

@@ -1,0 +1,52 @@
+package definition
+
+import (
+	"time"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
+	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+	"github.com/signedlink/caddy-signed-link/keyedhash"
+	"github.com/signedlink/caddy-signed-link/link"
+)
+
+// ThrottleWith has who guesses wait. It comes before all requests.
+func (d *Definition) ThrottleWith(t *throttle.Throttle) {
+	d.Throttle = t
+	for _, s := range d.Schemes {
+		s.Throttle = t
+	}
+}
+
+// throttled makes the verdict that of a client who must wait, if it must.
+func (v *Verdict) throttled(wait time.Duration) bool {
+	if wait <= 0 {
+		return false
+	}
+	v.Refusal, v.Wait = link.Refuse(link.Throttled, ""), wait
+	return true
+}
+
+// suspect is whom a failure of the link counts for: the client, as the user that the link
+// names. Nothing of that is verified yet.
+func (s *Scheme) suspect(r *link.Request, l *link.Link) throttle.Client {
+	c := s.Throttle.Client(r.ClientIP)
+	if s.User == nil {
+		return c
+	}
+	var b [headers.MaxValue]byte
+	return s.Throttle.As(c, s.User.Append(b[:0], r, keyedhash.Values{Claims: l.Claims}))
+}
+
+// settle counts a failure. It looks once more, after the signature was computed: of many
+// guesses at once, those beyond the allowance are answered alike, right or wrong, so that
+// they tell no more than if they had come one after the other.
+func (d *Definition) settle(v *Verdict, now time.Time) {
+	if d.Throttle == nil || v.stage < stageVerify || v.Reason == link.Throttled {
+		return
+	}
+	if v.Wrong {
+		v.throttled(d.Throttle.Fail(v.client, now))
+		return
+	}
+	v.throttled(d.Throttle.Wait(v.client, now))
+}
