@@ -3,13 +3,9 @@ package signedlink
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // TestAccessLog: the line of each request says what became of its link.
@@ -119,15 +115,5 @@ func TestAccessLogObserve(t *testing.T) {
 	const want = `"user_id":"",`
 	if err != nil || !strings.Contains(string(data), `"signed_link":{"scheme":"keyed_hash","verdict":"valid","key_id":"2027"}`) || !strings.Contains(string(data), want) {
 		t.Errorf("%s %v", data, err)
-	}
-}
-
-// TestAccessLogAllocations: a request of which no line is written pays nothing.
-func TestAccessLogAllocations(t *testing.T) {
-	st := new(state)
-	r := request(t, http.MethodGet, "/", "")
-	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, new(caddyhttp.Server))
-	if n := testing.AllocsPerRun(100, func() { st.logTo(r) }); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }

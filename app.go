@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -80,8 +82,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.definitions.Store(new([]*definition.Definition))
 	a.samples = sampling.New()
 	placeholders := []string{
-		placeholderPrefix + "user", placeholderPrefix + "key_id", placeholderPrefix + "scheme",
-		placeholderPrefix + "verdict", placeholderPrefix + "reason", placeholderPrefix + "detail",
+		exchange.PlaceholderPrefix + "user", exchange.PlaceholderPrefix + "key_id", exchange.PlaceholderPrefix + "scheme",
+		exchange.PlaceholderPrefix + "verdict", exchange.PlaceholderPrefix + "reason", exchange.PlaceholderPrefix + "detail",
 	}
 	a.placeholders.Store(&placeholders)
 	a.marker = make([]byte, 32)
@@ -135,13 +137,18 @@ func (a *App) protect(h *Handler, names []string) error {
 	placeholders := slices.Clone(*a.placeholders.Load())
 	for _, s := range h.def.Schemes {
 		for _, claim := range s.Description.Claims {
-			if name := placeholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
+			if name := exchange.PlaceholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
 				placeholders = append(placeholders, name)
 			}
 		}
 	}
 	a.placeholders.Store(&placeholders)
 	return nil
+}
+
+// enter returns what the handlers of the request share.
+func (a *App) enter(r *http.Request, vars map[string]any) *exchange.Exchange {
+	return exchange.Enter(r, vars, a.placeholderNames)
 }
 
 func (a *App) allDefinitions() []*definition.Definition { return *a.definitions.Load() }

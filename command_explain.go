@@ -112,7 +112,7 @@ func (run *rehearsal) explain(text string) *explanation {
 	}
 	switch link.Reason(e.Reason) {
 	case link.Missing, link.Malformed, link.Ambiguous, link.BadSignature:
-		if p.state != nil && p.state.last != nil && p.state.last.Signed() {
+		if p.state != nil && p.state.Last != nil && p.state.Last.Signed() {
 			return e // the signature is right: nothing is nearer
 		}
 	default:

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -192,7 +193,7 @@ type rehearsal struct {
 // passage is what became of one request.
 type passage struct {
 	url     string
-	state   *state
+	state   *exchange.Exchange
 	by      []*Handler // the definitions that judge it
 	guarded bool       // a guard or a definition saw it
 	refused bool
@@ -212,7 +213,7 @@ func (run *rehearsal) try(text string) *passage {
 			p.failed = err
 			return p
 		}
-		p.state = run.app.enter(r, varsOf(r))
+		p.state = run.app.enter(r, exchange.VarsOf(r))
 		w := &discard{header: make(http.Header)}
 		run.passage = p
 		err = server.Routes.Compile(caddyhttp.HandlerFunc(arrive)).ServeHTTP(w, r)
@@ -222,7 +223,7 @@ func (run *rehearsal) try(text string) *passage {
 		} else if err != nil {
 			p.failed = err
 		}
-		if p.state.last != nil || len(p.by) > 0 || p.failed != nil {
+		if p.state.Last != nil || len(p.by) > 0 || p.failed != nil {
 			return p
 		}
 		last = p
@@ -342,13 +343,13 @@ func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	p := g.run.passage
 	p.guarded = true
 	for _, e := range h.standingOf().entries {
-		if by, strays, _ := leadsAstray(w, r, varsOf(r), e); strays {
+		if by, strays, _ := leadsAstray(w, r, exchange.VarsOf(r), e); strays {
 			p.by = append(p.by, by)
 			break
 		}
 	}
 	if h.Role() == routes.Definition {
-		if applies, readable, err := h.applies(w, r, varsOf(r), h.def.Profile); err == nil && (applies || !readable) {
+		if applies, readable, err := h.applies(w, r, exchange.VarsOf(r), h.def.Profile); err == nil && (applies || !readable) {
 			p.by = append(p.by, h)
 		}
 	}
@@ -398,15 +399,15 @@ func (p *passage) report() *report {
 	for _, h := range p.by {
 		r.Definition = h.where()
 	}
-	v := p.state.last
+	v := p.state.Last
 	if v == nil {
 		r.Verdict, r.Note = "", "no definition judges this URL: the gateway hands it on as it is, less forged identity headers"
 		if !p.guarded {
 			r.Note = "no definition judges this URL, and no guard sees it: the gateway hands it on as it is, with whatever identity headers the client writes"
 		}
 	} else {
-		if p.state.valid != nil && !v.None() && v.Reason == link.Missing {
-			v = p.state.valid
+		if p.state.Valid != nil && !v.None() && v.Reason == link.Missing {
+			v = p.state.Valid
 		}
 		r.Verdict, r.Reason, r.Detail, r.Scheme, r.KeyID, r.Note = v.Word(), string(v.Reason), v.Detail, v.SchemeName(), v.KeyID, v.Note
 		if v.None() {
@@ -422,7 +423,7 @@ func (p *passage) report() *report {
 	}
 	if p.sent != nil {
 		r.Forwarded = &forwarded{p.sent.Method, p.sent.URL.RequestURI(), p.script, map[string]string{}}
-		for _, x := range p.state.headers {
+		for _, x := range p.state.Headers {
 			r.Forwarded.Headers[x.Name] = x.Value
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -225,7 +226,7 @@ func (h *Handler) checkRedirects() error {
 		}
 		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
 		profile, _ := backend.ParseProfile(h.Backend)
-		if applies, readable, err := h.applies(nil, r, varsOf(r), profile); err == nil && (applies || !readable) {
+		if applies, readable, err := h.applies(nil, r, exchange.VarsOf(r), profile); err == nil && (applies || !readable) {
 			return fmt.Errorf("redir: %s is matched by this definition itself, so clients would be sent in circles; "+
 				"choose a path that its matcher does not match", redirect.To)
 		}

@@ -2,7 +2,6 @@ package signedlink
 
 import (
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
@@ -28,7 +28,7 @@ type sighting struct {
 // waits until it is known that this one applies: there is nothing new to be seen, and a
 // client that sends 3,000 headers would have each of a hundred definitions look at them.
 // What each header means is in [headers.Table].
-func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before bool) (seen sighting) {
+func (h *Handler) guard(r *http.Request, vars map[string]any, st *exchange.Exchange, before bool) (seen sighting) {
 	w := h.app.headers.Load()
 	var connection, upgrade, first bool
 	for name, values := range r.Header {
@@ -45,7 +45,7 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before 
 		}
 		switch action {
 		case headers.Protect:
-			if ours := st.value(name); ours != "" && len(values) == 1 && values[0] == ours {
+			if ours := st.Value(name); ours != "" && len(values) == 1 && values[0] == ours {
 				continue // an earlier definition of this request set it
 			}
 			h.tell(r, place)
@@ -54,13 +54,13 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before 
 			delete(r.Header, name)
 		case headers.DeleteFirst:
 			// Behind the first guard it is what a handler of this configuration set.
-			if first = first || !before || returned(r, vars); !first || h.believes(r, name, values) {
+			if first = first || !before || exchange.Returned(r, vars); !first || h.believes(r, name, values) {
 				continue
 			}
 			h.tell(r, place)
 			delete(r.Header, name)
 		case headers.DeleteUnless:
-			if !fromTrustedProxy(r) {
+			if !exchange.FromTrustedProxy(r) {
 				delete(r.Header, name)
 			}
 		case headers.DeleteAlias:
@@ -86,7 +86,7 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before 
 		}
 	}
 	if first && before {
-		remember(vars, r.Header)
+		exchange.Remember(vars, r.Header)
 	}
 	r.Trailer = nil
 	if connection {
@@ -101,46 +101,12 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *state, before 
 	return seen
 }
 
-// fromTrustedProxy reports whether the request comes from a proxy that the operator
-// trusts.
-func fromTrustedProxy(r *http.Request) bool {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted
-}
-
 // believes reports whether the identity header comes from the gateway in front that the
 // operator named: once, in the spelling that was named. That gateway may hand on what its
 // client wrote under another spelling, and one that adds a line to the client's says two
 // names.
 func (h *Handler) believes(r *http.Request, name string, values []string) bool {
-	return slices.Contains(h.accepted, name) && len(values) == 1 && fromTrustedProxy(r)
-}
-
-// returned reports whether the request has headers that no guard has cleaned, although
-// one has run: Caddy runs error routes on the request as it was before handlers made
-// copies of it, and a guard that stood behind such a handler cleaned the copy.
-func returned(r *http.Request, vars map[string]any) bool {
-	if r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
-		return false
-	}
-	var cleaned http.Header
-	switch v := vars[stateKey].(type) {
-	case *state:
-		cleaned = v.cleaned
-	case bystander:
-		cleaned = v.cleaned
-	}
-	return reflect.ValueOf(cleaned).Pointer() != reflect.ValueOf(r.Header).Pointer()
-}
-
-// remember notes which headers were cleaned.
-func remember(vars map[string]any, cleaned http.Header) {
-	switch v := vars[stateKey].(type) {
-	case *state:
-		v.cleaned = cleaned
-	case bystander:
-		vars[stateKey] = bystander{cleaned}
-	}
+	return slices.Contains(h.accepted, name) && len(values) == 1 && exchange.FromTrustedProxy(r)
 }
 
 // tell writes down that an identity header of another gateway was deleted, once for each
@@ -154,7 +120,7 @@ func (h *Handler) tell(r *http.Request, place int) {
 	h.logger.Info("deleted an identity header of another gateway, which is said once for each name; "+
 		"if a gateway in front of Caddy sets it, name it with `signed_link guard { accept <header> }`",
 		zap.String("header", headers.Table[place].String()), zap.String("definition", h.label), zap.String("origin", h.Origin),
-		zap.String("client_ip", clientIP), zap.Bool("trusted_proxy", fromTrustedProxy(r)))
+		zap.String("client_ip", clientIP), zap.Bool("trusted_proxy", exchange.FromTrustedProxy(r)))
 }
 
 // protected returns which segments of a query spell a protected parameter of any
@@ -171,10 +137,10 @@ func (a *App) protected(raw string) func(segment string) bool {
 // cutUnjudged removes what definitions protect that have not verified the request, on its
 // way to any of them: what others verified stays. The request failed, so that nobody looks
 // at its body any more.
-func (a *App) cutUnjudged(r *http.Request, st *state) {
+func (a *App) cutUnjudged(r *http.Request, st *exchange.Exchange) {
 	var by, others []*definition.Definition
 	for _, d := range a.allDefinitions() {
-		if slices.ContainsFunc(st.verified, func(v *definition.Verdict) bool { return slices.Contains(d.Schemes, v.Scheme) }) {
+		if slices.ContainsFunc(st.Verified, func(v *definition.Verdict) bool { return slices.Contains(d.Schemes, v.Scheme) }) {
 			by = append(by, d)
 		} else {
 			others = append(others, d)
@@ -188,26 +154,26 @@ func (a *App) cutUnjudged(r *http.Request, st *state) {
 			_, spelling := d.Names.Classify(segment)
 			return spelling != query.Other
 		}
-		none := st.request.Query.Control || a.all().SpellsSecond(r.URL.RawQuery)
-		st.cut(r, func(segment string) bool {
+		none := st.Request.Query.Control || a.all().SpellsSecond(r.URL.RawQuery)
+		st.Cut(r, func(segment string) bool {
 			return none || !slices.ContainsFunc(by, func(d *definition.Definition) bool { return spells(d, segment) }) &&
 				slices.ContainsFunc(others, func(d *definition.Definition) bool { return d.CoversAll || spells(d, segment) })
 		})
-		st.cutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
+		st.CutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
 		bodies.Drop(r)
 	}
 }
 
 // cutProtected removes the protected parameters, and the body, from a request that
 // no definition has judged.
-func (a *App) cutProtected(r *http.Request, st *state) {
+func (a *App) cutProtected(r *http.Request, st *exchange.Exchange) {
 	var current query.Query
 	drop := a.protected(r.URL.RawQuery)
 	if current.Parse(r.URL.RawQuery) != nil || current.Control {
 		drop = nil
 	}
-	st.cut(r, drop)
-	st.cutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
+	st.Cut(r, drop)
+	st.CutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
 	if a.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 )
 
 func init() {
@@ -48,11 +50,7 @@ func (m *Matcher) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Match reports whether a definition verified the request.
 func (m Matcher) Match(r *http.Request) bool {
-	st, ok := caddyhttp.GetVar(r.Context(), stateKey).(*state)
-	if !ok {
-		return false
-	}
-	return slices.ContainsFunc(st.verifiedBy, func(name string) bool {
+	return slices.ContainsFunc(exchange.VerifiedBy(r), func(name string) bool {
 		return len(m.Schemes) == 0 || slices.Contains(m.Schemes, name)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
@@ -293,8 +294,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	// guard: on every request, before anything else
-	vars := varsOf(r)
-	st, before := stateOf(vars)
+	vars := exchange.VarsOf(r)
+	st, before := exchange.Of(vars)
 	stands := h.standingOf()
 	var seen sighting
 	if !stands.behind {
@@ -304,7 +305,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		switch {
 		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
 			st = h.app.enter(r, vars)
-			st.dropTarget(r)
+			st.DropTarget(r)
 		default:
 			return h.refusePath(w, r, h.app.enter(r, vars), next)
 		}
@@ -313,7 +314,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if by := h.app.astray(w, r, vars, stands.entries); by != nil {
 			return by.refusePath(w, r, h.app.enter(r, vars), next)
 		}
-		_, before = stateOf(vars)
+		_, before = exchange.Of(vars)
 	}
 	if h.Guard {
 		if (!before || stands.rewritten) && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
@@ -321,7 +322,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			// that was not asked.
 			h.app.cutUnjudged(r, h.app.enter(r, vars))
 		}
-		standBy(r, vars)
+		exchange.StandBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
 	applies, readable, err := h.applies(w, r, vars, h.def.Profile)
@@ -332,7 +333,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refusePath(w, r, h.app.enter(r, vars), next)
 	}
 	if !applies {
-		standBy(r, vars)
+		exchange.StandBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
 
@@ -343,16 +344,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// read and verify: the bytes that the client sent, whatever was changed since
 	now := h.now()
 	st = h.app.enter(r, vars)
-	request, unreadable := st.read(r)
+	request, unreadable := st.Read(r)
 	h.warnForwarded(r, st)
-	v := st.newVerdict()
+	v := st.NewVerdict()
 	h.def.JudgeInto(r.Context(), v, request, unreadable, now)
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {
 		v.Refusal = h.admit(r, st, v, seen.overrides)
 	}
-	st.say(r, v)
+	st.Say(r, v)
 	h.log(st, v)
 	if v.Scheme != nil {
 		h.keyMeters[v.Scheme.Place].CountLookup(v.Lookup)
@@ -362,14 +363,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 
 	// forward
-	what := h.rules.Decide(v.Refusal, outcome.Circumstances{Unread: unreadable != nil, Conflict: st.conflict(v), Required: st.required})
+	what := h.rules.Decide(v.Refusal, outcome.Circumstances{Unread: unreadable != nil, Conflict: st.Conflict(v), Required: st.Required})
 	if seen.credentials && h.rules.CutsCredentials(what) {
 		headers.CutCredentials(r.Header)
 	}
 	switch what {
 	case outcome.Verified:
 		h.forwardVerified(r, st, v)
-		w = h.answering(w, st)
+		w = st.Answering(w, h.rules.ReferrerPolicy)
 	case outcome.Anonymous:
 		h.forwardNobody(r, st, v)
 	case outcome.Refused:
@@ -381,17 +382,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if what == outcome.Refused {
 		return err
 	}
-	st.publish()
-	return st.answered(next.ServeHTTP(w, r))
+	st.Publish()
+	return st.Answered(next.ServeHTTP(w, r))
 }
 
 // refusePath refuses a request of whose path nobody can say whether the definition applies
 // to it. With observe it only says so.
-func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
+func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *exchange.Exchange, next caddyhttp.Handler) error {
 	v := h.pathVerdict(r, st)
 	if h.rules.Mode == outcome.Observe {
 		h.meter.Count(outcome.WouldRefuse, v.Reason, v.Wrong)
-		st.publish()
+		st.Publish()
 		return next.ServeHTTP(w, r)
 	}
 	h.meter.Count(outcome.Refused, v.Reason, v.Wrong)
@@ -399,10 +400,10 @@ func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *state, 
 }
 
 // pathVerdict says that the path is the reason, in log, placeholders and metrics.
-func (h *Handler) pathVerdict(r *http.Request, st *state) *definition.Verdict {
-	_, _ = st.read(r) // for the log, and for what is cut
+func (h *Handler) pathVerdict(r *http.Request, st *exchange.Exchange) *definition.Verdict {
+	_, _ = st.Read(r) // for the log, and for what is cut
 	v := &definition.Verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
-	st.say(r, v)
+	st.Say(r, v)
 	h.log(st, v)
 	h.meter.CountPath()
 	return v
@@ -410,16 +411,16 @@ func (h *Handler) pathVerdict(r *http.Request, st *state) *definition.Verdict {
 
 // admit judges what surrounds a link whose signature is right, and what others made of the
 // request.
-func (h *Handler) admit(r *http.Request, st *state, v *definition.Verdict, overrides bool) link.Refusal {
-	if refusal := h.def.Admit(r, &st.request, overrides); !refusal.None() {
+func (h *Handler) admit(r *http.Request, st *exchange.Exchange, v *definition.Verdict, overrides bool) link.Refusal {
+	if refusal := h.def.Admit(r, &st.Request, overrides); !refusal.None() {
 		return refusal
 	}
-	if r.URL.RawQuery != st.query {
-		if refusal := h.def.Rewritten(r.URL.RawQuery, &st.request, v.Scheme); !refusal.None() {
+	if st.WasRewritten(r) {
+		if refusal := h.def.Rewritten(r.URL.RawQuery, &st.Request, v.Scheme); !refusal.None() {
 			return refusal
 		}
 	}
-	if st.namesOtherUser(v) {
+	if st.NamesOtherUser(v) {
 		return link.Refuse(link.Ambiguous, "users")
 	}
 	return link.Refusal{}
@@ -428,7 +429,7 @@ func (h *Handler) admit(r *http.Request, st *state, v *definition.Verdict, overr
 // log writes one debug line for a verification and one info line for a refusal; of many
 // that tell the same of one client, it writes some. No line holds a signature, a secret,
 // or the query.
-func (h *Handler) log(st *state, v *definition.Verdict) {
+func (h *Handler) log(st *exchange.Exchange, v *definition.Verdict) {
 	message, loud := h.rules.Says(v.Refusal)
 	level := zap.DebugLevel
 	if loud {
@@ -448,8 +449,8 @@ func (h *Handler) log(st *state, v *definition.Verdict) {
 	fields := []zap.Field{
 		zap.String("definition", h.label),
 		zap.String("scheme", v.SchemeName()),
-		zap.String("client_ip", st.request.ClientIP),
-		zap.String("path", st.request.Path),
+		zap.String("client_ip", st.Request.ClientIP),
+		zap.String("path", st.Request.Path),
 	}
 	if h.Origin != "" {
 		fields = append(fields, zap.String("origin", h.Origin))
@@ -465,8 +466,8 @@ func (h *Handler) log(st *state, v *definition.Verdict) {
 	if v.Note != "" {
 		fields = append(fields, zap.String("note", v.Note))
 	}
-	if st.cookiesCut > 0 {
-		fields = append(fields, zap.Int("cookies_cut", st.cookiesCut))
+	if st.CookiesCut > 0 {
+		fields = append(fields, zap.Int("cookies_cut", st.CookiesCut))
 	}
 	if leftOut > 0 {
 		fields = append(fields, zap.Int("left_out", leftOut))
@@ -475,10 +476,10 @@ func (h *Handler) log(st *state, v *definition.Verdict) {
 }
 
 // line is what the line of a refusal tells, by which it is one of many or not.
-func (h *Handler) line(st *state, v *definition.Verdict) sampling.Line {
+func (h *Handler) line(st *exchange.Exchange, v *definition.Verdict) sampling.Line {
 	return sampling.Line{
 		Definition: h.label, Origin: h.Origin, Scheme: v.SchemeName(),
-		Reason: string(v.Reason), Detail: v.Detail, Client: st.request.ClientIP,
+		Reason: string(v.Reason), Detail: v.Detail, Client: st.Request.ClientIP,
 	}
 }
 

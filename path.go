@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 )
@@ -210,7 +211,7 @@ func (x *reading) on(w http.ResponseWriter, r *http.Request, vars map[string]any
 		c.URL.RawQuery = r.URL.RawQuery
 		c.RequestURI = c.URL.RequestURI()
 	}
-	own := varsOf(c)
+	own := exchange.VarsOf(c)
 	clear(own)
 	maps.Copy(own, vars)
 	return c
@@ -238,7 +239,7 @@ func withURL(w http.ResponseWriter, r *http.Request, u *url.URL, ahead *routes.A
 	c = caddyhttp.PrepareRequest(c, repl, w, server)
 	var err error
 	if ahead.Makes() {
-		maps.Copy(varsOf(c), varsOf(r))
+		maps.Copy(exchange.VarsOf(c), exchange.VarsOf(r))
 		err = ahead.Remake(w, c)
 	}
 	if real != nil {

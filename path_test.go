@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 )
 
@@ -261,8 +262,8 @@ func TestReadingsAreShared(t *testing.T) {
 	if second != first {
 		t.Error("the request of a reading is made twice")
 	}
-	if second.Header.Get("C") != "d" || second.URL.RawQuery != "b=c" || varsOf(second)["area"] != "two" || !strings.HasSuffix(second.RequestURI, "?b=c") {
-		t.Errorf("the request of a reading is stale: %v %v %v", second.URL, second.Header, varsOf(second))
+	if second.Header.Get("C") != "d" || second.URL.RawQuery != "b=c" || exchange.VarsOf(second)["area"] != "two" || !strings.HasSuffix(second.RequestURI, "?b=c") {
+		t.Errorf("the request of a reading is stale: %v %v %v", second.URL, second.Header, exchange.VarsOf(second))
 	}
 	servlet, _ := readingsOf(r, vars, backend.Servlet)
 	shared := 0

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 )
 
 // TestAttackOtherPersonsSession: jeff is logged in at the application, opens mike's link,
@@ -171,7 +173,7 @@ func TestCookiesErrors(t *testing.T) {
 func TestCutSessionsAllocations(t *testing.T) {
 	setSecrets(t)
 	s := loadSite(t, autologin("", "cookies cut PHPSESSID")+"test_backend")
-	h, st := s.handlers()[0], new(state)
+	h, st := s.handlers()[0], new(exchange.Exchange)
 	r := request(t, http.MethodGet, "/x", "")
 	if n := testing.AllocsPerRun(100, func() { h.cutSessions(r, st) }); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 )
@@ -104,7 +105,7 @@ func trustsNoProxy(server *caddyhttp.Server) bool {
 // warnForwarded warns, once for each configuration, if a proxy seems to stand in front
 // that Caddy does not know of: then all clients have the proxy's address, one of them is
 // throttled for all, and no link that signs {client_ip} verifies.
-func (h *Handler) warnForwarded(r *http.Request, st *state) {
+func (h *Handler) warnForwarded(r *http.Request, st *exchange.Exchange) {
 	if !h.watchForwarded || h.app.warnedForwarded.Load() {
 		return
 	}
@@ -114,5 +115,5 @@ func (h *Handler) warnForwarded(r *http.Request, st *state) {
 	h.logger.Warn("a request came with X-Forwarded-For, and the server has no trusted_proxies: if a proxy stands in front, "+
 		"all its clients count as one; name its address in the global option `servers { trusted_proxies static <address> }`, "+
 		"with trusted_proxies_strict",
-		zap.String("definition", h.label), zap.String("origin", h.Origin), zap.String("client_ip", st.request.ClientIP))
+		zap.String("definition", h.label), zap.String("origin", h.Origin), zap.String("client_ip", st.Request.ClientIP))
 }

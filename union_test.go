@@ -14,6 +14,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
@@ -112,15 +113,15 @@ func TestUnion(t *testing.T) {
 			}
 		}
 		for _, lines := range jars {
-			by, loop := new(state), new(state)
+			by, loop := new(exchange.Exchange), new(exchange.Exchange)
 			got := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
 			want := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
-			n := by.cutCookies(got, cookies.Shadows{Protected: app.all().Cookies})
+			n := by.CutCookies(got, cookies.Shadows{Protected: app.all().Cookies})
 			wanted := 0
 			for _, d := range definitions {
-				wanted += loop.cutCookies(want, cookies.Shadows{Protected: d.Cookies})
+				wanted += loop.CutCookies(want, cookies.Shadows{Protected: d.Cookies})
 			}
-			if n != wanted || by.cookiesCut != loop.cookiesCut || !slices.Equal(got.Header["Cookie"], want.Header["Cookie"]) {
+			if n != wanted || by.CookiesCut != loop.CookiesCut || !slices.Equal(got.Header["Cookie"], want.Header["Cookie"]) {
 				t.Fatalf("%q: %v cut, left %q; by a loop %v, %q", lines, n, got.Header["Cookie"], wanted, want.Header["Cookie"])
 			}
 			if all++; n > 0 {
@@ -182,7 +183,7 @@ func TestAttackManyDefinitions(t *testing.T) {
 		app.all()
 		app.definitions.Store(new([]*definition.Definition)) // who asks them finds none
 		r := &http.Request{URL: &url.URL{RawQuery: raw}, RequestURI: "/x?" + raw, Header: http.Header{"Cookie": {cookie + "u999[]=x"}}}
-		app.cutProtected(r, new(state))
+		app.cutProtected(r, new(exchange.Exchange))
 		if left := strings.TrimSuffix(raw, "&u999=x"); r.URL.RawQuery != left || r.RequestURI != "/x?"+left {
 			t.Errorf("%d definitions: %.40q is left of the query", n, r.URL.RawQuery)
 		}

@@ -1,4 +1,4 @@
-package signedlink
+package exchange
 
 import (
 	"io"
@@ -19,7 +19,7 @@ import (
 // (103 Early Hints) pass as they are.
 type answerWriter struct {
 	caddyhttp.ResponseWriterWrapper
-	st     *state
+	x      *Exchange
 	policy string // of Referrer-Policy; "" leaves it to the application
 	done   bool
 	values [2]string // memory of the two headers
@@ -27,11 +27,11 @@ type answerWriter struct {
 
 // complete adds what is missing, once.
 func (w *answerWriter) complete() {
-	if w.done || w.st == nil {
+	if w.done || w.x == nil {
 		return
 	}
 	w.done = true
-	if w.st.valid == nil {
+	if w.x.Valid == nil {
 		return // a later definition took the identity back
 	}
 	header := w.Header()
@@ -73,21 +73,21 @@ func (w *answerWriter) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// answering returns the writer for the handlers behind a definition that verified the
-// request. The first definition speaks.
-func (h *Handler) answering(w http.ResponseWriter, st *state) http.ResponseWriter {
-	if st.answer.st != nil {
+// Answering returns the writer for the handlers behind a definition that verified the
+// request, with its Referrer-Policy, "" for none. The first definition speaks.
+func (x *Exchange) Answering(w http.ResponseWriter, policy string) http.ResponseWriter {
+	if x.answer.x != nil {
 		return w
 	}
-	st.answer = answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, st: st, policy: h.rules.ReferrerPolicy}
-	return &st.answer
+	x.answer = answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, x: x, policy: policy}
+	return &x.answer
 }
 
-// answered completes the headers of an answer that is still to be made: an error route
+// Answered completes the headers of an answer that is still to be made: an error route
 // writes past the writer.
-func (st *state) answered(err error) error {
+func (x *Exchange) Answered(err error) error {
 	if err != nil {
-		st.answer.complete()
+		x.answer.complete()
 	}
 	return err
 }

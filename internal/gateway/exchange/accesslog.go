@@ -1,4 +1,4 @@
-package signedlink
+package exchange
 
 import (
 	"net/http"
@@ -11,31 +11,31 @@ import (
 // logField is the field of the access log that says what became of a link.
 const logField = "signed_link"
 
-// logged is a request's state as the access log shows it: the verdict, and
+// logged is a request as the access log shows it: the verdict, and
 // no user, whom the log's user_id has already. It is read when the line is written, after
 // all definitions have spoken, and only if one is.
-type logged struct{ *state }
+type logged struct{ *Exchange }
 
 // logTo adds the field to the line of the request. It runs once for each request, and does
 // nothing where the server writes no access log.
-func (st *state) logTo(r *http.Request) {
+func (x *Exchange) logTo(r *http.Request) {
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if server == nil || server.Logs == nil {
 		return
 	}
 	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-		extra.Set(zap.Object(logField, logged{st}))
+		extra.Set(zap.Object(logField, logged{x}))
 	}
 }
 
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (l logged) MarshalLogObject(e zapcore.ObjectEncoder) error {
-	if l.last == nil {
+	if l.Last == nil {
 		return nil
 	}
-	speaks := l.last
-	if l.valid != nil && speaks.None() {
-		speaks = l.valid // the first of those who agree
+	speaks := l.Last
+	if l.Valid != nil && speaks.None() {
+		speaks = l.Valid // the first of those who agree
 	}
 	for _, f := range [...]struct{ name, value string }{
 		{"scheme", speaks.SchemeName()},
