@@ -349,7 +349,7 @@ func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 		}
 	}
 	if h.Role() == routes.Definition {
-		if applies, readable, err := h.applies(w, r, exchange.VarsOf(r), h.def.Profile); err == nil && (applies || !readable) {
+		if applies, readable, err := h.scope.Applies(h.question(w, r, exchange.VarsOf(r))); err == nil && (applies || !readable) {
 			p.by = append(p.by, h)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
 	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -82,10 +83,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return h.errorf("loading matchers: %w", err)
 	}
-	if err := h.matchers.FromInterface(matchers); err != nil {
+	var sets caddyhttp.MatcherSets
+	if err := sets.FromInterface(matchers); err != nil {
 		return h.errorf("%w", err)
 	}
-	h.quick = newQuickSets(h.matchers)
+	h.scope = scope.New(sets)
 	if err := h.checkRedirects(); err != nil {
 		return h.errorf("%w", err)
 	}
@@ -226,7 +228,7 @@ func (h *Handler) checkRedirects() error {
 		}
 		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
 		profile, _ := backend.ParseProfile(h.Backend)
-		if applies, readable, err := h.applies(nil, r, exchange.VarsOf(r), profile); err == nil && (applies || !readable) {
+		if applies, readable, err := h.scope.Applies(scope.Question{Request: r, Vars: exchange.VarsOf(r), Profile: profile}); err == nil && (applies || !readable) {
 			return fmt.Errorf("redir: %s is matched by this definition itself, so clients would be sent in circles; "+
 				"choose a path that its matcher does not match", redirect.To)
 		}

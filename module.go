@@ -17,6 +17,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
@@ -155,8 +156,7 @@ type Handler struct {
 	rules          outcome.Rules
 	strip          definition.Strip
 	cutUnsigned    bool
-	matchers       caddyhttp.MatcherSets
-	quick          quickSets // the matchers, where they are cheap to ask; else nil
+	scope          scope.Scope
 	def            *definition.Definition
 	app            *App
 	server         *caddyhttp.Server
@@ -325,7 +325,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		exchange.StandBy(r, vars)
 		return next.ServeHTTP(w, r)
 	}
-	applies, readable, err := h.applies(w, r, vars, h.def.Profile)
+	applies, readable, err := h.scope.Applies(h.question(w, r, vars))
 	if err != nil {
 		return err
 	}

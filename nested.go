@@ -53,28 +53,10 @@ func leadsAstray(w http.ResponseWriter, r *http.Request, vars map[string]any, e 
 	if here, err := e.Here(r); !here && err == nil {
 		return h, false, true // it is another site's, which shares this guard by a named route
 	}
-	leads, readable := h.leadsInto(w, r, vars, e)
+	leads, readable := h.question(w, r, vars).LeadsInto(e)
 	if !leads && readable {
 		return h, false, true
 	}
 	reached, err := e.Reached(r)
 	return h, !reached || err != nil, readable // one that is reached judges by every reading
-}
-
-// leadsInto reports whether a path of the request other than that as sent would come down
-// to the definition; and, if it cannot be read, that nobody can say.
-func (h *Handler) leadsInto(w http.ResponseWriter, r *http.Request, vars map[string]any, e *routes.Entry) (leads, readable bool) {
-	list, ok := readingsOf(r, vars, h.def.Profile)
-	if !ok {
-		return false, false
-	}
-	for _, x := range list {
-		if h.asks(w, r, vars, x, e.Leads) {
-			return true, true
-		}
-	}
-	if h.asksPlain(w, r, vars, e.Leads) {
-		return true, true
-	}
-	return h.rewrittenInto(w, r, h.def.Profile, e.Leads)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"net/http"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
@@ -36,7 +38,7 @@ func (h *Handler) Role() routes.Role {
 func (h *Handler) Where() string { return h.Origin }
 
 // Matcher implements [routes.Gate].
-func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.matchers }
+func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.scope.Matchers() }
 
 // Accepts implements [routes.Gate].
 func (h *Handler) Accepts() bool { return len(h.Accept) > 0 }
@@ -48,6 +50,11 @@ func (h *Handler) Outputs(header string) bool {
 
 // Identity implements [routes.Gate].
 func (h *Handler) Identity(header string) bool { return headers.IsIdentity(header) }
+
+// question is the question whether the definition applies to a request.
+func (h *Handler) question(w http.ResponseWriter, r *http.Request, vars map[string]any) scope.Question {
+	return scope.Question{Writer: w, Request: r, Vars: vars, Profile: h.def.Profile, Ahead: h.standingOf().ahead}
+}
 
 // standing is what the walk says of a handler.
 type standing struct {

@@ -1,4 +1,4 @@
-package signedlink
+package scope
 
 import (
 	"net/http"

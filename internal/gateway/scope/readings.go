@@ -1,4 +1,4 @@
-package signedlink
+package scope
 
 import (
 	"maps"
@@ -15,107 +15,6 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 )
-
-// The path rule. A definition applies to the requests whose path its matcher accepts, as
-// sent or in any reading of a backend ([targets.Rows]). Otherwise a request would pass
-// beside it that the backend answers with the page which it protects.
-
-// applies reports whether the definition applies to the request. It reports that the path
-// is not readable where it is beyond the bounds: then nobody can say. A path whose readings
-// nobody needs is not made to be read: where there is no matcher, or where it accepts the
-// path as sent.
-func (h *Handler) applies(w http.ResponseWriter, r *http.Request, vars map[string]any, profile backend.Profile) (applies, readable bool, err error) {
-	if len(h.matchers) == 0 {
-		return true, true, nil
-	}
-	if targets.TooLong(r.URL) {
-		return false, false, nil
-	}
-	if matched, err := h.matchers.AnyMatchWithError(r); matched || err != nil {
-		return matched, true, err
-	}
-	list, ok := readingsOf(r, vars, profile)
-	if !ok {
-		return false, false, nil
-	}
-	for _, x := range list {
-		if h.accepts(w, r, vars, x) {
-			return true, true, nil
-		}
-	}
-	if h.quick == nil && h.asksPlain(w, r, vars, h.matchers.AnyMatchWithError) {
-		return true, true, nil
-	}
-	applies, readable = h.rewrittenInto(w, r, profile, h.matchers.AnyMatchWithError)
-	return applies, readable, nil
-}
-
-// accepts reports whether the definition's matcher accepts the reading. An error is no
-// reason to let a request pass unjudged.
-func (h *Handler) accepts(w http.ResponseWriter, r *http.Request, vars map[string]any, x *reading) bool {
-	if h.quick != nil {
-		matched, err := h.quick.match(r, x)
-		return matched || err != nil
-	}
-	return h.asks(w, r, vars, x, h.matchers.AnyMatchWithError)
-}
-
-// asks puts the question of match to a request with the reading in place of its path. What earlier
-// handlers made of the path as sent, and a matcher reads, is made of the reading anew.
-func (h *Handler) asks(w http.ResponseWriter, r *http.Request, vars map[string]any, x *reading, match func(*http.Request) (bool, error)) bool {
-	var c *http.Request
-	if ahead := h.standingOf().ahead; ahead.Makes() {
-		var err error
-		if c, err = withURL(w, r, &url.URL{Path: x.path, RawQuery: r.URL.RawQuery}, ahead); err != nil {
-			return true
-		}
-	} else {
-		c = x.on(w, r, vars)
-	}
-	matched, err := match(c)
-	return matched || err != nil
-}
-
-// asksPlain asks matchers about the path decoded once, spelled as a browser does: what
-// reads the path as sent, such as an expression on {uri}, takes `/%61pp` for another page
-// than /app, and no backend does.
-func (h *Handler) asksPlain(w http.ResponseWriter, r *http.Request, vars map[string]any, match func(*http.Request) (bool, error)) bool {
-	return r.URL.RawPath != "" && h.asks(w, r, vars, &reading{path: r.URL.Path}, match)
-}
-
-// rewrittenInto reports whether what a rewrite behind the definition makes of the path,
-// or a reading of that, is one that match accepts. It reports that the path is not
-// readable where there are too many.
-func (h *Handler) rewrittenInto(w http.ResponseWriter, r *http.Request, profile backend.Profile, match func(*http.Request) (bool, error)) (matches, readable bool) {
-	ahead := h.standingOf().ahead
-	if !ahead.Changes() {
-		return false, true
-	}
-	urls, ok := ahead.Rewritten(r, func(u *url.URL) (*http.Request, error) { return withURL(w, r, u, ahead) })
-	if !ok {
-		return false, false
-	}
-	for _, u := range urls {
-		paths, ok := targets.Read(profile, targets.Target{Path: u.EscapedPath(), Query: u.RawQuery, Host: r.Host})
-		if !ok {
-			return false, false
-		}
-		candidates := []*url.URL{u}
-		for _, path := range paths {
-			candidates = append(candidates, &url.URL{Path: path, RawQuery: u.RawQuery})
-		}
-		for _, candidate := range candidates {
-			c, err := withURL(w, r, candidate, ahead)
-			if err != nil {
-				return true, true // an error is no reason to let a request pass unjudged
-			}
-			if matched, err := match(c); matched || err != nil {
-				return true, true
-			}
-		}
-	}
-	return false, true
-}
 
 // readings are those of one request, made once for each profile and shared by all of its
 // definitions. They stand in the request's vars; a request with a plain path has none.
