@@ -105,8 +105,8 @@ func (run *rehearsal) explain(text string) *explanation {
 	if len(judges) == 0 {
 		judges = run.only
 	}
-	for _, h := range judges {
-		if len(p.by) > 0 && e.describe(h.def, came, run.now) {
+	for _, g := range judges {
+		if len(p.by) > 0 && e.describe(g.Definition, came, run.now) {
 			break
 		}
 	}
@@ -120,12 +120,12 @@ func (run *rehearsal) explain(text string) *explanation {
 			return e // it is valid, or right; or its key cannot be asked for
 		}
 	}
-	for _, h := range judges {
-		n := &nearest{definition: h.def, others: run.handlers(), now: run.now}
+	for _, g := range judges {
+		n := &nearest{definition: g.Definition, others: run.definitions(), now: run.now}
 		if len(p.by) == 0 {
 			if r, err := came.request(); err == nil {
-				if v := h.def.Judge(context.Background(), r, nil, run.now); v.Signed() {
-					e.Nearest = &miss{"matcher", "it is a link of " + h.where() + ", which does not look at this path or host", "Correct the link's path or host, or the definition's matcher."}
+				if v := g.Definition.Judge(context.Background(), r, nil, run.now); v.Signed() {
+					e.Nearest = &miss{"matcher", "it is a link of " + g.Where() + ", which does not look at this path or host", "Correct the link's path or host, or the definition's matcher."}
 					break
 				}
 			}

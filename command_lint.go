@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -69,7 +70,7 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	handlers, err := s.named(l.name)
+	definitions, err := s.named(l.name)
 	if err != nil {
 		return err
 	}
@@ -78,27 +79,27 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 	if err := s.app.Start(); err != nil { // it walks over the routes, and looks at what schemes share
 		return err
 	}
-	for _, f := range s.app.report.Faults {
+	for _, f := range s.app.Report().Faults {
 		dangerous = true
 		all = append(all, linted{
-			Severity: link.Fatal.String(), Code: f.Code, Origin: f.Where, Message: f.Reason, Cure: f.Cure, Page: routesPage(f.Code), rank: link.Fatal,
+			Severity: link.Fatal.String(), Code: f.Code, Origin: f.Where, Message: f.Reason, Cure: f.Cure, Page: app.Page(f.Code), rank: link.Fatal,
 		})
 	}
-	for _, f := range s.app.report.Findings {
+	for _, f := range s.app.Report().Findings {
 		rank := link.Warning
 		if f.IsNote() {
 			rank = link.Note
 		}
 		all = append(all, linted{
-			Severity: rank.String(), Code: f.Code, Origin: f.Where, Message: f.Message, Cure: f.Cure, Page: routesPage(f.Code), rank: rank,
+			Severity: rank.String(), Code: f.Code, Origin: f.Where, Message: f.Message, Cure: f.Cure, Page: app.Page(f.Code), rank: rank,
 		})
 	}
-	for _, h := range handlers {
-		for i, c := range h.def.Schemes {
+	for _, g := range definitions {
+		for i, c := range g.Definition.Schemes {
 			for _, f := range c.Findings {
 				out := linted{
-					Severity: f.Severity.String(), Code: f.Code, Definition: h.label, Scheme: c.Name, Origin: h.Origin, Message: f.Message, Cure: f.Cure,
-					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[schemeAt(h.Origin, i)], f.Code), Page: definition.Page(f.Code), rank: f.Severity,
+					Severity: f.Severity.String(), Code: f.Code, Definition: g.Label, Scheme: c.Name, Origin: g.Origin, Message: f.Message, Cure: f.Cure,
+					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[schemeAt(g.Origin, i)], f.Code), Page: definition.Page(f.Code), rank: f.Severity,
 				}
 				if f.Example != nil {
 					out.Example = f.Example.String()
@@ -119,7 +120,7 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 		all[i].print(cmd.OutOrStdout())
 	}
 	if !l.json {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", count(len(all), "finding"), count(len(handlers), "definition"))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s in %s\n", count(len(all), "finding"), count(len(definitions), "definition"))
 	}
 	if dangerous {
 		return errNo

@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
@@ -52,7 +53,7 @@ func (s *source) secretFlag(cmd *cobra.Command) {
 type setup struct {
 	ctx   caddy.Context
 	http  *caddyhttp.App
-	app   *App
+	app   *app.App
 	gates []routes.Gate
 }
 
@@ -116,7 +117,7 @@ func rehearsing(apps any) map[string]any {
 	if !ok {
 		all = make(map[string]any)
 	}
-	all["signed_link"] = map[string]any{"rehearsal": rehearsalWord}
+	all["signed_link"] = map[string]any{"rehearsal": app.RehearsalWord}
 	return all
 }
 
@@ -212,16 +213,16 @@ func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := ctx.App("signed_link")
+	own, err := app.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{ctx: ctx, http: site.(*caddyhttp.App), app: own.(*App)}
+	s := &setup{ctx: ctx, http: site.(*caddyhttp.App), app: own}
 	s.gates = routes.Walk(s.http.Servers).Gates()
-	if len(s.app.allDefinitions()) == 0 {
+	if len(s.app.Definitions()) == 0 {
 		return nil, errors.New("the configuration has no signed_link definition")
 	}
-	for _, d := range s.app.allDefinitions() {
+	for _, d := range s.app.Definitions() {
 		d.Throttle = nil // who tries many links here is no guesser
 		for _, c := range d.Schemes {
 			c.Throttle = nil
@@ -244,11 +245,11 @@ func (s *setup) servers() []*caddyhttp.Server {
 	return list
 }
 
-// handlers are all definitions, in the order in which they run, each once.
-func (s *setup) handlers() (all []*Handler) {
-	for _, g := range s.gates {
-		if h, ok := g.(*Handler); ok && h.Role() == routes.Definition {
-			all = append(all, h)
+// definitions are all definitions, in the order in which they run, each once.
+func (s *setup) definitions() (all []*app.Gate) {
+	for _, h := range s.gates {
+		if g := app.Of(h); g != nil && h.Role() == routes.Definition {
+			all = append(all, g)
 		}
 	}
 	return all
@@ -256,16 +257,16 @@ func (s *setup) handlers() (all []*Handler) {
 
 // isNamed reports whether the definition, or a scheme of it, has the name; the empty
 // name is every definition's.
-func (h *Handler) isNamed(name string) bool {
-	return name == "" || h.label == name || h.def != nil && slices.ContainsFunc(h.def.Schemes, func(s *definition.Scheme) bool { return s.Name == name })
+func isNamed(g *app.Gate, name string) bool {
+	return name == "" || g.Label == name || slices.ContainsFunc(g.Definition.Schemes, func(s *definition.Scheme) bool { return s.Name == name })
 }
 
 // named are the definitions of the name, or an error that says which there are.
-func (s *setup) named(name string) ([]*Handler, error) {
-	var found []*Handler
-	for _, h := range s.handlers() {
-		if h.isNamed(name) {
-			found = append(found, h)
+func (s *setup) named(name string) ([]*app.Gate, error) {
+	var found []*app.Gate
+	for _, g := range s.definitions() {
+		if isNamed(g, name) {
+			found = append(found, g)
 		}
 	}
 	if len(found) == 0 {
@@ -276,28 +277,16 @@ func (s *setup) named(name string) ([]*Handler, error) {
 
 // names lists the definitions for people.
 func (s *setup) names() string {
-	all := s.handlers()
+	all := s.definitions()
 	names := make([]string, len(all))
-	for i, h := range all {
-		names[i] = h.where()
+	for i, g := range all {
+		names[i] = g.Where()
 	}
 	return strings.Join(names, "; ")
 }
 
-// where names the definition, and the place where it is written.
-func (h *Handler) where() string {
-	if h.Origin == "" {
-		return h.label
-	}
-	return h.label + " (" + h.Origin + ")"
-}
-
-// at sets the clock of every definition.
-func (s *setup) at(now time.Time) {
-	for _, h := range s.handlers() {
-		h.now = func() time.Time { return now }
-	}
-}
+// at sets the clock.
+func (s *setup) at(now time.Time) { s.app.SetClock(func() time.Time { return now }) }
 
 // loadEnvironment sets the variables of a file that are not set already. It reads what
 // `caddy run --envfile` and systemd's EnvironmentFile both read, and in the same way; and

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -91,22 +92,22 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	if err := run.rewire(); err != nil {
 		return err
 	}
-	h, chosen, err := s.choose(run, args[0])
+	g, chosen, err := s.choose(run, args[0])
 	if err != nil {
 		return err
 	}
-	run.only = []*Handler{h}
-	if !slices.Contains(h.def.Methods, run.method) {
-		run.method = h.def.Methods[0]
+	run.only = []*app.Gate{g}
+	if !slices.Contains(g.Definition.Methods, run.method) {
+		run.method = g.Definition.Methods[0]
 	}
 	url, err := s.mint(cmd.Context(), chosen, args[0], run.method, now, expires)
 	if err != nil {
-		return fmt.Errorf("%s: %w", h.where(), err)
+		return fmt.Errorf("%s: %w", g.Where(), err)
 	}
 	// The gateway has the last word: no link is printed that it would refuse.
 	r := run.try(url).report()
 	if r.Verdict != definition.Valid || r.Scheme != chosen.Name {
-		return fmt.Errorf("%s: the gateway would refuse this link: %s", h.where(), link.Refuse(link.Reason(r.Reason), r.Detail))
+		return fmt.Errorf("%s: the gateway would refuse this link: %s", g.Where(), link.Refuse(link.Reason(r.Reason), r.Detail))
 	}
 	if !s.json {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), url)
@@ -139,7 +140,7 @@ func expiry(value string, now time.Time) (time.Time, error) {
 
 // choose returns the scheme that signs the URL: the only one of the definitions that judge
 // it, or the named one.
-func (s *signing) choose(run *rehearsal, url string) (*Handler, *definition.Scheme, error) {
+func (s *signing) choose(run *rehearsal, url string) (*app.Gate, *definition.Scheme, error) {
 	passage := run.try(url)
 	if passage.failed != nil {
 		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.failed)
@@ -147,12 +148,12 @@ func (s *signing) choose(run *rehearsal, url string) (*Handler, *definition.Sche
 	if len(passage.by) == 0 {
 		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(place(url)), run.names())
 	}
-	var owner *Handler
+	var owner *app.Gate
 	var found []*definition.Scheme
-	for _, h := range passage.by {
-		for _, c := range h.def.Schemes {
-			if s.name == "" || s.name == c.Name || s.name == h.label {
-				owner, found = h, append(found, c)
+	for _, g := range passage.by {
+		for _, c := range g.Definition.Schemes {
+			if s.name == "" || s.name == c.Name || s.name == g.Label {
+				owner, found = g, append(found, c)
 			}
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
@@ -169,8 +170,8 @@ func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal, error) {
 		return nil, err
 	}
 	var names []string
-	for _, h := range s.handlers() {
-		names = append(names, h.def.SignatureNames()...)
+	for _, g := range s.definitions() {
+		names = append(names, g.Definition.SignatureNames()...)
 	}
 	if run.redactor, err = query.NewRedactor(names); err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal, error) {
 // with nothing behind them.
 type rehearsal struct {
 	*setup
-	only     []*Handler // the definitions that judge
+	only     []*app.Gate // the definitions that judge
 	method   string
 	clientIP netip.Addr
 	now      time.Time
@@ -194,8 +195,8 @@ type rehearsal struct {
 type passage struct {
 	url     string
 	state   *exchange.Exchange
-	by      []*Handler // the definitions that judge it
-	guarded bool       // a guard or a definition saw it
+	by      []*app.Gate // the definitions that judge it
+	guarded bool        // a guard or a definition saw it
 	refused bool
 	status  int           // of a refusal
 	sent    *http.Request // what the last handler got
@@ -213,7 +214,7 @@ func (run *rehearsal) try(text string) *passage {
 			p.failed = err
 			return p
 		}
-		p.state = run.app.enter(r, exchange.VarsOf(r))
+		p.state = run.app.Enter(r, exchange.VarsOf(r))
 		w := &discard{header: make(http.Header)}
 		run.passage = p
 		err = server.Routes.Compile(caddyhttp.HandlerFunc(arrive)).ServeHTTP(w, r)
@@ -331,26 +332,26 @@ func (run *rehearsal) rewire() error {
 
 // rehearsed is a guard or a definition in a rehearsal.
 type rehearsed struct {
-	run  *rehearsal
-	gate routes.Gate
+	run     *rehearsal
+	handler routes.Gate
 }
 
-func (g *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	h, ok := g.gate.(*Handler)
-	if !ok || h.Role() == routes.Unguarded || h.Role() == routes.Definition && !slices.Contains(g.run.only, h) {
+func (d *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	h, ok := d.handler.(app.Gated)
+	if !ok || h.Role() == routes.Unguarded || h.Role() == routes.Definition && !slices.Contains(d.run.only, h.Gate()) {
 		return next.ServeHTTP(w, r)
 	}
-	p := g.run.passage
+	p, g, vars := d.run.passage, h.Gate(), exchange.VarsOf(r)
 	p.guarded = true
-	for _, e := range h.standingOf().entries {
-		if by, strays, _ := leadsAstray(w, r, exchange.VarsOf(r), e); strays {
+	for _, e := range g.Standing().Entries {
+		if by, strays, _ := app.LeadsAstray(w, r, vars, e); strays {
 			p.by = append(p.by, by)
 			break
 		}
 	}
 	if h.Role() == routes.Definition {
-		if applies, readable, err := h.scope.Applies(h.question(w, r, exchange.VarsOf(r))); err == nil && (applies || !readable) {
-			p.by = append(p.by, h)
+		if applies, readable, err := g.Applies(w, r, vars); err == nil && (applies || !readable) {
+			p.by = append(p.by, g)
 		}
 	}
 	return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
@@ -396,8 +397,8 @@ func (p *passage) report() *report {
 		r.Reason, r.Detail, r.Note, r.Status = string(link.Malformed), "request", p.failed.Error(), http.StatusBadRequest
 		return r
 	}
-	for _, h := range p.by {
-		r.Definition = h.where()
+	for _, g := range p.by {
+		r.Definition = g.Where()
 	}
 	v := p.state.Last
 	if v == nil {

@@ -36,6 +36,13 @@ func secretsOfPages(t *testing.T, text string) string {
 	return strings.NewReplacer("/etc/caddy/tokens.csv", file, "/etc/caddy/other.csv", other).Replace(text)
 }
 
+// schemeFinding is a finding about a scheme.
+type schemeFinding struct {
+	link.Finding
+	Definition, Scheme, Origin string
+	Allowed                    bool
+}
+
 // found are the findings of all definitions, or the error at load.
 func found(t *testing.T, text string) ([]schemeFinding, error) {
 	t.Helper()
@@ -44,8 +51,12 @@ func found(t *testing.T, text string) ([]schemeFinding, error) {
 		return nil, err
 	}
 	var all []schemeFinding
-	for _, h := range s.app.handlers {
-		all = append(all, h.findingsOf()...)
+	for _, g := range s.app.Gates() {
+		for _, c := range g.Definition.Schemes {
+			for _, f := range c.Findings {
+				all = append(all, schemeFinding{f, g.Label, c.Name, g.Origin, c.Allowed[f.Code]})
+			}
+		}
 	}
 	return all, nil
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 )
 
 // keyValues are the values of a metric in the configuration's own registry, by key id.
@@ -76,6 +78,9 @@ func siteOf(t *testing.T, ctx caddy.Context) *site {
 	s := &site{t: t}
 	for _, server := range module.(*caddyhttp.App).Servers {
 		s.server = server
+	}
+	if s.app, err = app.Get(ctx); err != nil {
+		t.Fatal(err)
 	}
 	return s
 }

@@ -3,24 +3,31 @@
 package signedlink
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
-	"sync/atomic"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/metrics"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
-	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
-	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -153,25 +160,13 @@ type Handler struct {
 	// sets it to file and line.
 	Origin string `json:"origin,omitempty"`
 
-	rules          outcome.Rules
-	strip          definition.Strip
-	cutUnsigned    bool
-	scope          scope.Scope
-	def            *definition.Definition
-	app            *App
-	server         *caddyhttp.Server
-	sessions       *cookies.Sessions // nil: no cookie is cut
-	accepted       []string          // identity headers of the gateway in front, as they are spelled
-	label          string            // names of the schemes, for log and metrics
-	held           []string          // signature parameters that the log filter knows from here
-	throttleKey    string            // of the throttle that is held
-	watchForwarded bool              // the client's address matters, and no proxy is trusted to tell it
-	meter          *metrics.Meter
-	marks          [][]mark        // of the secrets of each scheme, until all definitions are loaded
-	keyMeters      []*metrics.Keys // by the place of the scheme
-	logger         *zap.Logger
-	now            func() time.Time
-	stands         atomic.Pointer[standing]
+	gate      app.Gate
+	rules     outcome.Rules
+	app       *app.App
+	sessions  *cookies.Sessions // nil: no cookie is cut
+	meter     *metrics.Meter
+	keyMeters []*metrics.Keys // by the place of the scheme
+	releases  []func() error  // what Cleanup gives back
 }
 
 // SchemeConfig is one scheme of a definition, with the options of every scheme.
@@ -279,6 +274,25 @@ type Redirect struct {
 	To string `json:"to"`
 }
 
+// Throttle slows down who guesses signatures. A failure is a link of the right form that
+// no key makes; a link that is missing, malformed or expired is none, and neither is one
+// whose key source does not answer. Who has used up the allowance gets `throttled`, and
+// no hash is computed for it, until the bucket has a token again.
+type Throttle struct {
+	// How many failures a client network has at once. A user of a network has half of
+	// them, and an IPv6 /48 has sixteen times as many.
+	Failures int `json:"failures"`
+
+	// In what time they are forgiven, evenly.
+	Window caddy.Duration `json:"window"`
+
+	// The length of an IPv4 network's prefix, 8 to 32. Default: 32.
+	IPv4Bits int `json:"ipv4_bits,omitempty"`
+
+	// The length of an IPv6 network's prefix, 32 to 64. Default: 64.
+	IPv6Bits int `json:"ipv6_bits,omitempty"`
+}
+
 // CaddyModule returns the Caddy module information.
 func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -287,205 +301,395 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// ServeHTTP is the way of a request: guard, read, verify, admit, forward.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if h.Unguarded {
-		return next.ServeHTTP(w, r)
+// errorf is an error that says where the definition is written.
+func (h *Handler) errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if h.Origin == "" {
+		return fmt.Errorf("signed_link: %w", err)
 	}
+	return fmt.Errorf("%s: signed_link: %w", h.Origin, err)
+}
 
-	// guard: on every request, before anything else
-	vars := exchange.VarsOf(r)
-	st, before := exchange.Of(vars)
-	stands := h.standingOf()
-	var seen sighting
-	if !stands.behind {
-		seen = h.guard(r, vars, st, before)
+// Provision compiles the definition. Everything that can be wrong is found here: what is
+// wrong, where, and how to cure it.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
 	}
-	if !targets.HasPath(r.URL) {
-		switch {
-		case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
-			st = h.app.enter(r, vars)
-			st.DropTarget(r)
-		default:
-			return h.refusePath(w, r, h.app.enter(r, vars), next)
+	var err error
+	if h.app, err = app.Get(ctx); err != nil {
+		return err
+	}
+	g := &h.gate
+	g.Handler, g.Rules, g.Origin, g.Server, g.Logger = h, &h.rules, h.Origin, app.ServerOf(ctx), ctx.Logger()
+	if done, err := h.app.Follow(ctx, h); done || err != nil {
+		return err
+	}
+	if h.Unguarded {
+		if h.Guard || len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 || len(h.Accept) > 0 {
+			return h.errorf("`signed_link unguarded` has no schemes and no matcher, and is no guard: it says that the whole site is meant to be open")
 		}
+		return nil
 	}
-	if len(stands.entries) > 0 {
-		if by := h.app.astray(w, r, vars, stands.entries); by != nil {
-			return by.refusePath(w, r, h.app.enter(r, vars), next)
-		}
-		_, before = exchange.Of(vars)
-	}
+	h.app.GuardErrors(g.Server)
 	if h.Guard {
-		if (!before || stands.rewritten) && r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
-			// An error before the routes, or the error routes may ask for a page of a definition
-			// that was not asked.
-			h.app.cutUnjudged(r, h.app.enter(r, vars))
-		}
-		exchange.StandBy(r, vars)
-		return next.ServeHTTP(w, r)
+		err = h.provisionGuard()
+	} else {
+		err = h.provisionDefinition(ctx)
 	}
-	applies, readable, err := h.scope.Applies(h.question(w, r, vars))
+	if err != nil {
+		return h.errorf("%w", err)
+	}
+	return nil
+}
+
+func (h *Handler) provisionGuard() error {
+	if len(h.Schemes) > 0 || len(h.MatcherSetsRaw) > 0 {
+		return errors.New("a guard has no schemes and no matcher: it runs on every request")
+	}
+	if h.Authorization != "" || h.Cookies != nil {
+		return errors.New("a guard has neither authorization nor cookies: it verifies no link; write them in the definition")
+	}
+	h.gate.Label = "guard"
+	h.rules.Statuses = outcome.DefaultStatuses
+	h.meter = metrics.NewGuardMeter(h.gate.Label)
+	h.app.AddGuard(&h.gate)
+	return h.gate.Accept(h.Accept)
+}
+
+func (h *Handler) provisionDefinition(ctx caddy.Context) error {
+	g := &h.gate
+	if len(h.Accept) > 0 {
+		return fmt.Errorf("accept: only a guard takes it, because the first of a request deletes these headers; "+
+			"write `signed_link guard { accept %s }` before this definition", strings.Join(h.Accept, " "))
+	}
+	spec, err := h.compileOptions()
 	if err != nil {
 		return err
 	}
-	if !readable {
-		return h.refusePath(w, r, h.app.enter(r, vars), next)
+	matchers, err := ctx.LoadModule(h, "MatcherSetsRaw")
+	if err != nil {
+		return fmt.Errorf("loading matchers: %w", err)
 	}
-	if !applies {
-		exchange.StandBy(r, vars)
-		return next.ServeHTTP(w, r)
-	}
-
-	if stands.behind {
-		seen = h.guard(r, vars, st, before) // of a hundred definitions, those that apply
-	}
-
-	// read and verify: the bytes that the client sent, whatever was changed since
-	now := h.now()
-	st = h.app.enter(r, vars)
-	request, unreadable := st.Read(r)
-	h.warnForwarded(r, st)
-	v := st.NewVerdict()
-	h.def.JudgeInto(r.Context(), v, request, unreadable, now)
-
-	// admit: method, body, and what other definitions of the request said
-	if v.None() {
-		v.Refusal = h.admit(r, st, v, seen.overrides)
-	}
-	st.Say(r, v)
-	h.log(st, v)
-	if v.Scheme != nil {
-		h.keyMeters[v.Scheme.Place].CountLookup(v.Lookup)
-	}
-	if v.None() {
-		h.keyMeters[v.Scheme.Place].Count(v.KeyID, now)
-	}
-
-	// forward
-	what := h.rules.Decide(v.Refusal, outcome.Circumstances{Unread: unreadable != nil, Conflict: st.Conflict(v), Required: st.Required})
-	if seen.credentials && h.rules.CutsCredentials(what) {
-		headers.CutCredentials(r.Header)
-	}
-	switch what {
-	case outcome.Verified:
-		h.forwardVerified(r, st, v)
-		w = st.Answering(w, h.rules.ReferrerPolicy)
-	case outcome.Anonymous:
-		h.forwardNobody(r, st, v)
-	case outcome.Refused:
-		err = h.refuse(w, r, st, v)
-	case outcome.WouldVerify, outcome.WouldRefuse: // as it came
-	}
-	h.meter.Count(what, v.Reason, v.Wrong)
-	h.meter.Took(h.now().Sub(now))
-	if what == outcome.Refused {
+	var sets caddyhttp.MatcherSets
+	if err := sets.FromInterface(matchers); err != nil {
 		return err
 	}
-	st.Publish()
-	return st.Answered(next.ServeHTTP(w, r))
-}
-
-// refusePath refuses a request of whose path nobody can say whether the definition applies
-// to it. With observe it only says so.
-func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, st *exchange.Exchange, next caddyhttp.Handler) error {
-	v := h.pathVerdict(r, st)
-	if h.rules.Mode == outcome.Observe {
-		h.meter.Count(outcome.WouldRefuse, v.Reason, v.Wrong)
-		st.Publish()
-		return next.ServeHTTP(w, r)
+	g.Scope = scope.New(sets)
+	if err := h.checkRedirects(); err != nil {
+		return err
 	}
-	h.meter.Count(outcome.Refused, v.Reason, v.Wrong)
-	return h.refuse(w, r, st, v)
-}
-
-// pathVerdict says that the path is the reason, in log, placeholders and metrics.
-func (h *Handler) pathVerdict(r *http.Request, st *exchange.Exchange) *definition.Verdict {
-	_, _ = st.Read(r) // for the log, and for what is cut
-	v := &definition.Verdict{Refusal: link.Refuse(link.Ambiguous, "path")}
-	st.Say(r, v)
-	h.log(st, v)
-	h.meter.CountPath()
-	return v
-}
-
-// admit judges what surrounds a link whose signature is right, and what others made of the
-// request.
-func (h *Handler) admit(r *http.Request, st *exchange.Exchange, v *definition.Verdict, overrides bool) link.Refusal {
-	if refusal := h.def.Admit(r, &st.Request, overrides); !refusal.None() {
-		return refusal
+	signsClientIP := slices.ContainsFunc(h.Schemes, (*SchemeConfig).needsClientIP)
+	if err := h.compile(ctx, spec); err != nil {
+		return err
 	}
-	if st.WasRewritten(r) {
-		if refusal := h.def.Rewritten(r.URL.RawQuery, &st.Request, v.Scheme); !refusal.None() {
-			return refusal
+	names := make([]string, len(g.Definition.Schemes))
+	for i, s := range g.Definition.Schemes {
+		names[i] = s.Name
+		h.keyMeters = append(h.keyMeters, metrics.NewKeys(s.Name, s.Keys))
+	}
+	g.Label = strings.Join(names, ",")
+	h.meter = metrics.NewMeter(g.Label, &h.rules)
+	if err := h.app.AddDefinition(g); err != nil {
+		return err
+	}
+	for _, s := range g.Definition.Schemes {
+		g.Warn(s, s.Findings)
+	}
+	if h.Throttle != nil || signsClientIP {
+		g.WatchForwarded()
+	}
+
+	// at the end, where nothing can fail any more: Cleanup gives back what was taken
+	if err := h.openThrottle(); err != nil {
+		return err
+	}
+	signatures := g.Definition.SignatureNames()
+	if err := liveSignatures.hold(signatures); err != nil {
+		return err
+	}
+	h.releases = append(h.releases, func() error { return liveSignatures.release(signatures) })
+	return nil
+}
+
+// Cleanup gives back what outlives the definition: its throttle, and the names of its
+// signature parameters, which the log filter knows. Requests may still be in ServeHTTP.
+func (h *Handler) Cleanup() error {
+	var failed error
+	for _, release := range h.releases {
+		failed = errors.Join(failed, release())
+	}
+	h.releases = nil
+	return failed
+}
+
+// choose returns the value of the named choice; the empty name is the first one.
+func choose[T any](option, name string, choices []string, values []T) (T, error) {
+	if name == "" {
+		return values[0], nil
+	}
+	if i := slices.Index(choices, name); i >= 0 {
+		return values[i], nil
+	}
+	var zero T
+	return zero, fmt.Errorf("%s: unknown value %q; write one of %s", option, name, strings.Join(choices, ", "))
+}
+
+// The words of the options; the first of each is the default.
+var (
+	modeNames     = []string{"require", "recognize", "observe"}
+	missingNames  = []string{"refuse", "pass"}
+	stripNames    = []string{"signature", "signed", "none"}
+	unsignedNames = []string{"keep", "strip"}
+	backendNames  = []string{"strict", "php", "servlet"}
+
+	authorizationNames = []string{"cut", "keep", "cut always"}
+)
+
+// compileOptions reads the options that know words, into the rules and into what it returns.
+func (h *Handler) compileOptions() (spec definition.Spec, err error) {
+	if h.rules.Mode, err = choose("mode", h.Mode, modeNames, []outcome.Mode{outcome.Require, outcome.Recognize, outcome.Observe}); err != nil {
+		return spec, err
+	}
+	if h.rules.PassMissing, err = choose("missing", h.Missing, missingNames, []bool{false, true}); err != nil {
+		return spec, err
+	}
+	if h.rules.PassMissing && h.rules.Mode != outcome.Require {
+		return spec, fmt.Errorf("missing pass goes with require; %s never refuses a request without a link", h.Mode)
+	}
+	if spec.Strip, err = choose("strip", h.Strip, stripNames, []definition.Strip{definition.StripSignature, definition.StripSigned, definition.StripNone}); err != nil {
+		return spec, err
+	}
+	if h.rules.ReferrerPolicy, err = outcome.ParseReferrerPolicy(h.ReferrerPolicy); err != nil {
+		return spec, err
+	}
+	if spec.CutUnsigned, err = choose("unsigned", h.Unsigned, unsignedNames, []bool{false, true}); err != nil {
+		return spec, err
+	}
+	h.rules.Authorization, err = choose("authorization", h.Authorization, authorizationNames,
+		[]outcome.Authorization{outcome.CutAuthorization, outcome.KeepAuthorization, outcome.AlwaysCutAuthorization})
+	if err != nil {
+		return spec, err
+	}
+	for i, m := range h.Methods {
+		if m == "" || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return spec, fmt.Errorf("methods: %q is no method; methods are written in capital letters", m)
+		}
+		if m == http.MethodConnect || m == http.MethodTrace {
+			return spec, fmt.Errorf("methods: %s carries no link", m)
+		}
+		if slices.Contains(h.Methods[:i], m) {
+			return spec, fmt.Errorf("methods: %s is named twice", m)
 		}
 	}
-	if st.NamesOtherUser(v) {
-		return link.Refuse(link.Ambiguous, "users")
+	statuses := make([]outcome.Status, len(h.Statuses))
+	for i, s := range h.Statuses {
+		statuses[i] = outcome.Status(s)
 	}
-	return link.Refusal{}
+	if h.rules.Statuses, err = outcome.NewStatuses(statuses); err != nil {
+		return spec, err
+	}
+	redirects := make([]outcome.Redirect, len(h.Redirects))
+	for i, r := range h.Redirects {
+		redirects[i] = outcome.Redirect(r)
+	}
+	h.rules.Redirects, err = outcome.NewRedirects(redirects)
+	return spec, err
 }
 
-// log writes one debug line for a verification and one info line for a refusal; of many
-// that tell the same of one client, it writes some. No line holds a signature, a secret,
-// or the query.
-func (h *Handler) log(st *exchange.Exchange, v *definition.Verdict) {
-	message, loud := h.rules.Says(v.Refusal)
-	level := zap.DebugLevel
-	if loud {
-		level = zap.InfoLevel
-	}
-	c := h.logger.Check(level, message)
-	if c == nil {
-		return
-	}
-	leftOut := 0
-	if loud {
-		var written bool
-		if written, leftOut = h.app.samples.Take(h.line(st, v), h.now()); !written {
-			return
+// checkRedirects refuses a redirect to a path that the definition itself would judge:
+// the client would be sent in circles.
+func (h *Handler) checkRedirects() error {
+	for _, redirect := range h.Redirects {
+		u, err := url.Parse(redirect.To)
+		if err != nil || u.Host != "" {
+			continue
+		}
+		r, err := http.NewRequest(http.MethodGet, "http://localhost"+redirect.To, nil)
+		if err != nil {
+			return fmt.Errorf("redir: %w", err)
+		}
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
+		profile, _ := backend.ParseProfile(h.Backend)
+		if applies, readable, err := h.gate.Scope.Applies(scope.Question{Request: r, Vars: exchange.VarsOf(r), Profile: profile}); err == nil && (applies || !readable) {
+			return fmt.Errorf("redir: %s is matched by this definition itself, so clients would be sent in circles; "+
+				"choose a path that its matcher does not match", redirect.To)
 		}
 	}
-	fields := []zap.Field{
-		zap.String("definition", h.label),
-		zap.String("scheme", v.SchemeName()),
-		zap.String("client_ip", st.Request.ClientIP),
-		zap.String("path", st.Request.Path),
-	}
-	if h.Origin != "" {
-		fields = append(fields, zap.String("origin", h.Origin))
-	}
-	if v.None() {
-		fields = append(fields, zap.String("user", v.User))
-	} else {
-		fields = append(fields, zap.String("reason", string(v.Reason)), zap.String("detail", v.Detail))
-	}
-	if v.KeyID != "" {
-		fields = append(fields, zap.String("key_id", v.KeyID))
-	}
-	if v.Note != "" {
-		fields = append(fields, zap.String("note", v.Note))
-	}
-	if st.CookiesCut > 0 {
-		fields = append(fields, zap.Int("cookies_cut", st.CookiesCut))
-	}
-	if leftOut > 0 {
-		fields = append(fields, zap.Int("left_out", leftOut))
-	}
-	c.Write(fields...)
+	return nil
 }
 
-// line is what the line of a refusal tells, by which it is one of many or not.
-func (h *Handler) line(st *exchange.Exchange, v *definition.Verdict) sampling.Line {
-	return sampling.Line{
-		Definition: h.label, Origin: h.Origin, Scheme: v.SchemeName(),
-		Reason: string(v.Reason), Detail: v.Detail, Client: st.Request.ClientIP,
+// compile loads the modules of the definition, and compiles it.
+func (h *Handler) compile(ctx caddy.Context, spec definition.Spec) error {
+	var err error
+	if spec.Profile, err = backend.ParseProfile(h.Backend); err != nil {
+		return fmt.Errorf("backend: %w", err)
 	}
+	spec.Methods = h.Methods
+	for _, x := range h.RequestHeaders {
+		spec.Headers = append(spec.Headers, definition.HeaderSpec(x))
+	}
+	var users []app.Mark
+	for _, c := range h.Schemes {
+		s, userKeys, err := c.spec(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.label(), err)
+		}
+		spec.Schemes, users = append(spec.Schemes, s), append(users, h.app.MarkOf(userKeys))
+	}
+	d, err := definition.New(spec)
+	if err != nil {
+		return err
+	}
+	h.gate.Definition = d
+	h.gate.SetMarks(h.app, users)
+	h.rules.Allow = strings.Join(d.Methods, ", ")
+	if h.Cookies != nil {
+		h.sessions, err = cookies.NewSessions(d.Profile, h.Cookies.Cut, h.Cookies.CutAll, d.Names)
+	}
+	return err
+}
+
+// label names the scheme in errors.
+func (c *SchemeConfig) label() string {
+	switch {
+	case c == nil:
+		return "scheme"
+	case c.Name != "":
+		return c.Name
+	case c.kind != "":
+		return c.kind
+	default:
+		return "scheme"
+	}
+}
+
+// spec loads the scheme, and says where its keys come from. userKeys is the configuration of
+// a source of users' secrets, which Caddy drops when it has loaded it.
+func (c *SchemeConfig) spec(ctx caddy.Context) (s *definition.SchemeSpec, userKeys []byte, err error) {
+	if c == nil || len(c.SchemeRaw) == 0 {
+		return nil, nil, errors.New("the scheme itself is missing: its JSON is {\"kind\": \"akid\"}, for instance")
+	}
+	raw := string(c.SchemeRaw)
+	module, err := ctx.LoadModule(c, "SchemeRaw")
+	if err != nil {
+		return nil, nil, fmt.Errorf("loading scheme: %w", err)
+	}
+	if m, ok := module.(caddy.Module); ok {
+		c.kind = m.CaddyModule().ID.Name()
+	}
+	factory, ok := module.(link.Factory)
+	if !ok {
+		return nil, nil, fmt.Errorf("the module is a %T, which makes no scheme", module)
+	}
+	s = &definition.SchemeSpec{
+		Name: c.label(), Kind: c.kind, Configuration: raw, Factory: factory,
+		User: c.User, UserEncoding: c.UserEncoding, Ignore: c.Ignore, Allow: c.Allow,
+		Params: make(map[string]link.Rule),
+		Policy: link.Policy{
+			RequireExpiry: c.RequireExpiry,
+			MaxLifetime:   time.Duration(c.MaxLifetime),
+			MaxAge:        time.Duration(c.MaxAge),
+			ClockSkew:     time.Duration(c.ClockSkew),
+		},
+	}
+	for name, p := range c.Params {
+		s.Params[name] = link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Optional: p.Optional}
+	}
+	if len(c.KeysRaw) > 0 {
+		s.Keys = func() (keys.SetOpener, error) {
+			module, err := ctx.LoadModule(c, "KeysRaw")
+			if err != nil {
+				return nil, fmt.Errorf("loading keys: %w", err)
+			}
+			opener, ok := module.(keys.SetOpener)
+			if !ok {
+				return nil, fmt.Errorf("keys: the module is a %T, which holds no key set", module)
+			}
+			return opener, nil
+		}
+	}
+	if len(c.UserKeysRaw) > 0 {
+		s.Users = func() (keys.UserOpener, error) {
+			module, err := ctx.LoadModule(c, "UserKeysRaw")
+			if err != nil {
+				return nil, fmt.Errorf("loading user_keys: %w", err)
+			}
+			opener, ok := module.(keys.UserOpener)
+			if !ok {
+				return nil, fmt.Errorf("user_keys: the module is a %T, which holds no secrets of users", module)
+			}
+			return opener, nil
+		}
+	}
+	return s, bytes.Clone(c.UserKeysRaw), nil
+}
+
+// openThrottle gives the definition its throttle, if it has one.
+func (h *Handler) openThrottle() error {
+	if h.Throttle == nil {
+		return nil
+	}
+	t, release, err := app.OpenThrottle(h.gate.Label, throttle.Settings{
+		Failures: h.Throttle.Failures,
+		Window:   time.Duration(h.Throttle.Window),
+		IPv4Bits: h.Throttle.IPv4Bits,
+		IPv6Bits: h.Throttle.IPv6Bits,
+	})
+	if err != nil {
+		return fmt.Errorf("throttle: %w", err)
+	}
+	h.releases = append(h.releases, release)
+	h.gate.Definition.ThrottleWith(t)
+	return nil
+}
+
+// needsClientIP reports whether the scheme's configuration names the client's address.
+func (c *SchemeConfig) needsClientIP() bool {
+	return c != nil && bytes.Contains(c.SchemeRaw, []byte("client_ip"))
+}
+
+// Gate implements [app.Gated].
+func (h *Handler) Gate() *app.Gate { return &h.gate }
+
+// Role implements [routes.Gate].
+func (h *Handler) Role() routes.Role {
+	switch {
+	case h.Guard:
+		return routes.Guard
+	case h.Unguarded:
+		return routes.Unguarded
+	default:
+		return routes.Definition
+	}
+}
+
+// Where implements [routes.Gate].
+func (h *Handler) Where() string { return h.Origin }
+
+// Matcher implements [routes.Gate].
+func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.gate.Scope.Matchers() }
+
+// Accepts implements [routes.Gate].
+func (h *Handler) Accepts() bool { return len(h.Accept) > 0 }
+
+// Outputs implements [routes.Gate].
+func (h *Handler) Outputs(header string) bool {
+	return h.app.Sets(header)
+}
+
+// Identity implements [routes.Gate].
+func (h *Handler) Identity(header string) bool { return headers.IsIdentity(header) }
+
+// CutsAuthorization reports whether requests lose their Authorization at this definition,
+// so that a handler behind it that asks for one finds none.
+func (h *Handler) CutsAuthorization() bool {
+	return !h.Guard && h.rules.Mode != outcome.Observe && h.rules.CutsRefused()
 }
 
 // Interface guards
 var (
-	_ caddy.Provisioner           = (*Handler)(nil)
-	_ caddy.CleanerUpper          = (*Handler)(nil)
-	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ app.Gated          = (*Handler)(nil)
+	_ caddy.Provisioner  = (*Handler)(nil)
+	_ caddy.CleanerUpper = (*Handler)(nil)
 )

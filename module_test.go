@@ -21,6 +21,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	"github.com/caddyserver/certmagic"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 )
 
 // The tests run whole sites: a Caddyfile is adapted and provisioned as Caddy does it,
@@ -96,7 +98,7 @@ func (b testBackend) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyht
 type site struct {
 	t      testing.TB
 	server *caddyhttp.Server
-	app    *App
+	app    *app.App
 }
 
 // tryLoad adapts and provisions the Caddyfile, and starts the app's checks.
@@ -127,11 +129,9 @@ func tryLoadJSON(t testing.TB, config []byte) (*site, error) {
 	for _, server := range module.(*caddyhttp.App).Servers {
 		s.server = server
 	}
-	own, err := ctx.App("signed_link")
-	if err != nil {
+	if s.app, err = app.Get(ctx); err != nil {
 		return nil, err
 	}
-	s.app = own.(*App)
 	return s, s.app.Start()
 }
 
@@ -228,12 +228,8 @@ func (s *site) handlers() []*Handler {
 	return found
 }
 
-// at makes it that time for every definition of the site.
-func (s *site) at(now time.Time) {
-	for _, h := range s.handlers() {
-		h.now = func() time.Time { return now }
-	}
-}
+// at makes it that time.
+func (s *site) at(now time.Time) { s.app.SetClock(func() time.Time { return now }) }
 
 // key is the md5 of value and secret, as the verifiable URL has it.
 func key(value, secret string) string {

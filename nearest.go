@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -60,7 +61,7 @@ type repair struct {
 // nearest looks for misses.
 type nearest struct {
 	definition *definition.Definition
-	others     []*Handler // all definitions of the configuration, this one too
+	others     []*app.Gate // all definitions of the configuration, this one too
 	now        time.Time
 	tries      int
 }
@@ -488,15 +489,15 @@ func (n *nearest) byKey(s sent) *miss {
 				}
 			}
 		}
-		for _, h := range n.others {
-			for _, other := range h.def.Schemes {
+		for _, g := range n.others {
+			for _, other := range g.Definition.Schemes {
 				if other == c || other.Keys == nil {
 					continue
 				}
 				for _, key := range other.Keys.KeySet().All() {
 					if c.Format.Verify(r, l, key.Secret.Bytes()) {
 						return &miss{
-							"other_key", "it is signed with a key of " + other.Name + " in " + h.where() + named(key.ID),
+							"other_key", "it is signed with a key of " + other.Name + " in " + g.Where() + named(key.ID),
 							"The signer uses the secret of another purpose: give it the one of this scheme.",
 						}
 					}
@@ -504,17 +505,17 @@ func (n *nearest) byKey(s sent) *miss {
 			}
 		}
 	}
-	for _, h := range n.others {
-		if h.def == n.definition {
+	for _, g := range n.others {
+		if g.Definition == n.definition {
 			continue
 		}
 		r, err := s.request()
 		if err != nil {
 			return nil
 		}
-		if v := h.def.Judge(context.Background(), r, nil, n.now); v.Signed() {
+		if v := g.Definition.Judge(context.Background(), r, nil, n.now); v.Signed() {
 			return &miss{
-				"other_definition", "it is a link of " + h.where() + ", scheme " + v.SchemeName(),
+				"other_definition", "it is a link of " + g.Where() + ", scheme " + v.SchemeName(),
 				"The link goes to a path or host of another definition: correct its path, or add that scheme to this definition.",
 			}
 		}

@@ -255,7 +255,7 @@ func FuzzNearest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	handlers := s.app.handlers
+	gates := s.app.Gates()
 	right := sum256(damagedSecret, "example.org/in?jeff")
 	for _, target := range []string{
 		"/in?user=jeff&sig=" + right, "/in?user=jeff&amp;sig=" + right, "/in/?user=JEFF&sig=" + right[:60], "/in?user%3Djeff%26sig%3D" + right,
@@ -267,8 +267,8 @@ func FuzzNearest(f *testing.F) {
 		if len(target) > 300 {
 			return // each of many variants is judged
 		}
-		for _, h := range handlers {
-			n := &nearest{definition: h.def, others: handlers, now: time.Unix(1790000000, 0)}
+		for _, g := range gates {
+			n := &nearest{definition: g.Definition, others: gates, now: time.Unix(1790000000, 0)}
 			if m := n.find(sent{"GET", scheme, host, target, "192.0.2.1"}); m != nil && strings.Contains(strings.ToLower(m.Text+m.Cure), right) {
 				t.Errorf("%q: the nearest miss names the signature: %+v", target, m)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
 
@@ -90,18 +91,17 @@ func codesOf(t *testing.T, text []byte) (codes []string) {
 	if err != nil {
 		return nil // it is refused for something else
 	}
-	own, err := ctx.App("signed_link")
+	own, err := app.Get(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := own.(*App)
-	if err := app.Start(); err != nil {
+	if err := own.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range app.report.Faults {
+	for _, f := range own.Report().Faults {
 		codes = append(codes, f.Code)
 	}
-	for _, f := range app.report.Findings {
+	for _, f := range own.Report().Findings {
 		codes = append(codes, f.Code)
 	}
 	return codes

@@ -173,9 +173,9 @@ func TestCookiesErrors(t *testing.T) {
 func TestCutSessionsAllocations(t *testing.T) {
 	setSecrets(t)
 	s := loadSite(t, autologin("", "cookies cut PHPSESSID")+"test_backend")
-	h, st := s.handlers()[0], new(exchange.Exchange)
+	h, x := s.handlers()[0], new(exchange.Exchange)
 	r := request(t, http.MethodGet, "/x", "")
-	if n := testing.AllocsPerRun(100, func() { h.cutSessions(r, st) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { h.cutSession(r, x) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

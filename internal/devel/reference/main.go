@@ -54,7 +54,7 @@ var order = []string{"http.handlers.", "http.signed_link.schemes.", "http.signed
 func generate(root string) (string, error) {
 	packages := make(map[string]*source)
 	var modules []module
-	for _, pattern := range []string{".", "schemes/*", "keys/*"} {
+	for _, pattern := range []string{".", "internal/*", "internal/gateway/app", "schemes/*", "keys/*"} {
 		dirs, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil {
 			return "", err

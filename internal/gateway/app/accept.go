@@ -1,4 +1,4 @@
-package signedlink
+package app
 
 import (
 	"errors"
@@ -7,23 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
-
-// Who the user is, as others say it: the gateway in front of Caddy, and the client with a
-// name and a password.
-
-// CutsAuthorization reports whether requests lose their Authorization at this definition,
-// so that a handler behind it that asks for one finds none.
-func (h *Handler) CutsAuthorization() bool {
-	return !h.Guard && h.rules.Mode != outcome.Observe && h.rules.CutsRefused()
-}
 
 // accepted is an identity header that a guard takes from the gateway in front.
 type accepted struct {
 	name  string
-	guard *Handler
+	guard *Gate
 }
 
 // conflict is the error for a definition that sets the header, too.
@@ -40,35 +30,32 @@ func originOr(origin string) string {
 	return origin
 }
 
-// compileAccept compiles the headers of the gateway in front.
-func (h *Handler) compileAccept() error {
-	if len(h.Accept) == 0 {
+// Accept has the guard believe these identity headers of the gateway in front.
+func (g *Gate) Accept(names []string) error {
+	if len(names) == 0 {
 		return nil
 	}
-	if trustsNoProxy(h.server) {
-		return h.errorf("accept: the server has no trusted_proxies, so anybody could be the gateway in front; " +
+	if TrustsNoProxy(g.Server) {
+		return errors.New("accept: the server has no trusted_proxies, so anybody could be the gateway in front; " +
 			"name its address in the global option `servers { trusted_proxies static <address> }`, or leave accept out")
 	}
-	for _, name := range h.Accept {
+	for _, name := range names {
 		switch row := headers.Lookup(name); {
 		case strings.ContainsFunc(name, notInName):
-			return h.errorf("accept %q: write each header in full, letter for letter as the gateway in front spells it", name)
+			return fmt.Errorf("accept %q: write each header in full, letter for letter as the gateway in front spells it", name)
 		case headers.Protected(name):
-			return h.errorf("accept %s: this header is what this gateway says, and nobody else", name)
+			return fmt.Errorf("accept %s: this header is what this gateway says, and nobody else", name)
 		case row == nil || row.Kind != headers.Identity:
-			return h.errorf("accept %s: this is no identity header that the guard deletes; those are %s", name, identityNames())
+			return fmt.Errorf("accept %s: this is no identity header that the guard deletes; those are %s", name, identityNames())
 		}
-		for _, other := range h.accepted {
+		for _, other := range g.accepted {
 			if headers.Fold(other) == headers.Fold(name) {
-				return h.errorf("accept: %s and %s are one header to the backend; name the one that the gateway in front sends", other, name)
+				return fmt.Errorf("accept: %s and %s are one header to the backend; name the one that the gateway in front sends", other, name)
 			}
 		}
-		h.accepted = append(h.accepted, http.CanonicalHeaderKey(name))
+		g.accepted = append(g.accepted, http.CanonicalHeaderKey(name))
 	}
-	if err := h.app.accept(h); err != nil {
-		return h.errorf("%w", err)
-	}
-	return nil
+	return g.app.accept(g)
 }
 
 // notInName reports whether the character stands in no name of a header that a gateway
@@ -88,19 +75,19 @@ func identityNames() string {
 }
 
 // accept notes what the guard takes from the gateway in front, unless a definition sets it.
-func (a *App) accept(h *Handler) error {
+func (a *App) accept(g *Gate) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, name := range h.accepted {
+	for _, name := range g.accepted {
 		if a.headers.Load().Names.Has(name) {
-			for _, other := range a.handlers {
-				if slices.ContainsFunc(other.def.Outputs(), func(o string) bool { return headers.Fold(o) == headers.Fold(name) }) {
-					return accepted{name, h}.conflict(other.Origin)
+			for _, other := range a.gates {
+				if slices.ContainsFunc(other.Definition.Outputs(), func(o string) bool { return headers.Fold(o) == headers.Fold(name) }) {
+					return accepted{name, g}.conflict(other.Origin)
 				}
 			}
 			return errors.New("accept " + name + ": a definition sets this header")
 		}
-		a.accepted = append(a.accepted, accepted{name, h})
+		a.accepted = append(a.accepted, accepted{name, g})
 	}
 	return nil
 }

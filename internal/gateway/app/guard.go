@@ -1,4 +1,4 @@
-package signedlink
+package app
 
 import (
 	"net/http"
@@ -16,20 +16,20 @@ import (
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// sighting is what the guard saw and leaves to the definition behind it.
-type sighting struct {
-	overrides   bool // a header asks for another method
-	credentials bool // a header holds a name and a password, or a token
+// Sighting is what the guard saw and leaves to the definition behind it.
+type Sighting struct {
+	Overrides   bool // a header asks for another method
+	Credentials bool // a header holds a name and a password, or a token
 }
 
-// guard deletes what a client could use to forge an identity. It runs on every
+// Guard deletes what a client could use to forge an identity. It runs on every
 // request, matched or not, in every mode, before anything can fail: an error route
 // sees the headers as they are then. Only right behind another definition or guard it
 // waits until it is known that this one applies: there is nothing new to be seen, and a
 // client that sends 3,000 headers would have each of a hundred definitions look at them.
 // What each header means is in [headers.Table].
-func (h *Handler) guard(r *http.Request, vars map[string]any, st *exchange.Exchange, before bool) (seen sighting) {
-	w := h.app.headers.Load()
+func (g *Gate) Guard(r *http.Request, vars map[string]any, x *exchange.Exchange, before bool) (seen Sighting) {
+	w := g.app.headers.Load()
 	var connection, upgrade, first bool
 	for name, values := range r.Header {
 		if !w.Leads.On(name) {
@@ -45,19 +45,19 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *exchange.Excha
 		}
 		switch action {
 		case headers.Protect:
-			if ours := st.Value(name); ours != "" && len(values) == 1 && values[0] == ours {
+			if ours := x.Value(name); ours != "" && len(values) == 1 && values[0] == ours {
 				continue // an earlier definition of this request set it
 			}
-			h.tell(r, place)
+			g.tell(r, place)
 			delete(r.Header, name)
 		case headers.Delete:
 			delete(r.Header, name)
 		case headers.DeleteFirst:
 			// Behind the first guard it is what a handler of this configuration set.
-			if first = first || !before || exchange.Returned(r, vars); !first || h.believes(r, name, values) {
+			if first = first || !before || exchange.Returned(r, vars); !first || g.believes(r, name, values) {
 				continue
 			}
-			h.tell(r, place)
+			g.tell(r, place)
 			delete(r.Header, name)
 		case headers.DeleteUnless:
 			if !exchange.FromTrustedProxy(r) {
@@ -79,9 +79,9 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *exchange.Excha
 				delete(r.Header, name)
 			}
 		case headers.Report:
-			seen.overrides = true
+			seen.Overrides = true
 		case headers.Credential:
-			seen.credentials = true
+			seen.Credentials = true
 		case headers.Leave:
 		}
 	}
@@ -105,42 +105,42 @@ func (h *Handler) guard(r *http.Request, vars map[string]any, st *exchange.Excha
 // operator named: once, in the spelling that was named. That gateway may hand on what its
 // client wrote under another spelling, and one that adds a line to the client's says two
 // names.
-func (h *Handler) believes(r *http.Request, name string, values []string) bool {
-	return slices.Contains(h.accepted, name) && len(values) == 1 && exchange.FromTrustedProxy(r)
+func (g *Gate) believes(r *http.Request, name string, values []string) bool {
+	return slices.Contains(g.accepted, name) && len(values) == 1 && exchange.FromTrustedProxy(r)
 }
 
 // tell writes down that an identity header of another gateway was deleted, once for each
 // row of the table: somebody may have relied on it. Neither the value nor the spelling,
 // which the client chooses, is in it.
-func (h *Handler) tell(r *http.Request, place int) {
-	if place < 0 || headers.Table[place].Kind != headers.Identity || h.app.told[place].Load() || h.app.told[place].Swap(true) {
+func (g *Gate) tell(r *http.Request, place int) {
+	if place < 0 || headers.Table[place].Kind != headers.Identity || g.app.told[place].Load() || g.app.told[place].Swap(true) {
 		return
 	}
 	clientIP, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	h.logger.Info("deleted an identity header of another gateway, which is said once for each name; "+
+	g.Logger.Info("deleted an identity header of another gateway, which is said once for each name; "+
 		"if a gateway in front of Caddy sets it, name it with `signed_link guard { accept <header> }`",
-		zap.String("header", headers.Table[place].String()), zap.String("definition", h.label), zap.String("origin", h.Origin),
+		zap.String("header", headers.Table[place].String()), zap.String("definition", g.Label), zap.String("origin", g.Origin),
 		zap.String("client_ip", clientIP), zap.Bool("trusted_proxy", exchange.FromTrustedProxy(r)))
 }
 
-// protected returns which segments of a query spell a protected parameter of any
+// Protected returns which segments of a query spell a protected parameter of any
 // definition of the config; or nil, which is all, where a message covers all, or a
 // backend may read another query in this one.
-func (a *App) protected(raw string) func(segment string) bool {
-	u := a.all()
+func (a *App) Protected(raw string) func(segment string) bool {
+	u := a.Union()
 	if u.Whole || u.SpellsSecond(raw) {
 		return nil
 	}
 	return u.Spells
 }
 
-// cutUnjudged removes what definitions protect that have not verified the request, on its
+// CutUnjudged removes what definitions protect that have not verified the request, on its
 // way to any of them: what others verified stays. The request failed, so that nobody looks
 // at its body any more.
-func (a *App) cutUnjudged(r *http.Request, st *exchange.Exchange) {
+func (a *App) CutUnjudged(r *http.Request, x *exchange.Exchange) {
 	var by, others []*definition.Definition
-	for _, d := range a.allDefinitions() {
-		if slices.ContainsFunc(st.Verified, func(v *definition.Verdict) bool { return slices.Contains(d.Schemes, v.Scheme) }) {
+	for _, d := range a.Definitions() {
+		if slices.ContainsFunc(x.Verified, func(v *definition.Verdict) bool { return slices.Contains(d.Schemes, v.Scheme) }) {
 			by = append(by, d)
 		} else {
 			others = append(others, d)
@@ -148,32 +148,32 @@ func (a *App) cutUnjudged(r *http.Request, st *exchange.Exchange) {
 	}
 	switch {
 	case len(by) == 0:
-		a.cutProtected(r, st)
+		a.cutProtected(r, x)
 	case len(others) > 0:
 		spells := func(d *definition.Definition, segment string) bool {
 			_, spelling := d.Names.Classify(segment)
 			return spelling != query.Other
 		}
-		none := st.Request.Query.Control || a.all().SpellsSecond(r.URL.RawQuery)
-		st.Cut(r, func(segment string) bool {
+		none := x.Request.Query.Control || a.Union().SpellsSecond(r.URL.RawQuery)
+		x.Cut(r, func(segment string) bool {
 			return none || !slices.ContainsFunc(by, func(d *definition.Definition) bool { return spells(d, segment) }) &&
 				slices.ContainsFunc(others, func(d *definition.Definition) bool { return d.CoversAll || spells(d, segment) })
 		})
-		st.CutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
+		x.CutCookies(r, cookies.Shadows{Protected: a.Union().Cookies})
 		bodies.Drop(r)
 	}
 }
 
 // cutProtected removes the protected parameters, and the body, from a request that
 // no definition has judged.
-func (a *App) cutProtected(r *http.Request, st *exchange.Exchange) {
+func (a *App) cutProtected(r *http.Request, x *exchange.Exchange) {
 	var current query.Query
-	drop := a.protected(r.URL.RawQuery)
+	drop := a.Protected(r.URL.RawQuery)
 	if current.Parse(r.URL.RawQuery) != nil || current.Control {
 		drop = nil
 	}
-	st.Cut(r, drop)
-	st.CutCookies(r, cookies.Shadows{Protected: a.all().Cookies})
+	x.Cut(r, drop)
+	x.CutCookies(r, cookies.Shadows{Protected: a.Union().Cookies})
 	if a.cutsAlways.Load() {
 		headers.CutCredentials(r.Header)
 	}

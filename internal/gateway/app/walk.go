@@ -1,10 +1,9 @@
-package signedlink
+package app
 
 import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"net/http"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
-	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
-	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
 // This file has the app walk over the routes, when all servers are provisioned and
@@ -22,75 +19,26 @@ import (
 // Caddy starts its apps in no order: one that refuses when it starts may do so while the
 // http app serves already.
 
-// Role implements [routes.Gate].
-func (h *Handler) Role() routes.Role {
-	switch {
-	case h.Guard:
-		return routes.Guard
-	case h.Unguarded:
-		return routes.Unguarded
-	default:
-		return routes.Definition
-	}
-}
-
-// Where implements [routes.Gate].
-func (h *Handler) Where() string { return h.Origin }
-
-// Matcher implements [routes.Gate].
-func (h *Handler) Matcher() caddyhttp.MatcherSets { return h.scope.Matchers() }
-
-// Accepts implements [routes.Gate].
-func (h *Handler) Accepts() bool { return len(h.Accept) > 0 }
-
-// Outputs implements [routes.Gate].
-func (h *Handler) Outputs(header string) bool {
-	return headers.Protected(header) || h.app.headers.Load().Names.Has(header)
-}
-
-// Identity implements [routes.Gate].
-func (h *Handler) Identity(header string) bool { return headers.IsIdentity(header) }
-
-// question is the question whether the definition applies to a request.
-func (h *Handler) question(w http.ResponseWriter, r *http.Request, vars map[string]any) scope.Question {
-	return scope.Question{Writer: w, Request: r, Vars: vars, Profile: h.def.Profile, Ahead: h.standingOf().ahead}
-}
-
-// standing is what the walk says of a handler.
-type standing struct {
-	entries []*routes.Entry // definitions into which a reading of the path could lead past it
-	ahead   *routes.Ahead   // what changes the path around a definition
-	behind  bool            // it stands right behind another one, which has cleaned the headers
-
-	rewritten bool // it is the guard of error routes that change the path
-}
-
-// standingOf is what the walk said of the handler; nothing before there was one.
-func (h *Handler) standingOf() standing {
-	if s := h.stands.Load(); s != nil {
-		return *s
-	}
-	return standing{}
-}
-
 // walk walks over the routes of all servers, tells the handlers where they stand, and
 // returns what is wrong.
 func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	report := routes.Walk(servers)
-	for _, h := range a.handlers {
-		if !report.Met(h) {
+	for _, g := range a.gates {
+		if !report.Met(g.Handler) {
 			report.Faults = append(report.Faults, routes.Fault{
 				Code:   "unknown_container",
-				Where:  h.Origin,
+				Where:  g.Origin,
 				Reason: "this definition stands in a handler of another module, and nobody here knows which requests come to it",
 				Cure:   "write it at the top of the site, with its matcher behind the directive",
 			})
 		}
 	}
-	for _, h := range slices.Concat(a.handlers, a.guards) {
-		h.stands.Store(&standing{entries: report.Entries(h), ahead: report.Ahead(h), behind: report.Behind(h), rewritten: report.Rewritten(h)})
+	for _, g := range slices.Concat(a.gates, a.guards) {
+		g.stands.Store(&Standing{
+			Entries: report.Entries(g.Handler), Ahead: report.Ahead(g.Handler), Behind: report.Behind(g.Handler), Rewritten: report.Rewritten(g.Handler),
+		})
 	}
 	a.report = report
 	if !a.logged && len(report.Faults) == 0 {
@@ -100,18 +48,18 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 				continue
 			}
 			a.logger.Warn(f.Message, zap.String("code", f.Code), zap.String("origin", f.Where),
-				zap.String("cure", f.Cure), zap.String("page", routesPage(f.Code)))
+				zap.String("cure", f.Cure), zap.String("page", Page(f.Code)))
 		}
 	}
 	return report.Err()
 }
 
-// routesPage is where the finding is explained.
-func routesPage(code string) string { return definition.Documentation + "docs/routes.md#" + code }
+// Page is where a finding of the walk is explained.
+func Page(code string) string { return definition.Documentation + "docs/routes.md#" + code }
 
-// rehearsalWord makes the app of this process list faults in place of refusing them, for
+// RehearsalWord makes the app of this process list faults in place of refusing them, for
 // lint. No configuration can know it.
-var rehearsalWord = rand.Text()
+var RehearsalWord = rand.Text()
 
 // progress follows the provisioning of the servers. Caddy provisions them in no order,
 // each with its routes, then its error routes, then its named routes, in no order again.
@@ -126,11 +74,11 @@ func newProgress() progress {
 	return progress{mark: rand.Text(), name: "signed_link", pending: make(map[*caddyhttp.Server]bool)}
 }
 
-// follow is called by every handler before it is provisioned. When the last server is
+// Follow is called by every handler before it is provisioned. When the last server is
 // about to be done, it walks over all. done says that the handler needs no provisioning:
 // it is a sentinel, or stands in a route that was replaced.
-func (a *App) follow(ctx caddy.Context, h *Handler) (done bool, err error) {
-	server := serverOf(ctx)
+func (a *App) Follow(ctx caddy.Context, handler routes.Gate) (done bool, err error) {
+	server := ServerOf(ctx)
 	modules := ctx.Modules()
 	if server == nil || len(modules) == 0 {
 		return false, nil
@@ -141,7 +89,7 @@ func (a *App) follow(ctx caddy.Context, h *Handler) (done bool, err error) {
 	}
 	pending, known := a.progress.pending[server]
 	switch {
-	case h.Guard && h.Origin == a.progress.mark:
+	case handler.Role() == routes.Guard && handler.Where() == a.progress.mark:
 		return true, a.finish(ctx, server)
 	case known && !pending:
 		return true, nil // it stands in a named route that was replaced; see finish
@@ -231,4 +179,30 @@ func (a *App) finish(ctx caddy.Context, server *caddyhttp.Server) error {
 		return err
 	}
 	return nil
+}
+
+// GuardErrors puts a guard before the server's error routes, if it has any: Caddy
+// runs them for requests that it refuses before all routes, too. A server without
+// error routes gets none, because their mere existence changes how Caddy logs.
+func (a *App) GuardErrors(server *caddyhttp.Server) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if server == nil || server.Errors == nil || len(server.Errors.Routes) == 0 || a.guarded[server] {
+		return
+	}
+	// Caddy drops the text of handlers that it has loaded: if none is left, it is loading
+	// the error routes themselves, and must find the list as it was.
+	loading := func(route caddyhttp.Route) bool { return len(route.HandlersRaw) > 0 }
+	if !slices.ContainsFunc(server.Routes, loading) {
+		return
+	}
+	a.guarded[server] = true
+	guard := caddyhttp.Route{HandlersRaw: []json.RawMessage{json.RawMessage(`{"handler":"signed_link","guard":true}`)}}
+	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, guard)
+}
+
+// ServerOf returns the server that is being provisioned.
+func ServerOf(ctx caddy.Context) *caddyhttp.Server {
+	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return server
 }

@@ -1,4 +1,4 @@
-package signedlink
+package app
 
 import (
 	"cmp"
@@ -15,70 +15,49 @@ import (
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
-// This file asks what makes a definition weaker than it looks, once, when it loads: the
-// schemes say it of themselves, the secrets are judged here, and so is what several
-// schemes share. What is dangerous is refused, unless the operator allows it.
+// Findings about what several schemes of a configuration share, and the warnings of all.
 
-// schemeFinding is a finding, and of what.
-type schemeFinding struct {
-	link.Finding
-	Definition string // the names of its schemes
-	Scheme     string
-	Origin     string // file and line
-	Allowed    bool
-}
-
-// findingsOf returns all that is to be said about the definition, what is allowed and
-// what belongs to a scheme by nature included. What schemes share is known when the app
-// has started.
-func (h *Handler) findingsOf() []schemeFinding {
-	if h.def == nil {
-		return nil
-	}
-	var all []schemeFinding
-	for _, s := range h.def.Schemes {
-		for _, f := range s.Findings {
-			all = append(all, schemeFinding{f, h.label, s.Name, h.Origin, s.Allowed[f.Code]})
-		}
-	}
-	return all
-}
-
-// warn logs each warning once per load.
-func (h *Handler) warn(s *definition.Scheme, findings []link.Finding) {
+// Warn logs each warning about a scheme once per load.
+func (g *Gate) Warn(s *definition.Scheme, findings []link.Finding) {
 	for _, f := range findings {
 		if f.Severity != link.Warning || s.Allowed[f.Code] {
 			continue
 		}
-		fields := []zap.Field{zap.String("code", f.Code), zap.String("definition", h.label), zap.String("scheme", s.Name)}
-		if h.Origin != "" {
-			fields = append(fields, zap.String("origin", h.Origin))
+		fields := []zap.Field{zap.String("code", f.Code), zap.String("definition", g.Label), zap.String("scheme", s.Name)}
+		if g.Origin != "" {
+			fields = append(fields, zap.String("origin", g.Origin))
 		}
 		fields = append(fields, zap.String("cure", f.Cure), zap.String("page", definition.Page(f.Code)))
-		h.logger.Warn(f.Message, fields...)
+		g.Logger.Warn(f.Message, fields...)
 	}
 }
 
-// mark is a fingerprint of a secret under a key of this load: it says whether two are the
+// Mark is a fingerprint of a secret under a key of this load: it says whether two are the
 // same, and nothing else.
-type mark [sha256.Size]byte
+type Mark [sha256.Size]byte
 
-func (a *App) mark(secret []byte) mark {
+// MarkOf returns the fingerprint of a secret, or of how a source of secrets is configured.
+func (a *App) MarkOf(secret []byte) Mark {
 	h := hmac.New(sha256.New, a.marker)
 	h.Write(secret)
-	return mark(h.Sum(nil))
+	return Mark(h.Sum(nil))
 }
 
-// fingerprints are those of the keys with which a scheme verifies; nil, if each user has one.
-func (a *App) fingerprints(s *definition.Scheme) []mark {
-	if s.Keys == nil {
-		return nil
+// SetMarks notes the fingerprints of what the schemes verify with: their keys, or their
+// sources of users' secrets, whose fingerprints are given.
+func (g *Gate) SetMarks(a *App, users []Mark) {
+	for _, s := range g.Definition.Schemes {
+		if s.Keys == nil {
+			g.marks = append(g.marks, []Mark{users[s.Place]})
+			continue
+		}
+		all := s.Keys.KeySet().All()
+		marks := make([]Mark, len(all))
+		for i := range all {
+			marks[i] = a.MarkOf(all[i].Secret.Bytes())
+		}
+		g.marks = append(g.marks, marks)
 	}
-	var marks []mark
-	for _, key := range s.Keys.KeySet().All() {
-		marks = append(marks, a.mark(key.Secret.Bytes()))
-	}
-	return marks
 }
 
 // checkShared finds what schemes of the whole configuration share. It runs when all
@@ -91,28 +70,28 @@ func (a *App) checkShared() {
 	}
 	a.shared = true
 	type owner struct {
-		h     *Handler
+		g     *Gate
 		s     *definition.Scheme
-		marks []mark
+		marks []Mark
 	}
 	var all []owner
-	for _, h := range a.handlers {
-		for _, s := range h.def.Schemes {
-			all = append(all, owner{h, s, h.marks[s.Place]})
+	for _, g := range a.gates {
+		for _, s := range g.Definition.Schemes {
+			all = append(all, owner{g, s, g.marks[s.Place]})
 		}
-		h.marks = nil
+		g.marks = nil
 	}
 	slices.SortStableFunc(all, func(x, y owner) int {
 		// shorter first, so that line 64 comes before line 111
-		return cmp.Or(cmp.Compare(len(x.h.Origin), len(y.h.Origin)), cmp.Compare(x.h.Origin, y.h.Origin))
+		return cmp.Or(cmp.Compare(len(x.g.Origin), len(y.g.Origin)), cmp.Compare(x.g.Origin, y.g.Origin))
 	})
 	where := func(x owner) string {
-		if x.h.Origin == "" {
+		if x.g.Origin == "" {
 			return x.s.Name
 		}
-		return x.s.Name + " (" + x.h.Origin + ")"
+		return x.s.Name + " (" + x.g.Origin + ")"
 	}
-	firstBy := make(map[mark]owner)
+	firstBy := make(map[Mark]owner)
 	people := make(map[*caddyhttp.Server]owner) // sites of other addresses have other backends
 	for _, x := range all {
 		var found []link.Finding
@@ -133,10 +112,10 @@ func (a *App) checkShared() {
 			break
 		}
 		if whose := x.s.People(); whose != "" {
-			first, there := people[x.h.server]
+			first, there := people[x.g.Server]
 			switch {
 			case !there:
-				people[x.h.server] = x
+				people[x.g.Server] = x
 			case first.s.People() != whose && !first.s.Allowed["shared_users"]:
 				found = append(found, link.Finding{
 					Code: "shared_users", Severity: link.Warning,
@@ -146,6 +125,6 @@ func (a *App) checkShared() {
 			}
 		}
 		x.s.Findings = append(x.s.Findings, found...)
-		x.h.warn(x.s, found)
+		x.g.Warn(x.s, found)
 	}
 }

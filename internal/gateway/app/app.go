@@ -1,13 +1,16 @@
-package signedlink
+// Package app is what all gates of a configuration share: which headers they set and which
+// parameters they protect, where they stand in the routes, and what of theirs outlives a
+// configuration.
+package app
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -40,6 +43,7 @@ type App struct {
 	ctx       caddy.Context
 	logger    *zap.Logger
 	rehearsal bool
+	now       func() time.Time
 
 	mu           sync.Mutex // while the configuration loads
 	headers      atomic.Pointer[headers.Watched]
@@ -50,8 +54,8 @@ type App struct {
 	progress     progress                   // of the servers' provisioning
 	report       *routes.Report             // of the last walk
 	logged       bool                       // the findings of the walk were
-	handlers     []*Handler                 // the definitions
-	guards       []*Handler
+	gates        []*Gate                    // the definitions
+	guards       []*Gate
 	marker       []byte // a random key, under which secrets are compared
 	shared       bool   // what the schemes share was looked at
 	accepted     []accepted
@@ -74,7 +78,8 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
-	a.rehearsal = a.Rehearsal == rehearsalWord
+	a.rehearsal = a.Rehearsal == RehearsalWord
+	a.now = time.Now
 	a.progress = newProgress()
 	a.guarded = make(map[*caddyhttp.Server]bool)
 	a.headers.Store(headers.NewWatched(nil))
@@ -107,35 +112,60 @@ func (a *App) Start() error {
 		return err
 	}
 	a.checkShared()
-	a.all() // so that no request has to wait for it
+	a.Union() // so that no request has to wait for it
 	return nil
 }
 
 // Stop does nothing: the app holds no resources.
 func (*App) Stop() error { return nil }
 
-// protect adds a definition, and the headers that it sets, to what every guard of
-// the configuration watches.
-func (a *App) protect(h *Handler, names []string) error {
+// Get returns the app of the configuration that is loading.
+func Get(ctx caddy.Context) (*App, error) {
+	module, err := ctx.App("signed_link")
+	if err != nil {
+		return nil, err
+	}
+	return module.(*App), nil
+}
+
+// Now is the time by which links are judged.
+func (a *App) Now() time.Time { return a.now() }
+
+// SetClock sets the clock, before any request comes.
+func (a *App) SetClock(now func() time.Time) { a.now = now }
+
+// AddGuard adds a guard.
+func (a *App) AddGuard(g *Gate) {
+	g.app = a
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.guards = append(a.guards, g)
+}
+
+// AddDefinition adds a definition, and the headers that it sets, to what every guard of the
+// configuration watches. It fails if a guard accepts one of these from a gateway in front.
+func (a *App) AddDefinition(g *Gate) error {
+	g.app = a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	names := g.Definition.Outputs()
 	for _, name := range names {
 		for _, x := range a.accepted {
 			if headers.Fold(x.name) == headers.Fold(name) {
-				return x.conflict(h.Origin)
+				return x.conflict(g.Origin)
 			}
 		}
 	}
 	a.headers.Store(a.headers.Load().With(names))
-	if h.rules.AlwaysCuts() {
+	if g.Rules.AlwaysCuts() {
 		a.cutsAlways.Store(true)
 	}
-	a.handlers = append(a.handlers, h)
-	definitions := append(*a.definitions.Load(), h.def) // who has loaded it sees no more than before
+	a.gates = append(a.gates, g)
+	definitions := append(*a.definitions.Load(), g.Definition) // who has loaded it sees no more than before
 	a.definitions.Store(&definitions)
 	a.union.Store(nil)
 	placeholders := slices.Clone(*a.placeholders.Load())
-	for _, s := range h.def.Schemes {
+	for _, s := range g.Definition.Schemes {
 		for _, claim := range s.Description.Claims {
 			if name := exchange.PlaceholderPrefix + "claim." + claim; !slices.Contains(placeholders, name) {
 				placeholders = append(placeholders, name)
@@ -146,49 +176,45 @@ func (a *App) protect(h *Handler, names []string) error {
 	return nil
 }
 
-// enter returns what the handlers of the request share.
-func (a *App) enter(r *http.Request, vars map[string]any) *exchange.Exchange {
+// Enter returns what the handlers of the request with these vars share.
+func (a *App) Enter(r *http.Request, vars map[string]any) *exchange.Exchange {
 	return exchange.Enter(r, vars, a.placeholderNames)
 }
 
-func (a *App) allDefinitions() []*definition.Definition { return *a.definitions.Load() }
-func (a *App) placeholderNames() []string               { return *a.placeholders.Load() }
+// Definitions are all definitions of the configuration.
+func (a *App) Definitions() []*definition.Definition { return *a.definitions.Load() }
 
-// guardErrors puts a guard before the server's error routes, if it has any: Caddy
-// runs them for requests that it refuses before all routes, too. A server without
-// error routes gets none, because their mere existence changes how Caddy logs.
-func (a *App) guardErrors(server *caddyhttp.Server) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if server == nil || server.Errors == nil || len(server.Errors.Routes) == 0 || a.guarded[server] {
-		return
-	}
-	// Caddy drops the text of handlers that it has loaded: if none is left, it is loading
-	// the error routes themselves, and must find the list as it was.
-	loading := func(route caddyhttp.Route) bool { return len(route.HandlersRaw) > 0 }
-	if !slices.ContainsFunc(server.Routes, loading) {
-		return
-	}
-	a.guarded[server] = true
-	guard := caddyhttp.Route{HandlersRaw: []json.RawMessage{json.RawMessage(`{"handler":"signed_link","guard":true}`)}}
-	server.Errors.Routes = slices.Insert(server.Errors.Routes, 0, guard)
+func (a *App) placeholderNames() []string { return *a.placeholders.Load() }
+
+// Gates are the definitions in the order in which they were loaded, without guards.
+func (a *App) Gates() []*Gate { return a.gates }
+
+// Report is what the walk over the routes found.
+func (a *App) Report() *routes.Report { return a.report }
+
+// Sets reports whether the header is one that a definition of the configuration sets.
+func (a *App) Sets(header string) bool {
+	return headers.Protected(header) || a.headers.Load().Names.Has(header)
 }
 
-// serverOf returns the server that is being provisioned.
-func serverOf(ctx caddy.Context) *caddyhttp.Server {
-	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	return server
+// CutsAlways reports whether a definition has `authorization cut always`.
+func (a *App) CutsAlways() bool { return a.cutsAlways.Load() }
+
+// Take counts a line about a refusal, and says whether it is to be written, and how many
+// were not since the last one.
+func (a *App) Take(line sampling.Line) (written bool, leftOut int) {
+	return a.samples.Take(line, a.now())
 }
 
-// all returns the union of the definitions. It is made when it is asked for the first time,
+// Union returns the union of the definitions. It is made when it is asked for the first time,
 // and again when a definition was added since.
-func (a *App) all() *definition.Union {
+func (a *App) Union() *definition.Union {
 	if u := a.union.Load(); u != nil {
 		return u
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	u := definition.NewUnion(a.allDefinitions())
+	u := definition.NewUnion(a.Definitions())
 	a.union.Store(u)
 	return u
 }

@@ -1,4 +1,4 @@
-package signedlink
+package app
 
 import (
 	"encoding/json"
@@ -15,6 +15,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
@@ -39,7 +40,7 @@ func protectedByLoop(definitions []*definition.Definition, raw string) func(segm
 // hostileParts are the queries of the corpus, and cookies made of them.
 func hostileParts(t *testing.T) (queries []string, cookies [][]string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "corpora", "query_corpus.jsonl"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "corpora", "query_corpus.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +100,11 @@ func TestUnion(t *testing.T) {
 			}
 			definitions = append(definitions, d)
 		}
-		app := new(App)
-		app.definitions.Store(&definitions)
+		a := new(App)
+		a.definitions.Store(&definitions)
 		for _, raw := range queries {
 			uri := "/x?" + raw
-			left, leftURI, changed := targets.Cut(raw, uri, app.protected(raw))
+			left, leftURI, changed := targets.Cut(raw, uri, a.Protected(raw))
 			wantLeft, wantURI, want := targets.Cut(raw, uri, protectedByLoop(definitions, raw))
 			if left != wantLeft || leftURI != wantURI || changed != want {
 				t.Fatalf("%q: %q, %q, %t; by a loop %q, %q, %t", raw, left, leftURI, changed, wantLeft, wantURI, want)
@@ -116,7 +117,7 @@ func TestUnion(t *testing.T) {
 			by, loop := new(exchange.Exchange), new(exchange.Exchange)
 			got := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
 			want := &http.Request{URL: new(url.URL), Header: http.Header{"Cookie": slices.Clone(lines)}}
-			n := by.CutCookies(got, cookies.Shadows{Protected: app.all().Cookies})
+			n := by.CutCookies(got, cookies.Shadows{Protected: a.Union().Cookies})
 			wanted := 0
 			for _, d := range definitions {
 				wanted += loop.CutCookies(want, cookies.Shadows{Protected: d.Cookies})
@@ -137,11 +138,11 @@ func TestUnion(t *testing.T) {
 // TestUnionIsMadeAgain: a definition that is added later is in it, and more names than one
 // definition may have are.
 func TestUnionIsMadeAgain(t *testing.T) {
-	app := new(App)
-	app.definitions.Store(new([]*definition.Definition))
-	app.placeholders.Store(new([]string))
-	app.headers.Store(headers.NewWatched(nil))
-	if app.all().Spells("n0=1") {
+	a := new(App)
+	a.definitions.Store(new([]*definition.Definition))
+	a.placeholders.Store(new([]string))
+	a.headers.Store(headers.NewWatched(nil))
+	if a.Union().Spells("n0=1") {
 		t.Error("no definition protects n0")
 	}
 	for i := range 3 * 64 {
@@ -149,15 +150,15 @@ func TestUnionIsMadeAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := app.all()
-		if err := app.protect(&Handler{def: &definition.Definition{Names: names}}, nil); err != nil {
+		before := a.Union()
+		if err := a.AddDefinition(&Gate{Definition: &definition.Definition{Names: names}, Rules: new(outcome.Rules)}); err != nil {
 			t.Fatal(err)
 		}
-		if segment := fmt.Sprintf("N%d[]=1", i); before.Spells(segment) || !app.all().Spells(segment) {
+		if segment := fmt.Sprintf("N%d[]=1", i); before.Spells(segment) || !a.Union().Spells(segment) {
 			t.Errorf("%s is protected by no definition, or was before there was one", segment)
 		}
 	}
-	if !app.all().Spells("N0[]=1") {
+	if !a.Union().Spells("N0[]=1") {
 		t.Error("the first name is not in the union of all")
 	}
 }
@@ -178,12 +179,12 @@ func TestAttackManyDefinitions(t *testing.T) {
 			cookies, _ := query.NewNames(backend.PHP, list)
 			definitions = append(definitions, &definition.Definition{Names: names, Cookies: cookies})
 		}
-		app := new(App)
-		app.definitions.Store(&definitions)
-		app.all()
-		app.definitions.Store(new([]*definition.Definition)) // who asks them finds none
+		a := new(App)
+		a.definitions.Store(&definitions)
+		a.Union()
+		a.definitions.Store(new([]*definition.Definition)) // who asks them finds none
 		r := &http.Request{URL: &url.URL{RawQuery: raw}, RequestURI: "/x?" + raw, Header: http.Header{"Cookie": {cookie + "u999[]=x"}}}
-		app.cutProtected(r, new(exchange.Exchange))
+		a.cutProtected(r, new(exchange.Exchange))
 		if left := strings.TrimSuffix(raw, "&u999=x"); r.URL.RawQuery != left || r.RequestURI != "/x?"+left {
 			t.Errorf("%d definitions: %.40q is left of the query", n, r.URL.RawQuery)
 		}
