@@ -25,6 +25,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/throttle"
+	"github.com/signedlink/caddy-signed-link/internal/logfilter"
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keys"
@@ -404,11 +405,11 @@ func (h *Handler) provisionDefinition(ctx caddy.Context) error {
 	if err := h.openThrottle(); err != nil {
 		return err
 	}
-	signatures := g.Definition.SignatureNames()
-	if err := liveSignatures.hold(signatures); err != nil {
+	release, err := logfilter.Hold(g.Definition.SignatureNames())
+	if err != nil {
 		return err
 	}
-	h.releases = append(h.releases, func() error { return liveSignatures.release(signatures) })
+	h.releases = append(h.releases, release)
 	return nil
 }
 

@@ -31,6 +31,8 @@ import (
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
+	"github.com/signedlink/caddy-signed-link/internal/logfilter"
+	"github.com/signedlink/caddy-signed-link/internal/matcher"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
@@ -609,8 +611,8 @@ func TestJSONNames(t *testing.T) {
 		signedlink.Status{},
 		signedlink.Redirect{},
 		signedlink.Throttle{},
-		signedlink.Matcher{},
-		signedlink.LogFilter{},
+		matcher.Matcher{},
+		logfilter.LogFilter{},
 		akid.Scheme{},
 		keyedhash.Options{},
 		keyedhash.Time{},

@@ -160,7 +160,7 @@ func queries(t *testing.T) []expression {
 
 var (
 	selector = regexp.MustCompile(`\b(caddy_\w+)(?:\{([^}]*)\})?`)
-	matcher  = regexp.MustCompile(`^\s*(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"\s*$`)
+	labelled = regexp.MustCompile(`^\s*(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"\s*$`)
 	grouping = regexp.MustCompile(`\b(?:by|on|without|group_left)\s*\(([^)]*)\)`)
 )
 
@@ -198,10 +198,10 @@ func TestQueries(t *testing.T) {
 				if strings.TrimSpace(part) == "" {
 					continue
 				}
-				parts := matcher.FindStringSubmatch(part)
+				parts := labelled.FindStringSubmatch(part)
 				switch {
 				case parts == nil:
-					t.Errorf("%s: nobody can read the matcher %s", q.at, part)
+					t.Errorf("%s: nobody can read the labelled %s", q.at, part)
 				case parts[1] != "instance" && !slices.Contains(c.labels[name], parts[1]):
 					t.Errorf("%s: %s has no label %s", q.at, name, parts[1])
 				default:
@@ -224,7 +224,7 @@ func TestQueries(t *testing.T) {
 	}
 }
 
-// checkValues checks the values in a matcher of reasons, results and sources.
+// checkValues checks the values in a labelled of reasons, results and sources.
 func checkValues(t *testing.T, q expression, metric, label, values string) {
 	t.Helper()
 	if values == ".*" {

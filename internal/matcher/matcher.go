@@ -1,4 +1,5 @@
-package signedlink
+// Package matcher matches requests that a definition verified.
+package matcher
 
 import (
 	"net/http"
