@@ -55,7 +55,7 @@ func TestAttackSecretInOutput(t *testing.T) {
 	for name, definition := range good {
 		t.Run(name, func(t *testing.T) {
 			config := []string{"--config", writeCaddyfile(t, definition)}
-			minted := runCommand(t, signCommand(), "", append(config, "--user", "jeff", "https://example.org/in")...)
+			minted := runCommand(t, "sign", "", append(config, "--user", "jeff", "https://example.org/in")...)
 			if minted.failed {
 				t.Fatal(minted.errors)
 			}
@@ -68,24 +68,24 @@ func TestAttackSecretInOutput(t *testing.T) {
 				strings.Replace(link, "?", "%3F", 1), strings.Replace(link, "?", "%3f", 1), strings.Replace(link, "?", "&", 1),
 				"https://example.org/" + signature[:6],
 			} {
-				check(t, runCommand(t, explainCommand(), "", append(config, url)...), signature)
-				check(t, runCommand(t, explainCommand(), "", append(config, "--json", url)...), signature)
-				check(t, runCommand(t, verifyCommand(), "", append(config, "--json", url)...), "")
-				check(t, runCommand(t, verifyCommand(), "", append(config, url)...), signature)
+				check(t, runCommand(t, "explain", "", append(config, url)...), signature)
+				check(t, runCommand(t, "explain", "", append(config, "--json", url)...), signature)
+				check(t, runCommand(t, "verify", "", append(config, "--json", url)...), "")
+				check(t, runCommand(t, "verify", "", append(config, url)...), signature)
 			}
-			check(t, runCommand(t, verifyCommand(), "", append(config, link)...), signature)
-			check(t, runCommand(t, lintCommand(), "", config...), "")
-			check(t, runCommand(t, lintCommand(), "", append(config, "--json")...), "")
-			check(t, runCommand(t, signCommand(), "", append(config, "--user", "mike.", "https://example.org/in")...), "")
+			check(t, runCommand(t, "verify", "", append(config, link)...), signature)
+			check(t, runCommand(t, "lint", "", config...), "")
+			check(t, runCommand(t, "lint", "", append(config, "--json")...), "")
+			check(t, runCommand(t, "sign", "", append(config, "--user", "mike.", "https://example.org/in")...), "")
 		})
 	}
 	for name, definition := range bad {
 		t.Run("broken: "+name, func(t *testing.T) {
 			config := writeCaddyfile(t, definition)
 			for _, r := range []ran{
-				runCommand(t, verifyCommand(), "", "--config", config, "https://example.org/"),
-				runCommand(t, lintCommand(), "", "--config", config),
-				runCommand(t, signCommand(), "", "--config", config, "--user", "jeff", "https://example.org/"),
+				runCommand(t, "verify", "", "--config", config, "https://example.org/"),
+				runCommand(t, "lint", "", "--config", config),
+				runCommand(t, "sign", "", "--config", config, "--user", "jeff", "https://example.org/"),
 			} {
 				if !r.failed || r.errors == "" {
 					t.Errorf("this was loaded: %s", definition)
@@ -94,7 +94,7 @@ func TestAttackSecretInOutput(t *testing.T) {
 			}
 		})
 	}
-	check(t, runCommand(t, keygenCommand(), "", "--set", set, "--id", "a"), "")
-	check(t, runCommand(t, keygenCommand(), "", "--set", secret, "--id", "a"), "")
-	check(t, runCommand(t, verifyCommand(), "", "--secret", canary, "https://example.org/"), "")
+	check(t, runCommand(t, "keygen", "", "--set", set, "--id", "a"), "")
+	check(t, runCommand(t, "keygen", "", "--set", secret, "--id", "a"), "")
+	check(t, runCommand(t, "verify", "", "--secret", canary, "https://example.org/"), "")
 }

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 )
 
@@ -23,10 +25,12 @@ type ran struct {
 }
 
 // runCommand runs a verb with arguments and standard input.
-func runCommand(t testing.TB, cmd *cobra.Command, stdin string, args ...string) ran {
+func runCommand(t testing.TB, verb, stdin string, args ...string) ran {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd.SetArgs(args)
+	cmd := new(cobra.Command)
+	caddycmd.Commands()["signed-link"].CobraFunc(cmd)
+	cmd.SetArgs(append([]string{verb}, args...))
 	cmd.SetIn(strings.NewReader(stdin))
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
@@ -123,7 +127,7 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 	for _, v := range vectors {
 		urls.WriteString(v.URL + "\n")
 	}
-	r := runCommand(t, verifyCommand(), urls.String(), "--config", writeCaddyfile(t, definition), "--json", "--at", fmt.Sprint(vectors[0].Now), "-")
+	r := runCommand(t, "verify", urls.String(), "--config", writeCaddyfile(t, definition), "--json", "--at", fmt.Sprint(vectors[0].Now), "-")
 	if r.errors != "" {
 		t.Fatalf("%s\n%s", definition, r.errors)
 	}
@@ -132,7 +136,7 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 		t.Fatalf("%d lines for %d links", len(lines), len(vectors))
 	}
 	for i, v := range vectors {
-		var got report
+		var got rehearsal.Report
 		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
 			t.Fatalf("%v: %s", err, lines[i])
 		}
@@ -152,8 +156,8 @@ func TestVerifyAstray(t *testing.T) {
 	for mode, refused := range map[string]bool{"": true, "recognize": false, "observe": false} {
 		config := writeCaddyfile(t, "signed_link guard\nhandle /app* {\n"+autologin(mode)+"\nreverse_proxy 127.0.0.1:1\n}\nhandle {\nreverse_proxy 127.0.0.1:1\n}")
 		for _, path := range []string{"/x/..;/app/login", "/index.php/app"} {
-			r := runCommand(t, verifyCommand(), "", "--config", config, "--json", "http://example.org"+path+"?"+goodLink)
-			var got report
+			r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org"+path+"?"+goodLink)
+			var got rehearsal.Report
 			if err := json.Unmarshal([]byte(r.out), &got); err != nil {
 				t.Fatalf("%v: %s%s", err, r.out, r.errors)
 			}
@@ -161,7 +165,7 @@ func TestVerifyAstray(t *testing.T) {
 				t.Errorf("%q %s: %s", mode, path, r.out)
 			}
 		}
-		r := runCommand(t, verifyCommand(), "", "--config", config, "--json", "http://example.org/other")
+		r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org/other")
 		if strings.Contains(r.out, "definition\"") || !strings.Contains(r.out, "no definition judges") {
 			t.Errorf("%q, an honest address of the rest: %s", mode, r.out)
 		}
@@ -173,8 +177,8 @@ func TestVerifyAstray(t *testing.T) {
 func TestVerifyScript(t *testing.T) {
 	setSecrets(t)
 	config := writeCaddyfile(t, autologin("", "backend php")+"\nroot * testdata\nphp_fastcgi 127.0.0.1:1")
-	r := runCommand(t, verifyCommand(), "", "--config", config, "--json", "http://example.org/app/index.php/login?"+goodLink)
-	var got report
+	r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org/app/index.php/login?"+goodLink)
+	var got rehearsal.Report
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
 		t.Fatalf("%v: %s%s", err, r.out, r.errors)
 	}

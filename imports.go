@@ -4,6 +4,7 @@ package signedlink
 
 import (
 	// what comes along: modules of Caddy, and the command line
+	_ "github.com/signedlink/caddy-signed-link/internal/cli"
 	_ "github.com/signedlink/caddy-signed-link/internal/logfilter"
 	_ "github.com/signedlink/caddy-signed-link/internal/matcher"
 	// the schemes and key sources that come with the module

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
@@ -78,7 +79,7 @@ func codesOf(t *testing.T, text []byte) (codes []string) {
 	if err := json.Unmarshal(text, &config); err != nil {
 		t.Fatal(err)
 	}
-	config["apps"] = rehearsing(config["apps"])
+	config["apps"] = rehearsal.Listing(config["apps"])
 	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)

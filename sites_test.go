@@ -375,7 +375,7 @@ func (c *siteCase) lint(t *testing.T) string {
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := runCommand(t, lintCommand(), "", "--config", file, "--json")
+	r := runCommand(t, "lint", "", "--config", file, "--json")
 	return r.out + r.errors
 }
 

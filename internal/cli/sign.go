@@ -1,4 +1,4 @@
-package signedlink
+package cli
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
@@ -84,28 +85,28 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	loaded.at(now)
-	run := &rehearsal{setup: loaded, method: http.MethodGet, clientIP: netip.MustParseAddr("127.0.0.1"), now: now}
-	if run.only, err = loaded.named(s.name); err != nil {
+	loaded.At(now)
+	run := &rehearsal.Run{Configuration: loaded, Method: http.MethodGet, ClientIP: netip.MustParseAddr("127.0.0.1"), Now: now}
+	if run.Only, err = loaded.Named(s.name); err != nil {
 		return err
 	}
-	if err := run.rewire(); err != nil {
+	if err := run.Rewire(); err != nil {
 		return err
 	}
 	g, chosen, err := s.choose(run, args[0])
 	if err != nil {
 		return err
 	}
-	run.only = []*app.Gate{g}
-	if !slices.Contains(g.Definition.Methods, run.method) {
-		run.method = g.Definition.Methods[0]
+	run.Only = []*app.Gate{g}
+	if !slices.Contains(g.Definition.Methods, run.Method) {
+		run.Method = g.Definition.Methods[0]
 	}
-	url, err := s.mint(cmd.Context(), chosen, args[0], run.method, now, expires)
+	url, err := s.mint(cmd.Context(), chosen, args[0], run.Method, now, expires)
 	if err != nil {
 		return fmt.Errorf("%s: %w", g.Where(), err)
 	}
 	// The gateway has the last word: no link is printed that it would refuse.
-	r := run.try(url).report()
+	r := run.Try(url).Report()
 	if r.Verdict != definition.Valid || r.Scheme != chosen.Name {
 		return fmt.Errorf("%s: the gateway would refuse this link: %s", g.Where(), link.Refuse(link.Reason(r.Reason), r.Detail))
 	}
@@ -140,17 +141,17 @@ func expiry(value string, now time.Time) (time.Time, error) {
 
 // choose returns the scheme that signs the URL: the only one of the definitions that judge
 // it, or the named one.
-func (s *signing) choose(run *rehearsal, url string) (*app.Gate, *definition.Scheme, error) {
-	passage := run.try(url)
-	if passage.failed != nil {
-		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.failed)
+func (s *signing) choose(run *rehearsal.Run, url string) (*app.Gate, *definition.Scheme, error) {
+	passage := run.Try(url)
+	if passage.Failed != nil {
+		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.Failed)
 	}
-	if len(passage.by) == 0 {
-		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(place(url)), run.names())
+	if len(passage.By) == 0 {
+		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(place(url)), run.Names())
 	}
 	var owner *app.Gate
 	var found []*definition.Scheme
-	for _, g := range passage.by {
+	for _, g := range passage.By {
 		for _, c := range g.Definition.Schemes {
 			if s.name == "" || s.name == c.Name || s.name == g.Label {
 				owner, found = g, append(found, c)
@@ -173,7 +174,7 @@ func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method st
 	if !ok {
 		return "", errors.New("links of this scheme cannot be made with what the gateway holds")
 	}
-	scheme, host, target := splitURL(url)
+	scheme, host, target := rehearsal.SplitURL(url)
 	path, raw, _ := strings.Cut(target, "?")
 	grant := link.Grant{User: s.user, Now: now, Expires: expires}
 	for _, text := range s.claims {

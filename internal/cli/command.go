@@ -1,4 +1,6 @@
-package signedlink
+// Package cli is the command `caddy signed-link`: flags and words for people over what
+// definitions, rehearsals and the search for near misses say.
+package cli
 
 import (
 	"bufio"

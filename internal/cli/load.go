@@ -1,4 +1,4 @@
-package signedlink
+package cli
 
 import (
 	"bufio"
@@ -11,16 +11,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 
-	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
-	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
-	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 )
 
 // source is where a command has its definitions from.
@@ -48,18 +44,9 @@ func (s *source) secretFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.secret, "secret", "", "in place of the configured secret: @FILE, or - for the standard input")
 }
 
-// setup is a configuration that was loaded, but not started: no socket is open, and no
-// certificate is looked for.
-type setup struct {
-	ctx   caddy.Context
-	http  *caddyhttp.App
-	app   *app.App
-	gates []routes.Gate
-}
-
 // load loads the configuration. Only what is at least as bad as level goes to Caddy's
 // log, which is the standard error here.
-func (s *source) load(cmd *cobra.Command, level string) (*setup, error) {
+func (s *source) load(cmd *cobra.Command, level string) (*rehearsal.Configuration, error) {
 	return s.loadEdited(cmd, level, func(string, int, map[string]any) {})
 }
 
@@ -67,7 +54,7 @@ func (s *source) load(cmd *cobra.Command, level string) (*setup, error) {
 type schemeEditor func(origin string, i int, scheme map[string]any)
 
 // loadEdited is load with a change to the JSON of each scheme.
-func (s *source) loadEdited(cmd *cobra.Command, level string, edit schemeEditor) (*setup, error) {
+func (s *source) loadEdited(cmd *cobra.Command, level string, edit schemeEditor) (*rehearsal.Configuration, error) {
 	for _, path := range s.envfiles {
 		if err := loadEnvironment(path, cmd.ErrOrStderr()); err != nil {
 			return nil, fmt.Errorf("--envfile: %w", err)
@@ -106,19 +93,9 @@ func (s *source) loadEdited(cmd *cobra.Command, level string, edit schemeEditor)
 		return nil, fmt.Errorf("--secret is one scheme's, and %d schemes would get it; say which with --name", replaced)
 	}
 	if s.rehearse {
-		config["apps"] = rehearsing(config["apps"])
+		config["apps"] = rehearsal.Listing(config["apps"])
 	}
-	return provision(config, quiet())
-}
-
-// rehearsing are the apps of a configuration with one that lists faults.
-func rehearsing(apps any) map[string]any {
-	all, ok := apps.(map[string]any)
-	if !ok {
-		all = make(map[string]any)
-	}
-	all["signed_link"] = map[string]any{"rehearsal": app.RehearsalWord}
-	return all
+	return rehearsal.Provision(config, quiet())
 }
 
 // edit changes the schemes of a configuration, and returns how many got the secret. Where a
@@ -185,108 +162,6 @@ func schemeNames(scheme map[string]any) (names []string) {
 	}
 	return names
 }
-
-// provision builds the handlers of a configuration. What says nothing about links is left
-// out: logs, whose files belong to the server, the admin endpoint, certificates and where
-// they are kept, which whoever runs the command may not be allowed to read.
-func provision(config map[string]any, logging *caddy.Logging) (*setup, error) {
-	text, err := json.Marshal(config)
-	if err != nil {
-		return nil, err
-	}
-	c := new(caddy.Config)
-	if err := json.Unmarshal(text, c); err != nil {
-		return nil, err
-	}
-	c.Logging, c.Admin, c.StorageRaw = logging, &caddy.AdminConfig{Disabled: true}, nil
-	for _, app := range []string{"tls", "pki"} {
-		delete(c.AppsRaw, app)
-	}
-	if c.AppsRaw["http"] == nil {
-		return nil, errors.New("the configuration has no sites")
-	}
-	ctx, err := caddy.ProvisionContext(c)
-	if err != nil {
-		return nil, err
-	}
-	site, err := ctx.App("http")
-	if err != nil {
-		return nil, err
-	}
-	own, err := app.Get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &setup{ctx: ctx, http: site.(*caddyhttp.App), app: own}
-	s.gates = routes.Walk(s.http.Servers).Gates()
-	if len(s.app.Definitions()) == 0 {
-		return nil, errors.New("the configuration has no signed_link definition")
-	}
-	for _, d := range s.app.Definitions() {
-		d.Throttle = nil // who tries many links here is no guesser
-		for _, c := range d.Schemes {
-			c.Throttle = nil
-		}
-	}
-	return s, nil
-}
-
-// servers are the servers in the order of their names.
-func (s *setup) servers() []*caddyhttp.Server {
-	names := make([]string, 0, len(s.http.Servers))
-	for name := range s.http.Servers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	list := make([]*caddyhttp.Server, len(names))
-	for i, name := range names {
-		list[i] = s.http.Servers[name]
-	}
-	return list
-}
-
-// definitions are all definitions, in the order in which they run, each once.
-func (s *setup) definitions() (all []*app.Gate) {
-	for _, h := range s.gates {
-		if g := app.Of(h); g != nil && h.Role() == routes.Definition {
-			all = append(all, g)
-		}
-	}
-	return all
-}
-
-// isNamed reports whether the definition, or a scheme of it, has the name; the empty
-// name is every definition's.
-func isNamed(g *app.Gate, name string) bool {
-	return name == "" || g.Label == name || slices.ContainsFunc(g.Definition.Schemes, func(s *definition.Scheme) bool { return s.Name == name })
-}
-
-// named are the definitions of the name, or an error that says which there are.
-func (s *setup) named(name string) ([]*app.Gate, error) {
-	var found []*app.Gate
-	for _, g := range s.definitions() {
-		if isNamed(g, name) {
-			found = append(found, g)
-		}
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("no definition and no scheme is named %q; there are %s", name, s.names())
-	}
-	return found, nil
-}
-
-// names lists the definitions for people.
-func (s *setup) names() string {
-	all := s.definitions()
-	names := make([]string, len(all))
-	for i, g := range all {
-		names[i] = g.Where()
-	}
-	return strings.Join(names, "; ")
-}
-
-// at sets the clock.
-func (s *setup) at(now time.Time) { s.app.SetClock(func() time.Time { return now }) }
 
 // loadEnvironment sets the variables of a file that are not set already. It reads what
 // `caddy run --envfile` and systemd's EnvironmentFile both read, and in the same way; and

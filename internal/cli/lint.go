@@ -1,4 +1,4 @@
-package signedlink
+package cli
 
 import (
 	"cmp"
@@ -70,22 +70,22 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	definitions, err := s.named(l.name)
+	definitions, err := s.Named(l.name)
 	if err != nil {
 		return err
 	}
 	var all []linted
 	dangerous := false
-	if err := s.app.Start(); err != nil { // it walks over the routes, and looks at what schemes share
+	if err := s.App.Start(); err != nil { // it walks over the routes, and looks at what schemes share
 		return err
 	}
-	for _, f := range s.app.Report().Faults {
+	for _, f := range s.App.Report().Faults {
 		dangerous = true
 		all = append(all, linted{
 			Severity: link.Fatal.String(), Code: f.Code, Origin: f.Where, Message: f.Reason, Cure: f.Cure, Page: app.Page(f.Code), rank: link.Fatal,
 		})
 	}
-	for _, f := range s.app.Report().Findings {
+	for _, f := range s.App.Report().Findings {
 		rank := link.Warning
 		if f.IsNote() {
 			rank = link.Note

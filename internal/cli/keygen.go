@@ -1,4 +1,4 @@
-package signedlink
+package cli
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package signedlink
+package cli
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/cli/nearest"
+	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -51,20 +53,20 @@ Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`
 
 // explanation is what explain prints.
 type explanation struct {
-	Place      string   `json:"place"`
-	Verdict    string   `json:"verdict"`
-	Reason     string   `json:"reason"`
-	Detail     string   `json:"detail"`
-	Sentence   string   `json:"sentence"`
-	Definition string   `json:"definition"`
-	Scheme     string   `json:"scheme"`
-	User       string   `json:"user"`
-	Message    string   `json:"message"`
-	Expires    string   `json:"expires,omitempty"`
-	Issued     string   `json:"issued,omitempty"`
-	Keys       []string `json:"keys,omitempty"`
-	Nearest    *miss    `json:"nearest"`
-	Note       string   `json:"note,omitempty"`
+	Place      string        `json:"place"`
+	Verdict    string        `json:"verdict"`
+	Reason     string        `json:"reason"`
+	Detail     string        `json:"detail"`
+	Sentence   string        `json:"sentence"`
+	Definition string        `json:"definition"`
+	Scheme     string        `json:"scheme"`
+	User       string        `json:"user"`
+	Message    string        `json:"message"`
+	Expires    string        `json:"expires,omitempty"`
+	Issued     string        `json:"issued,omitempty"`
+	Keys       []string      `json:"keys,omitempty"`
+	Nearest    *nearest.Miss `json:"nearest"`
+	Note       string        `json:"note,omitempty"`
 
 	signature string // how many characters it has
 }
@@ -76,7 +78,7 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 	}
 	ok, n := true, 0
 	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
-		e := run.explain(text)
+		e := explain(run, text)
 		ok = ok && e.Verdict == definition.Valid
 		if p.json {
 			return printJSON(cmd.OutOrStdout(), e)
@@ -94,25 +96,25 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 }
 
 // explain finds out what there is to say of a link.
-func (run *rehearsal) explain(text string) *explanation {
-	p := run.try(text)
-	r := p.report()
+func explain(run *rehearsal.Run, text string) *explanation {
+	p := run.Try(text)
+	r := p.Report()
 	e := &explanation{Place: place(text), Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition, Scheme: r.Scheme, User: r.User, Note: r.Note}
 	e.Sentence = sentence(link.Reason(r.Reason), r.Detail)
-	scheme, host, target := splitURL(text)
-	came := sent{run.method, scheme, host, target, run.clientIP.String()}
-	judges := p.by
+	scheme, host, target := rehearsal.SplitURL(text)
+	came := nearest.Link{Method: run.Method, Scheme: scheme, Host: host, Target: target, ClientIP: run.ClientIP.String()}
+	judges := p.By
 	if len(judges) == 0 {
-		judges = run.only
+		judges = run.Only
 	}
 	for _, g := range judges {
-		if len(p.by) > 0 && e.describe(g.Definition, came, run.now) {
+		if len(p.By) > 0 && e.describe(g.Definition, came, run.Now) {
 			break
 		}
 	}
 	switch link.Reason(e.Reason) {
 	case link.Missing, link.Malformed, link.Ambiguous, link.BadSignature:
-		if p.state != nil && p.state.Last != nil && p.state.Last.Signed() {
+		if p.State != nil && p.State.Last != nil && p.State.Last.Signed() {
 			return e // the signature is right: nothing is nearer
 		}
 	default:
@@ -120,17 +122,20 @@ func (run *rehearsal) explain(text string) *explanation {
 			return e // it is valid, or right; or its key cannot be asked for
 		}
 	}
+	var others []nearest.Other
+	for _, g := range run.Definitions() {
+		others = append(others, nearest.Other{Definition: g.Definition, Where: g.Where()})
+	}
 	for _, g := range judges {
-		n := &nearest{definition: g.Definition, others: run.definitions(), now: run.now}
-		if len(p.by) == 0 {
-			if r, err := came.request(); err == nil {
-				if v := g.Definition.Judge(context.Background(), r, nil, run.now); v.Signed() {
-					e.Nearest = &miss{"matcher", "it is a link of " + g.Where() + ", which does not look at this path or host", "Correct the link's path or host, or the definition's matcher."}
+		if len(p.By) == 0 {
+			if r, err := came.View(); err == nil {
+				if v := g.Definition.Judge(context.Background(), r, nil, run.Now); v.Signed() {
+					e.Nearest = &nearest.Miss{Code: "matcher", Text: "it is a link of " + g.Where() + ", which does not look at this path or host", Cure: "Correct the link's path or host, or the definition's matcher."}
 					break
 				}
 			}
 		}
-		if e.Nearest = n.find(came); e.Nearest != nil {
+		if e.Nearest = nearest.Find(g.Definition, others, run.Now, came); e.Nearest != nil {
 			break
 		}
 	}
@@ -139,12 +144,12 @@ func (run *rehearsal) explain(text string) *explanation {
 
 // describe tells what the link states, as the scheme reads it that took it, or the first
 // whose signature parameters are there.
-func (e *explanation) describe(d *definition.Definition, came sent, now time.Time) bool {
+func (e *explanation) describe(d *definition.Definition, came nearest.Link, now time.Time) bool {
 	for _, c := range d.Schemes {
 		if e.Scheme != "" && e.Scheme != c.Name {
 			continue
 		}
-		r, err := came.request()
+		r, err := came.View()
 		if err != nil {
 			return false
 		}
@@ -164,7 +169,7 @@ func (e *explanation) describe(d *definition.Definition, came sent, now time.Tim
 				e.Keys = append(e.Keys, id+" ("+key.At(now).String()+")")
 			}
 		}
-		r, l, ok := readBy(c, came)
+		r, l, ok := nearest.ReadBy(c, came)
 		if !ok {
 			return true
 		}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package signedlink
+package cli
 
 import "os"
 
