@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/signedlink/caddy-signed-link/block"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -141,4 +145,12 @@ func TestLoadErrors(t *testing.T) {
 		}
 		return err.Error() + "\n"
 	})
+}
+
+// TestSchemeOptions: what every scheme has is read here, and told by schemes that are asked
+// for an option which they do not have.
+func TestSchemeOptions(t *testing.T) {
+	if want := slices.Sorted(maps.Keys(schemeOptions)); !slices.Equal(want, slices.Sorted(slices.Values(block.SchemeOptions))) {
+		t.Errorf("%q are read, and %q told", want, block.SchemeOptions)
+	}
 }

@@ -17,9 +17,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
-	"github.com/signedlink/caddy-signed-link/keys/file"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
-	"github.com/signedlink/caddy-signed-link/keys/sql"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -141,7 +139,49 @@ type definitionParser struct {
 	scheme  *schemeParser // of the one-line form
 }
 
-var definitionOptions = []string{"mode", "missing", "backend", "methods", "strip", "unsigned", "request_header", "status", "redir", "throttle", "referrer_policy", "authorization", "cookies"}
+// definitionOption is an option of the definition.
+type definitionOption struct {
+	name string
+	many bool // it may be given more than once
+	read func(p *definitionParser, h *Handler) error
+}
+
+// choice reads an option that is one word of several.
+func choice(words []string, field func(h *Handler) *string) func(*definitionParser, *Handler) error {
+	return func(p *definitionParser, h *Handler) (err error) {
+		*field(h), err = block.Choice(p.d, words...)
+		return err
+	}
+}
+
+// definitionOptions are the options of a definition, in the order in which errors list them.
+var definitionOptions = []definitionOption{
+	{"mode", false, choice(modeNames, func(h *Handler) *string { return &h.Mode })},
+	{"missing", false, choice(missingNames, func(h *Handler) *string { return &h.Missing })},
+	{"backend", false, choice(backendNames, func(h *Handler) *string { return &h.Backend })},
+	{"methods", false, func(p *definitionParser, h *Handler) (err error) {
+		h.Methods, err = block.Args(p.d, 1, 0, "methods <method>...")
+		return err
+	}},
+	{"strip", false, choice(stripNames, func(h *Handler) *string { return &h.Strip })},
+	{"unsigned", false, choice(unsignedNames, func(h *Handler) *string { return &h.Unsigned })},
+	{"request_header", true, (*definitionParser).requestHeader},
+	{"status", true, (*definitionParser).status},
+	{"redir", true, (*definitionParser).redirect},
+	{"throttle", false, (*definitionParser).throttle},
+	{"referrer_policy", false, (*definitionParser).referrerPolicy},
+	{"authorization", false, (*definitionParser).authorization},
+	{"cookies", false, (*definitionParser).cookies},
+}
+
+// definitionOptionAt returns the option of the definition with this name; nil, if there is
+// none.
+func definitionOptionAt(name string) *definitionOption {
+	if i := slices.IndexFunc(definitionOptions, func(o definitionOption) bool { return o.name == name }); i >= 0 {
+		return &definitionOptions[i]
+	}
+	return nil
+}
 
 func (p *definitionParser) parse() error {
 	d := p.d
@@ -218,99 +258,91 @@ func (p *definitionParser) add(s *schemeParser) error {
 	return nil
 }
 
+// option reads the option at the dispenser: one of the definition, or one of the scheme that
+// stands on the first line.
 func (p *definitionParser) option() error {
 	d := p.d
-	option := d.Val()
-	switch option {
-	case "scheme":
-		if p.scheme != nil {
-			return d.Errf("the scheme %s stands on the first line already; for several, write each as a line `scheme <name> [<secret>]`", p.scheme.kind)
-		}
-		args := d.RemainingArgs()
-		if len(args) == 0 || len(args) > 2 {
-			return d.Err("write `scheme <name> [<secret>]`")
-		}
-		s, err := newSchemeParser(d, args)
-		if err != nil {
-			return err
-		}
-		for nesting := d.Nesting(); d.NextBlock(nesting); {
-			if slices.Contains(definitionOptions, d.Val()) {
-				return d.Errf("%s is an option of the definition; write it outside of the scheme's block", d.Val())
-			}
-			if err := s.option(d); err != nil {
-				return err
-			}
-		}
-		return p.add(s)
-	case "request_header", "status", "redir": // may be given more than once
-	default:
-		if slices.Contains(definitionOptions, option) {
+	if d.Val() == "scheme" {
+		return p.schemeLine()
+	}
+	switch option := definitionOptionAt(d.Val()); {
+	case option != nil:
+		if !option.many {
 			if err := p.seen.Once(d); err != nil {
 				return err
 			}
 		}
-	}
-	h := p.handler
-	var err error
-	switch option {
-	case "mode":
-		h.Mode, err = block.Choice(d, modeNames...)
-	case "missing":
-		h.Missing, err = block.Choice(d, missingNames...)
-	case "backend":
-		h.Backend, err = block.Choice(d, backendNames...)
-	case "methods":
-		h.Methods, err = block.Args(d, 1, 0, "methods <method>...")
-	case "strip":
-		h.Strip, err = block.Choice(d, stripNames...)
-	case "unsigned":
-		h.Unsigned, err = block.Choice(d, unsignedNames...)
-	case "request_header":
-		var args []string
-		if args, err = block.Args(d, 2, 2, "request_header <name> <template>"); err == nil {
-			if err = p.seen.OnceAs(d, "request_header "+http.CanonicalHeaderKey(args[0])); err == nil {
-				h.RequestHeaders = append(h.RequestHeaders, RequestHeader{Name: args[0], Value: args[1]})
-			}
-		}
-	case "status":
-		err = p.status()
-	case "redir":
-		err = p.redirect()
-	case "throttle":
-		err = p.throttle()
-	case "referrer_policy":
-		if h.ReferrerPolicy, err = block.Arg(d, "a policy, or off"); err == nil {
-			if _, bad := outcome.ParseReferrerPolicy(h.ReferrerPolicy); bad != nil {
-				err = d.WrapErr(bad)
-			}
-		}
-	case "authorization":
-		err = p.authorization()
-	case "cookies":
-		err = p.cookies()
-	default:
-		if p.scheme == nil {
-			return block.Unknown(d, append([]string{"scheme"}, definitionOptions...))
-		}
+		return option.read(p, p.handler)
+	case p.scheme != nil:
 		return p.scheme.option(d)
 	}
-	return err
+	known := []string{"scheme"}
+	for _, o := range definitionOptions {
+		known = append(known, o.name)
+	}
+	return block.Unknown(d, known)
 }
 
-func (p *definitionParser) authorization() error {
-	args, err := block.Args(p.d, 1, 2, "authorization cut|keep|cut always")
+// schemeLine reads a line `scheme <name> [<secret>]` and its block.
+func (p *definitionParser) schemeLine() error {
+	d := p.d
+	if p.scheme != nil {
+		return d.Errf("the scheme %s stands on the first line already; for several, write each as a line `scheme <name> [<secret>]`", p.scheme.kind)
+	}
+	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) > 2 {
+		return d.Err("write `scheme <name> [<secret>]`")
+	}
+	s, err := newSchemeParser(d, args)
 	if err != nil {
 		return err
 	}
-	p.handler.Authorization = strings.Join(args, " ")
-	if !slices.Contains(authorizationNames, p.handler.Authorization) {
-		return p.d.Errf("authorization %s: write one of %s", link.Shown(p.handler.Authorization), strings.Join(authorizationNames, ", "))
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if definitionOptionAt(d.Val()) != nil {
+			return d.Errf("%s is an option of the definition; write it outside of the scheme's block", d.Val())
+		}
+		if err := s.option(d); err != nil {
+			return err
+		}
+	}
+	return p.add(s)
+}
+
+func (p *definitionParser) requestHeader(h *Handler) error {
+	args, err := block.Args(p.d, 2, 2, "request_header <name> <template>")
+	if err != nil {
+		return err
+	}
+	if err := p.seen.OnceAs(p.d, "request_header "+http.CanonicalHeaderKey(args[0])); err != nil {
+		return err
+	}
+	h.RequestHeaders = append(h.RequestHeaders, RequestHeader{Name: args[0], Value: args[1]})
+	return nil
+}
+
+func (p *definitionParser) referrerPolicy(h *Handler) (err error) {
+	if h.ReferrerPolicy, err = block.Arg(p.d, "a policy, or off"); err != nil {
+		return err
+	}
+	if _, bad := outcome.ParseReferrerPolicy(h.ReferrerPolicy); bad != nil {
+		return p.d.WrapErr(bad)
 	}
 	return nil
 }
 
-func (p *definitionParser) cookies() error {
+func (p *definitionParser) authorization(h *Handler) error {
+	args, err := block.Args(p.d, 1, 2, "authorization cut|keep|cut always")
+	if err != nil {
+		return err
+	}
+	h.Authorization = strings.Join(args, " ")
+	if !slices.Contains(authorizationNames, h.Authorization) {
+		return p.d.Errf("authorization %s: write one of %s", link.Shown(h.Authorization), strings.Join(authorizationNames, ", "))
+	}
+	return nil
+}
+
+func (p *definitionParser) cookies(h *Handler) error {
 	args, err := block.Args(p.d, 2, 0, "cookies cut <name>...` or `cookies cut all")
 	switch {
 	case err != nil:
@@ -318,17 +350,17 @@ func (p *definitionParser) cookies() error {
 	case args[0] != "cut":
 		return p.d.Errf("cookies %s: write `cookies cut <name>...` or `cookies cut all`", link.Shown(args[0]))
 	}
-	p.handler.Cookies = &Cookies{Cut: args[1:]}
+	h.Cookies = &Cookies{Cut: args[1:]}
 	if slices.Contains(args[1:], "all") {
 		if len(args) > 2 {
 			return p.d.Err("cookies cut: all is every cookie, so it stands alone")
 		}
-		p.handler.Cookies = &Cookies{CutAll: true}
+		h.Cookies = &Cookies{CutAll: true}
 	}
 	return nil
 }
 
-func (p *definitionParser) status() error {
+func (p *definitionParser) status(h *Handler) error {
 	args, err := block.Args(p.d, 1, 0, "status [<reason>...] <code>")
 	if err != nil {
 		return err
@@ -341,11 +373,11 @@ func (p *definitionParser) status() error {
 	if err := p.reasons("status", args[:last]); err != nil {
 		return err
 	}
-	p.handler.Statuses = append(p.handler.Statuses, Status{Reasons: args[:last], Code: code})
+	h.Statuses = append(h.Statuses, Status{Reasons: args[:last], Code: code})
 	return nil
 }
 
-func (p *definitionParser) redirect() error {
+func (p *definitionParser) redirect(h *Handler) error {
 	args, err := block.Args(p.d, 1, 0, "redir [<reason>...] <to>")
 	if err != nil {
 		return err
@@ -357,11 +389,11 @@ func (p *definitionParser) redirect() error {
 	if err := outcome.CheckTarget(args[last]); err != nil {
 		return p.d.WrapErr(err)
 	}
-	p.handler.Redirects = append(p.handler.Redirects, Redirect{Reasons: args[:last], To: args[last]})
+	h.Redirects = append(h.Redirects, Redirect{Reasons: args[:last], To: args[last]})
 	return nil
 }
 
-func (p *definitionParser) throttle() error {
+func (p *definitionParser) throttle(h *Handler) error {
 	d := p.d
 	args, err := block.Args(d, 2, 2, "throttle <failures> <window>")
 	if err != nil {
@@ -393,7 +425,7 @@ func (p *definitionParser) throttle() error {
 			return err
 		}
 	}
-	p.handler.Throttle = t
+	h.Throttle = t
 	return nil
 }
 
@@ -448,10 +480,53 @@ func schemeKinds() []string {
 	return names
 }
 
+// schemeOptions are the options of every scheme, those of [block.SchemeOptions].
+var schemeOptions = map[string]func(s *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) error{
+	"name": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
+		c.Name, err = block.Arg(d, "a label")
+		return err
+	},
+	"secret": (*schemeParser).secret,
+	"keys": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
+		c.KeysRaw, err = sharedKeys(d)
+		return err
+	},
+	"user_keys": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
+		c.UserKeysRaw, err = userKeys(d)
+		return err
+	},
+	"user":  (*schemeParser).user,
+	"param": (*schemeParser).param,
+	"ignore": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
+		c.Ignore, err = block.Args(d, 1, 0, "ignore <name or prefix*>...")
+		return err
+	},
+	"require_expiry": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) error {
+		c.RequireExpiry = true
+		return block.None(d)
+	},
+	"max_lifetime": duration(func(c *SchemeConfig) *caddy.Duration { return &c.MaxLifetime }),
+	"max_age":      duration(func(c *SchemeConfig) *caddy.Duration { return &c.MaxAge }),
+	"clock_skew":   duration(func(c *SchemeConfig) *caddy.Duration { return &c.ClockSkew }),
+	"allow": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
+		c.Allow, err = block.Args(d, 1, 0, "allow <finding>...")
+		return err
+	},
+}
+
+// duration reads an option that is a duration.
+func duration(field func(c *SchemeConfig) *caddy.Duration) func(*schemeParser, *SchemeConfig, *caddyfile.Dispenser) error {
+	return func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
+		*field(c), err = block.Duration(d)
+		return err
+	}
+}
+
 // option reads the option at the dispenser.
 func (s *schemeParser) option(d *caddyfile.Dispenser) error {
 	option := d.Val()
-	if !slices.Contains(block.SchemeOptions, option) {
+	read := schemeOptions[option]
+	if read == nil {
 		segment := d.NextSegment()
 		s.own = append(s.own, segment...)
 		s.end = segment[len(segment)-1].Line
@@ -462,47 +537,25 @@ func (s *schemeParser) option(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	c := s.config
-	var err error
-	switch option {
-	case "name":
-		c.Name, err = block.Arg(d, "a label")
-	case "secret":
-		err = s.secret(d)
-	case "keys":
-		c.KeysRaw, err = keySource(d)
-	case "user_keys":
-		c.UserKeysRaw, err = userKeySource(d)
-	case "user":
-		var args []string
-		if args, err = block.Args(d, 1, 2, "user <template> [percent|utf8]` or `user none"); err == nil {
-			c.User = args[0]
-			if len(args) == 2 {
-				if args[1] != "percent" && args[1] != "utf8" {
-					return d.Errf("user: %q is neither percent nor utf8", args[1])
-				}
-				c.UserEncoding = args[1]
-			}
-		}
-	case "param":
-		err = s.param(d)
-	case "ignore":
-		c.Ignore, err = block.Args(d, 1, 0, "ignore <name or prefix*>...")
-	case "require_expiry":
-		c.RequireExpiry, err = true, block.None(d)
-	case "max_lifetime":
-		c.MaxLifetime, err = block.Duration(d)
-	case "max_age":
-		c.MaxAge, err = block.Duration(d)
-	case "clock_skew":
-		c.ClockSkew, err = block.Duration(d)
-	case "allow":
-		c.Allow, err = block.Args(d, 1, 0, "allow <finding>...")
-	}
-	return err
+	return read(s, s.config, d)
 }
 
-func (s *schemeParser) secret(d *caddyfile.Dispenser) error {
+func (*schemeParser) user(c *SchemeConfig, d *caddyfile.Dispenser) error {
+	args, err := block.Args(d, 1, 2, "user <template> [percent|utf8]` or `user none")
+	if err != nil {
+		return err
+	}
+	c.User = args[0]
+	if len(args) == 2 {
+		if args[1] != "percent" && args[1] != "utf8" {
+			return d.Errf("user: %q is neither percent nor utf8", args[1])
+		}
+		c.UserEncoding = args[1]
+	}
+	return nil
+}
+
+func (s *schemeParser) secret(_ *SchemeConfig, d *caddyfile.Dispenser) error {
 	args, err := block.Args(d, 1, 2, "secret <value> [<key id>]")
 	if err != nil {
 		return err
@@ -534,96 +587,46 @@ func (s *schemeParser) secret(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func keySource(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	args, err := block.Args(d, 2, 2, "keys file <path>")
+// keySource has the source of a line `keys <source> …` or `user_keys <source> …` read that
+// line, and its block, by itself.
+func keySource(d *caddyfile.Dispenser, unknown func(name string) error) (json.RawMessage, error) {
+	segment := d.NextSegment()
+	name := ""
+	if len(segment) > 1 {
+		name = segment[1].Text
+	}
+	module, err := caddy.GetModule("http.signed_link.keys." + name)
 	if err != nil {
+		return nil, unknown(name)
+	}
+	source, ok := module.New().(caddyfile.Unmarshaler)
+	if !ok {
+		return nil, d.Errf("%s %s: this source cannot be written in a Caddyfile", segment[0].Text, name)
+	}
+	own := caddyfile.NewDispenser(segment)
+	if err := source.UnmarshalCaddyfile(own); err != nil {
 		return nil, err
 	}
-	if args[0] != "file" {
-		return nil, d.Errf("keys: unknown source %q; write `keys file <path>`", args[0])
+	if own.Next() {
+		return nil, own.Errf("%s %s: there is more on this line, or in its block, than the source reads", segment[0].Text, name)
 	}
-	return caddyconfig.JSONModuleObject(file.Source{Path: args[1]}, "source", "file", nil), nil
+	return caddyconfig.JSONModuleObject(source, "source", name, nil), nil
 }
 
-func userKeySource(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	const syntax = "user_keys file <path>`, `user_keys inline { <user> <secret> }` or `user_keys sql mysql|postgres <dsn> { query <sql> }"
-	args, err := block.Args(d, 1, 3, syntax)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case args[0] == "file" && len(args) == 2:
-		return caddyconfig.JSONModuleObject(file.Source{Path: args[1]}, "source", "file", nil), nil
-	case args[0] == "inline" && len(args) == 1:
-		source := inline.Source{Users: make(map[string]string)}
-		for nesting := d.Nesting(); d.NextBlock(nesting); {
-			user := d.Val()
-			if _, twice := source.Users[user]; twice {
-				return nil, d.Errf("user_keys: user %s is given twice", user)
-			}
-			if source.Users[user], err = block.Arg(d, "a secret"); err != nil {
-				// the user's name, too, may be a secret in the wrong place
-				return nil, d.Err("user_keys inline: write `<user> <secret>` on each line")
-			}
+func sharedKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
+	return keySource(d, func(name string) error {
+		if name == "" {
+			return d.Err("write `keys file <path>`")
 		}
-		if len(source.Users) == 0 {
-			return nil, d.Err("user_keys inline: write `<user> <secret>` lines in its block")
-		}
-		return caddyconfig.JSONModuleObject(source, "source", "inline", nil), nil
-	case args[0] == "sql":
-		return sqlSource(d, args[1:])
-	}
-	return nil, d.Errf("write `%s`", syntax)
+		return d.Errf("keys: unknown source %q; write `keys file <path>`", link.Shown(name))
+	})
 }
 
-// sqlSource reads `user_keys sql`, whose arguments behind that word are given. No error
-// shows the DSN.
-func sqlSource(d *caddyfile.Dispenser, args []string) (json.RawMessage, error) {
-	const syntax = "user_keys sql mysql|postgres {env.NAME} { query <sql> }"
-	if len(args) == 0 || !slices.Contains(sql.Drivers, args[0]) {
-		return nil, d.Errf("user_keys sql: name the kind of database first, mysql (for MariaDB, too) or postgres, as in `%s`", syntax)
-	}
-	if len(args) != 2 {
-		return nil, d.Errf("user_keys sql: the DSN is missing, which says where the database is; write `%s`", syntax)
-	}
-	source := sql.Source{Driver: args[0], DSN: args[1]}
-	seen := make(block.Seen)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.Once(d); err != nil {
-			return nil, err
-		}
-		var err error
-		switch d.Val() {
-		case "query":
-			words := d.RemainingArgs()
-			if len(words) != 1 {
-				return nil, d.Err("query takes one argument; put the SQL in backquotes, as in query `SELECT id, secret_token FROM users WHERE id = ?`")
-			}
-			source.Query = words[0]
-		case "ttl":
-			source.TTL, err = block.Duration(d)
-		case "negative_ttl":
-			source.NegativeTTL, err = block.Duration(d)
-		case "timeout":
-			source.Timeout, err = block.Duration(d)
-		case "cache":
-			source.Cache, err = block.Int(d, 1)
-		case "max_lookups":
-			source.MaxLookups, err = block.Int(d, 1)
-		default:
-			err = block.Unknown(d, []string{"query", "ttl", "negative_ttl", "timeout", "cache", "max_lookups"})
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if source.Query == "" {
-		return nil, d.Err("user_keys sql: the query is missing; write query `SELECT id, secret_token FROM users WHERE id = ?` in its block")
-	}
-	return caddyconfig.JSONModuleObject(source, "source", "sql", nil), nil
+func userKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
+	return keySource(d, func(string) error { return d.Errf("write `%s`", block.UserKeysSyntax) })
 }
 
-func (s *schemeParser) param(d *caddyfile.Dispenser) error {
+func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
 	const syntax = "param <name> <class> [<value>...] [min <n>] [max <n>] [optional]"
 	args, err := block.Args(d, 2, 0, syntax)
 	if err != nil {
@@ -660,10 +663,10 @@ func (s *schemeParser) param(d *caddyfile.Dispenser) error {
 			return d.Errf("param %s: unexpected %q; write `%s`", name, rest[0], syntax)
 		}
 	}
-	if s.config.Params == nil {
-		s.config.Params = make(map[string]*Param)
+	if c.Params == nil {
+		c.Params = make(map[string]*Param)
 	}
-	s.config.Params[name] = p
+	c.Params[name] = p
 	return nil
 }
 

@@ -107,6 +107,18 @@ var SchemeOptions = []string{
 	"name", "secret", "keys", "user_keys", "user", "param", "ignore", "require_expiry", "max_lifetime", "max_age", "clock_skew", "allow",
 }
 
+// UserKeysSyntax is how the sources of users' secrets that come along are written.
+const UserKeysSyntax = "user_keys file <path>`, `user_keys inline { <user> <secret> }` or `user_keys sql mysql|postgres <dsn> { query <sql> }"
+
+// Source reads the beginning of the line of a key source: the option as it is written, keys
+// or user_keys, and what stands behind the source's name.
+func Source(d *caddyfile.Dispenser) (option string, args []string) {
+	d.Next()
+	option = d.Val()
+	d.NextArg()
+	return option, d.RemainingArgs()
+}
+
 // Unknown is the error for an option that does not exist here.
 func Unknown(d *caddyfile.Dispenser, known []string) error {
 	return d.Errf("unknown option %q; there are %s", link.Shown(d.Val()), strings.Join(known, ", "))

@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
@@ -104,6 +106,23 @@ func (Source) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "http.signed_link.keys.file",
 		New: func() caddy.Module { return new(Source) },
+	}
+}
+
+// UnmarshalCaddyfile sets up the source. Syntax:
+//
+//	keys file <path>
+//	user_keys file <path>
+func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	option, args := block.Source(d)
+	switch {
+	case len(args) == 1:
+		s.Path = args[0]
+		return nil
+	case option == "keys":
+		return d.Err("write `keys file <path>`")
+	default:
+		return d.Errf("write `%s`", block.UserKeysSyntax)
 	}
 }
 

@@ -11,8 +11,10 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -93,6 +95,38 @@ func (Source) CaddyModule() caddy.ModuleInfo {
 		ID:  "http.signed_link.keys.inline",
 		New: func() caddy.Module { return new(Source) },
 	}
+}
+
+// UnmarshalCaddyfile sets up the source of users' secrets. Keys that count for all links are
+// lines `secret <value> [<key id>]` of the scheme. Syntax:
+//
+//	user_keys inline {
+//		<user> <secret>
+//	}
+func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	option, args := block.Source(d)
+	switch {
+	case option == "keys":
+		return d.Err("keys: unknown source \"inline\"; write `keys file <path>`")
+	case len(args) > 0:
+		return d.Errf("write `%s`", block.UserKeysSyntax)
+	}
+	s.Users = make(map[string]string)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		user := d.Val()
+		if _, twice := s.Users[user]; twice {
+			return d.Errf("user_keys: user %s is given twice", user)
+		}
+		var err error
+		if s.Users[user], err = block.Arg(d, "a secret"); err != nil {
+			// the user's name, too, may be a secret in the wrong place
+			return d.Err("user_keys inline: write `<user> <secret>` on each line")
+		}
+	}
+	if len(s.Users) == 0 {
+		return d.Err("user_keys inline: write `<user> <secret>` lines in its block")
+	}
+	return nil
 }
 
 // Provision resolves and decodes the secrets. The configured fields stay as

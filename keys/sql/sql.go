@@ -14,11 +14,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
@@ -111,6 +114,70 @@ func (Source) CaddyModule() caddy.ModuleInfo {
 		ID:  "http.signed_link.keys.sql",
 		New: func() caddy.Module { return new(Source) },
 	}
+}
+
+// UnmarshalCaddyfile sets up the source. No error shows the DSN. Syntax:
+//
+//	user_keys sql mysql|postgres <dsn> {
+//		query        <sql>
+//		ttl          <duration>
+//		negative_ttl <duration>
+//		timeout      <duration>
+//		cache        <n>
+//		max_lookups  <n>
+//	}
+func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	const syntax = "user_keys sql mysql|postgres {env.NAME} { query <sql> }"
+	option, args := block.Source(d)
+	switch {
+	case option == "keys":
+		return d.Err("keys: unknown source \"sql\"; write `keys file <path>`")
+	case len(args) > 2:
+		return d.Errf("write `%s`", block.UserKeysSyntax)
+	case len(args) == 0 || !slices.Contains(Drivers, args[0]):
+		return d.Errf("user_keys sql: name the kind of database first, mysql (for MariaDB, too) or postgres, as in `%s`", syntax)
+	case len(args) == 1:
+		return d.Errf("user_keys sql: the DSN is missing, which says where the database is; write `%s`", syntax)
+	}
+	s.Driver, s.DSN = args[0], args[1]
+	seen := make(block.Seen)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.Once(d); err != nil {
+			return err
+		}
+		if err := s.option(d); err != nil {
+			return err
+		}
+	}
+	if s.Query == "" {
+		return d.Err("user_keys sql: the query is missing; write query `SELECT id, secret_token FROM users WHERE id = ?` in its block")
+	}
+	return nil
+}
+
+// option reads the option at the dispenser.
+func (s *Source) option(d *caddyfile.Dispenser) (err error) {
+	switch d.Val() {
+	case "query":
+		words := d.RemainingArgs()
+		if len(words) != 1 {
+			return d.Err("query takes one argument; put the SQL in backquotes, as in query `SELECT id, secret_token FROM users WHERE id = ?`")
+		}
+		s.Query = words[0]
+	case "ttl":
+		s.TTL, err = block.Duration(d)
+	case "negative_ttl":
+		s.NegativeTTL, err = block.Duration(d)
+	case "timeout":
+		s.Timeout, err = block.Duration(d)
+	case "cache":
+		s.Cache, err = block.Int(d, 1)
+	case "max_lookups":
+		s.MaxLookups, err = block.Int(d, 1)
+	default:
+		err = block.Unknown(d, []string{"query", "ttl", "negative_ttl", "timeout", "cache", "max_lookups"})
+	}
+	return err
 }
 
 // NeedsRule implements [keys.RuleNeeder].
