@@ -189,18 +189,25 @@ func (w *worker) one(n uint64) error {
 }
 
 // confirmed is how often a violation must show in a row. The first connections after a
-// reload may end at the configuration before it, on a busy machine more than one of them.
+// reload may end at the configuration before it, on a busy machine more than one of them;
+// and over HTTP/3, where a connection is kept, all requests of such a one do. So each time
+// has a connection of its own, and comes a while after the one before.
 const confirmed = 6
 
 // steady tells whether the rule is broken whenever the request is sent.
 func (w *worker) steady(c *configuration, b *backend, q *request, rule string) bool {
 	for range confirmed {
+		time.Sleep(settling)
+		w.three[w.gateway].Forget()
 		if !slices.ContainsFunc(w.ask(w.gateway, c, b, q), func(again violation) bool { return again.Rule == rule }) {
 			return false
 		}
 	}
 	return true
 }
+
+// settling is how long a gateway is given to leave the configuration before.
+const settling = 150 * time.Millisecond
 
 // ask sends the request and judges the answer.
 func (w *worker) ask(g *gateway.Reloadable, c *configuration, b *backend, q *request) []violation {
@@ -319,6 +326,7 @@ func (w *worker) isNew(c *configuration, v violation) bool {
 // shrink drops from the configuration and the request what the violation does not need.
 func (w *worker) shrink(c *configuration, b *backend, q *request, v violation) error {
 	deadline := time.Now().Add(shrinkLimit)
+	drawn := &specimen{v.Rule, v.What, c, q}
 	shows := func(c *configuration, q *request) (what string, ok bool) {
 		if q.H3 && c.site("SECURE1") == nil {
 			return "", false // nobody listens
@@ -375,7 +383,11 @@ func (w *worker) shrink(c *configuration, b *backend, q *request, v violation) e
 			}
 		}
 	}
-	w.keep(&specimen{v.Rule, v.What, c, q})
+	if w.steady(c, b, q, v.Rule) {
+		w.keep(&specimen{v.Rule, v.What, c, q})
+	} else { // what was left out did matter
+		w.keep(drawn)
+	}
 	return nil
 }
 
