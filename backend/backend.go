@@ -61,43 +61,44 @@ const (
 var Rules = []struct {
 	Rule                 Rule
 	Name                 string
+	Package              string // that answers the rule, and whose tests have its name
 	PHP, Servlet, Strict bool
 	Answers              string // which backend behaviour
 }{
 	// how a backend spells the name of a parameter
-	{DecodedName, "decoded_name", true, true, true, "every backend decodes names: us%65r is user"},
-	{LeadingBlank, "leading_blank", true, false, true, "PHP drops leading blanks: +user, %20user"},
-	{LeadingQuestionMark, "leading_question_mark", true, false, true, "php -S and URLSearchParams drop a leading '?'"},
-	{NULTail, "nul_tail", true, false, true, "PHP cuts names at the first NUL: user%00x"},
-	{ArrayName, "array_name", true, false, true, "PHP makes an array that replaces the string: user[], user[x]y"},
-	{UnderscoreName, "underscore_name", true, false, true, "PHP files user.id, user+id and user[id under user_id"},
-	{SemicolonSeparator, "semicolon_separator", true, false, true, "PHP's arg_separator.input, old Rack, Perl and Python split at ';', too"},
-	{SecondQuery, "second_query", true, false, true, "CodeIgniter 3: ?/app?user=x is the page /app with the parameter user"},
-	{HTMLEscapedName, "html_escaped_name", true, true, true, "mail programs send &amp;user= where a page was escaped twice"},
-	{AnyCase, "any_case", false, false, true, "ASP.NET and many filters ignore case: USER"},
-	{DashDotUnderscore, "dash_dot_underscore", false, false, true, "Java binders and CGI make '-', '.' and '_' alike: user-id"},
-	{StrayBracket, "stray_bracket", false, false, true, "Rack strips brackets: user], [user]"},
-	{InvisibleCharacter, "invisible_character", false, false, true, "trimming and normalising readers drop blanks of Unicode, tabs and controls"},
-	{FullWidthLetter, "full_width_letter", false, false, true, "normalising readers (NFKC) make letters of full-width ones"},
-	{PercentU, "percent_u", false, false, true, "Perl CGI and IIS decode %u0075"},
+	{DecodedName, "decoded_name", "query", true, true, true, "every backend decodes names: us%65r is user"},
+	{LeadingBlank, "leading_blank", "query", true, false, true, "PHP drops leading blanks: +user, %20user"},
+	{LeadingQuestionMark, "leading_question_mark", "query", true, false, true, "php -S and URLSearchParams drop a leading '?'"},
+	{NULTail, "nul_tail", "query", true, false, true, "PHP cuts names at the first NUL: user%00x"},
+	{ArrayName, "array_name", "query", true, false, true, "PHP makes an array that replaces the string: user[], user[x]y"},
+	{UnderscoreName, "underscore_name", "query", true, false, true, "PHP files user.id, user+id and user[id under user_id"},
+	{SemicolonSeparator, "semicolon_separator", "query", true, false, true, "PHP's arg_separator.input, old Rack, Perl and Python split at ';', too"},
+	{SecondQuery, "second_query", "query", true, false, true, "CodeIgniter 3: ?/app?user=x is the page /app with the parameter user"},
+	{HTMLEscapedName, "html_escaped_name", "query", true, true, true, "mail programs send &amp;user= where a page was escaped twice"},
+	{AnyCase, "any_case", "query", false, false, true, "ASP.NET and many filters ignore case: USER"},
+	{DashDotUnderscore, "dash_dot_underscore", "query", false, false, true, "Java binders and CGI make '-', '.' and '_' alike: user-id"},
+	{StrayBracket, "stray_bracket", "query", false, false, true, "Rack strips brackets: user], [user]"},
+	{InvisibleCharacter, "invisible_character", "query", false, false, true, "trimming and normalising readers drop blanks of Unicode, tabs and controls"},
+	{FullWidthLetter, "full_width_letter", "query", false, false, true, "normalising readers (NFKC) make letters of full-width ones"},
+	{PercentU, "percent_u", "query", false, false, true, "Perl CGI and IIS decode %u0075"},
 	// what a parameter may look like
-	{SingleName, "single_name", true, true, true, "PHP takes the last of two, Java the first, getParameterValues both (CVE-2022-2385)"},
-	{SemicolonInValue, "semicolon_in_value", true, true, true, "Go drops user=admin; and every backend keeps it (CVE-2022-2880)"},
-	{BrokenEscapeInValue, "broken_escape_in_value", true, true, true, "of user=admin% PHP keeps all, Tomcat nothing, Jetty stops reading"},
-	{ControlByte, "control_byte", true, true, true, "HTTP/2 carries raw blanks and '#', where backends begin or end parameters"},
-	{HeaderSafeValue, "header_safe_value", true, true, true, "blanks vanish, NUL cuts, CR and LF pass through FastCGI, UTF-8 is Latin-1 in getHeader"},
+	{SingleName, "single_name", "internal/gateway/definition", true, true, true, "PHP takes the last of two, Java the first, getParameterValues both (CVE-2022-2385)"},
+	{SemicolonInValue, "semicolon_in_value", "internal/gateway/definition", true, true, true, "Go drops user=admin; and every backend keeps it (CVE-2022-2880)"},
+	{BrokenEscapeInValue, "broken_escape_in_value", "internal/gateway/definition", true, true, true, "of user=admin% PHP keeps all, Tomcat nothing, Jetty stops reading"},
+	{ControlByte, "control_byte", "internal/gateway/definition", true, true, true, "HTTP/2 carries raw blanks and '#', where backends begin or end parameters"},
+	{HeaderSafeValue, "header_safe_value", "internal/gateway/definition", true, true, true, "blanks vanish, NUL cuts, CR and LF pass through FastCGI, UTF-8 is Latin-1 in getHeader"},
 	// where else a backend finds parameters and methods; how it reads paths stands in
 	// internal/request/targets
-	{OverriddenMethod, "overridden_method", true, true, true, "_method, _METHOD and X-HTTP-Method-Override turn a GET into a DELETE in Symfony, Laravel, Slim, Rails, Spring"},
-	{CookieShadow, "cookie_shadow", true, false, true, "$_REQUEST prefers cookies where request_order holds C"},
-	{UnnamedBody, "unnamed_body", true, true, true, "$_REQUEST and getParameter read bodies, Tomcat multipart ones on GET"},
-	{FormBody, "form_body", true, true, true, "$_REQUEST prefers the form, getParameterValues has both"},
-	{UntypedBody, "untyped_body", true, true, true, "FastCGI backends read a body without Content-Type as a form"},
-	{JSONBody, "json_body", true, true, true, "frameworks merge the outermost JSON object with the parameters"},
-	{MultipartBody, "multipart_body", true, true, true, "PHP, Tomcat and Jetty disagree on name=, name*=, quotes and boundaries"},
-	{XMLBody, "xml_body", true, false, true, "Slim 3 makes parameters of the elements of XML"},
-	{ForeignCharset, "foreign_charset", true, true, true, "Tomcat decodes forms in charset=IBM037, where user is other bytes"},
-	{EncodedBody, "encoded_body", true, true, true, "a compressed form hides its names"},
+	{OverriddenMethod, "overridden_method", "internal/gateway/definition", true, true, true, "_method, _METHOD and X-HTTP-Method-Override turn a GET into a DELETE in Symfony, Laravel, Slim, Rails, Spring"},
+	{CookieShadow, "cookie_shadow", "internal/gateway/definition", true, false, true, "$_REQUEST prefers cookies where request_order holds C"},
+	{UnnamedBody, "unnamed_body", "internal/request/bodies", true, true, true, "$_REQUEST and getParameter read bodies, Tomcat multipart ones on GET"},
+	{FormBody, "form_body", "internal/request/bodies", true, true, true, "$_REQUEST prefers the form, getParameterValues has both"},
+	{UntypedBody, "untyped_body", "internal/request/bodies", true, true, true, "FastCGI backends read a body without Content-Type as a form"},
+	{JSONBody, "json_body", "internal/request/bodies", true, true, true, "frameworks merge the outermost JSON object with the parameters"},
+	{MultipartBody, "multipart_body", "internal/request/bodies", true, true, true, "PHP, Tomcat and Jetty disagree on name=, name*=, quotes and boundaries"},
+	{XMLBody, "xml_body", "internal/request/bodies", true, false, true, "Slim 3 makes parameters of the elements of XML"},
+	{ForeignCharset, "foreign_charset", "internal/request/bodies", true, true, true, "Tomcat decodes forms in charset=IBM037, where user is other bytes"},
+	{EncodedBody, "encoded_body", "internal/request/bodies", true, true, true, "a compressed form hides its names"},
 }
 
 // RuleSet is a set of rules, each the bit of its number.

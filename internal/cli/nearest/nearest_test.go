@@ -8,40 +8,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition/definitiontest"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
-	"github.com/signedlink/caddy-signed-link/keys"
-	"github.com/signedlink/caddy-signed-link/link"
 )
 
 const secret = "b7Qf2kV9xWc4LmN8pRt6YzA3sDgH5jKe"
 
-// factory makes a scheme of the engine, as the modules do.
-type factory keyedhash.Config
-
-func (c factory) NewScheme(o link.Options) (link.Scheme, error) {
-	return keyedhash.New(keyedhash.Config(c), o)
-}
-
-// fixed is a source of one key.
-type fixed struct{ set *keys.Set }
-
-func (f fixed) OpenSet() (keys.SetSource, error) { return f, nil }
-func (f fixed) KeySet() *keys.Set                { return f.set }
-
 func compiled(t testing.TB, name, key string, c keyedhash.Config) *definition.Definition {
 	t.Helper()
-	set, err := keys.NewSet(keys.Key{Secret: keys.NewSecret([]byte(key))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := definition.New(definition.Spec{Schemes: []*definition.SchemeSpec{{
-		Name: name, Factory: factory(c), User: "{query.user}", Keys: func() (keys.SetOpener, error) { return fixed{set}, nil },
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return definitiontest.New(t, backend.Strict, name, key, c)
 }
 
 // FuzzFind: whatever a link looks like, looking for its nearest miss ends, does not panic,

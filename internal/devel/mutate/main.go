@@ -1,6 +1,7 @@
 // Command mutate takes the rules of the backend profiles and the readings of paths out,
-// one at a time, and runs the tests each time: a rule that no test misses is not tested. It
-// prints a line for each rule and fails if the tests pass without one.
+// one at a time, and each time runs the tests of the package that answers it: a rule that no
+// test misses is not tested. It prints a line for each rule and fails if the tests pass
+// without one.
 //
 //	go run ./internal/devel/mutate [package...]
 //
@@ -14,45 +15,43 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 )
 
-// table is a file with rules, and the packages whose tests must miss each of them.
+// table is a file with rules. A row of it has a name, and the package whose tests must miss
+// it; or that package is the same for all.
 type table struct {
-	file     string
-	line     *regexp.Regexp // what a rule looks like in it; its last group is the name
-	packages []string
+	file string
+	row  *regexp.Regexp // what a row looks like: its groups are the name, and the package
+	own  string         // the package, where a row names none
 }
 
 var tables = []table{
-	{
-		"backend/backend.go",
-		regexp.MustCompile(`^\t\{\w+, "(\w+)", (?:true|false), (?:true|false), (?:true|false), ".*"\},$`),
-		[]string{".", "./query", "./internal/request/bodies"},
-	},
-	{
-		"internal/request/targets/readings.go",
-		regexp.MustCompile(`^\t\{"(\w+)", (?:true|false), (?:true|false), (?:true|false), ".*", \w+, \w+\},$`),
-		[]string{"./internal/request/targets"},
-	},
+	{"backend/backend.go", regexp.MustCompile(`^\t\{\w+, "(\w+)", "([\w/]+)", (?:true|false), (?:true|false), (?:true|false), ".*"\},$`), ""},
+	{"internal/request/targets/readings.go", regexp.MustCompile(`^\t\{"(\w+)", (?:true|false), (?:true|false), (?:true|false), ".*", \w+, \w+\},$`), "internal/request/targets"},
 }
 
-// others are tests that take long and are about something else than a rule: whole
-// configurations, honest addresses, reloads. Each rule must be missed without them.
-const others = "^Test(Sites|RouteCodes|QuickMatchers|HonestAddresses.*|HundredReloads.*)$"
+// mutant is a table without one row.
+type mutant struct {
+	name     string
+	overlay  string
+	packages []string
+}
+
+// outcome is what the tests say of a mutant.
+type outcome struct {
+	line     string
+	survives bool
+	err      error
+}
 
 func main() {
-	var survivors []string
-	for _, t := range tables {
-		if len(os.Args) > 1 {
-			t.packages = os.Args[1:]
-		}
-		alive, err := t.run()
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "mutate:", err)
-			os.Exit(2)
-		}
-		survivors = append(survivors, alive...)
+	survivors, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(2)
 	}
 	if len(survivors) > 0 {
 		fmt.Fprintf(os.Stderr, "mutate: the tests pass without %s\n", strings.Join(survivors, ", "))
@@ -60,55 +59,97 @@ func main() {
 	}
 }
 
-func (t table) run() (survivors []string, err error) {
-	source, err := os.ReadFile(t.file)
-	if err != nil {
-		return nil, fmt.Errorf("%w; run it from the top of the repository", err)
-	}
+// run tries all mutants, as many at a time as there are processors, and prints what became
+// of them in their order.
+func run(packages []string) (survivors []string, err error) {
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	var all []mutant
+	for _, t := range tables {
+		mutants, err := t.mutants(dir, packages)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, mutants...)
+	}
+	outcomes := make([]chan outcome, len(all))
+	slots := make(chan struct{}, runtime.NumCPU())
+	for i, m := range all {
+		outcomes[i] = make(chan outcome, 1)
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			outcomes[i] <- m.try()
+		}()
+	}
+	for i := range all {
+		o := <-outcomes[i]
+		if o.err != nil {
+			return nil, o.err
+		}
+		fmt.Println(o.line)
+		if o.survives {
+			survivors = append(survivors, all[i].name)
+		}
+	}
+	return survivors, nil
+}
+
+// mutants are the table without each of its rows, as overlays in dir.
+func (t table) mutants(dir string, packages []string) (all []mutant, err error) {
+	source, err := os.ReadFile(t.file)
+	if err != nil {
+		return nil, fmt.Errorf("%w; run it from the top of the repository", err)
+	}
 	absolute, err := filepath.Abs(t.file)
 	if err != nil {
 		return nil, err
 	}
 	lines := strings.Split(string(source), "\n")
-	rules := 0
 	for i, text := range lines {
-		m := t.line.FindStringSubmatch(text)
-		if m == nil {
+		row := t.row.FindStringSubmatch(text)
+		if row == nil {
 			continue
 		}
-		rules++
-		mutant := append(append([]string(nil), lines[:i]...), lines[i+1:]...)
-		file := filepath.Join(dir, m[1]+".go")
-		if err := os.WriteFile(file, []byte(strings.Join(mutant, "\n")), 0o600); err != nil {
+		m := mutant{name: row[1], overlay: filepath.Join(dir, row[1]+".json"), packages: packages}
+		if len(packages) == 0 {
+			m.packages = []string{"./" + t.own}
+			if t.own == "" {
+				m.packages = []string{"./" + row[2]}
+			}
+		}
+		file := filepath.Join(dir, row[1]+".go")
+		if err := os.WriteFile(file, []byte(strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "\n")), 0o600); err != nil {
 			return nil, err
 		}
-		overlay := filepath.Join(dir, m[1]+".json")
 		data, err := json.Marshal(map[string]map[string]string{"Replace": {absolute: file}})
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(overlay, data, 0o600); err != nil {
+		if err := os.WriteFile(m.overlay, data, 0o600); err != nil {
 			return nil, err
 		}
-		command := exec.Command("go", append([]string{"test", "-overlay", overlay, "-count", "1", "-skip", others}, t.packages...)...)
-		output, err := command.CombinedOutput()
-		switch failed := string(output); {
-		case err == nil:
-			survivors = append(survivors, m[1])
-			fmt.Printf("%-24s SURVIVES\n", m[1])
-		case strings.Contains(failed, "[build failed]") || strings.Contains(failed, "[setup failed]"):
-			return nil, fmt.Errorf("without %s nothing builds:\n%s", m[1], failed)
-		default:
-			fmt.Printf("%-24s %d tests miss it\n", m[1], strings.Count(failed, "--- FAIL"))
-		}
+		all = append(all, m)
 	}
-	if rules == 0 {
+	if len(all) == 0 {
 		return nil, fmt.Errorf("no rule found in %s", t.file)
 	}
-	return survivors, nil
+	return all, nil
+}
+
+// try runs the tests of the mutant.
+func (m mutant) try() outcome {
+	command := exec.Command("go", append([]string{"test", "-overlay", m.overlay, "-count", "1"}, m.packages...)...)
+	output, err := command.CombinedOutput()
+	switch failed := string(output); {
+	case err == nil:
+		return outcome{line: fmt.Sprintf("%-24s SURVIVES", m.name), survives: true}
+	case strings.Contains(failed, "[build failed]") || strings.Contains(failed, "[setup failed]"):
+		return outcome{err: fmt.Errorf("without %s nothing builds:\n%s", m.name, failed)}
+	default:
+		return outcome{line: fmt.Sprintf("%-24s %d tests miss it", m.name, strings.Count(failed, "--- FAIL"))}
+	}
 }
