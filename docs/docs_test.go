@@ -30,6 +30,8 @@ import (
 
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/backend"
+	_ "github.com/signedlink/caddy-signed-link/examples/extending/derived"
+	_ "github.com/signedlink/caddy-signed-link/examples/extending/tilde"
 	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 	"github.com/signedlink/caddy-signed-link/internal/logfilter"
 	"github.com/signedlink/caddy-signed-link/internal/matcher"
@@ -131,7 +133,7 @@ func fences(t *testing.T, page string) (blocks []block, prose string) {
 func comments(t *testing.T) []block {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{"*.go", "schemes/*/*.go", "keys/*/*.go"} {
+	for _, pattern := range []string{"*.go", "internal/*/*.go", "internal/gateway/app/*.go", "schemes/*/*.go", "keys/*/*.go"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
@@ -414,7 +416,7 @@ func TestCSV(t *testing.T) {
 func TestLanguages(t *testing.T) {
 	tested := map[string]string{
 		"caddyfile": "TestCaddyfiles", "json": "TestJSON", "csv": "TestCSV", "sh": "TestCommandLines", "console": "TestCommandLines",
-		"log": "TestRollout", "promql": "TestQueries", "yaml": "TestPrometheus", "ini": "TestDropIns", "": "",
+		"log": "TestRollout", "promql": "TestQueries", "yaml": "TestPrometheus", "ini": "TestDropIns", "go": "TestExtending", "": "",
 	}
 	for _, page := range pages(t) {
 		blocks, _ := fences(t, page)
@@ -748,8 +750,9 @@ func listed(t *testing.T) string {
 func TestModuleList(t *testing.T) {
 	reference := readFile(t, filepath.Join("docs", "reference.md"))
 	var have strings.Builder
+	examples := []string{"http.signed_link.keys.derived", "http.signed_link.schemes.tilde"} // of extending.md
 	for _, id := range caddy.Modules() {
-		if strings.Contains(id, "signed_link") {
+		if strings.Contains(id, "signed_link") && !slices.Contains(examples, id) {
 			have.WriteString(id + "\n")
 			if !strings.Contains(reference, "\n## "+id+"\n") {
 				t.Errorf("reference.md does not have %s", id)
@@ -775,6 +778,24 @@ func TestNoSecretsInText(t *testing.T) {
 		if bytes.Contains([]byte(readFile(t, page)), []byte("{$")) && page != filepath.Join("docs", "options.md") {
 			t.Errorf("%s: a {$NAME} puts the secret in clear into the configuration", page)
 		}
+	}
+}
+
+// TestExtending: the page shows the examples as they stand.
+func TestExtending(t *testing.T) {
+	blocks, _ := fences(t, filepath.Join("docs", "extending.md"))
+	var shown []string
+	for _, b := range blocks {
+		if b.lang == "go" {
+			shown = append(shown, b.text)
+		}
+	}
+	want := []string{
+		readFile(t, filepath.Join("examples", "extending", "tilde", "tilde.go")),
+		readFile(t, filepath.Join("examples", "extending", "derived", "derived.go")),
+	}
+	if !slices.EqualFunc(shown, want, func(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpace(b) }) {
+		t.Error("docs/extending.md does not show the files of examples/extending as they are")
 	}
 }
 

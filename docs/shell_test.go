@@ -37,6 +37,8 @@ var runs = map[string]string{
 	"xcaddy build v2.11.9 --with github.com/signedlink/caddy-signed-link@v0.1.0":                     "docs/xcaddy_test.go TestXcaddy",
 	"xcaddy build v2.11.9 --with github.com/signedlink/caddy-signed-link@v0.1.0 --output caddy-next": "docs/xcaddy_test.go TestXcaddy",
 
+	"xcaddy build v2.11.9 --with github.com/signedlink/caddy-signed-link@v0.1.0 --with example.org/links": "docs/xcaddy_test.go TestXcaddyExtended",
+
 	"go build -o caddy ./cmd/caddy":                                                                      shell,
 	"./caddy list-modules | grep signed_link":                                                            shell,
 	"./caddy validate --config /etc/caddy/Caddyfile":                                                     shell,
