@@ -14,10 +14,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -777,6 +779,71 @@ func TestNoSecretsInText(t *testing.T) {
 	for _, page := range pages(t) {
 		if bytes.Contains([]byte(readFile(t, page)), []byte("{$")) && page != filepath.Join("docs", "options.md") {
 			t.Errorf("%s: a {$NAME} puts the secret in clear into the configuration", page)
+		}
+	}
+}
+
+// TestFloors: every import runs down, by the floors of architecture.md, on which each package
+// has its place.
+func TestFloors(t *testing.T) {
+	const module = "github.com/signedlink/caddy-signed-link"
+	floors := make(map[string]int)
+	for _, row := range regexp.MustCompile(`(?m)^\| (-?\d+) \| ([^|]+) \|`).FindAllStringSubmatch(readFile(t, filepath.Join("docs", "architecture.md")), -1) {
+		n, _ := strconv.Atoi(row[1])
+		for name := range strings.SplitSeq(row[2], ", ") {
+			floors[strings.Trim(name, "`")] = n
+		}
+	}
+	floorOf := func(dir string) (int, bool) {
+		if dir == "." {
+			dir = "the root"
+		}
+		for {
+			if n, ok := floors[dir]; ok {
+				return n, true
+			}
+			parent := path.Dir(dir)
+			if n, ok := floors[parent+"/…"]; ok || parent == "." {
+				return n, ok
+			}
+			if parent == "keys" || strings.HasPrefix(dir, "internal/") && !strings.Contains(parent, "/devel") {
+				return 0, false // its parent's place is not its own
+			}
+			dir = parent
+		}
+	}
+	files := goFiles(t)
+	if len(files) < 100 {
+		t.Fatalf("%d files", len(files))
+	}
+	for _, file := range files {
+		dir := path.Dir(filepath.ToSlash(file))
+		switch {
+		case strings.HasPrefix(dir, "examples"), strings.HasPrefix(dir, "keys/internal"), strings.HasSuffix(dir, "test"):
+			continue // examples, what sources share, and helpers of tests
+		}
+		own, ok := floorOf(dir)
+		if !ok {
+			t.Errorf("%s has no place in architecture.md", dir)
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range parsed.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			if name != module && !strings.HasPrefix(name, module+"/") {
+				continue
+			}
+			imported := path.Clean("." + strings.TrimPrefix(name, module))
+			floor, ok := floorOf(imported)
+			switch {
+			case strings.HasPrefix(imported, "keys/internal"), own == 9:
+			case strings.HasPrefix(dir, "schemes/") && imported == "schemes/keyedhash": // sial is a preset of it
+			case !ok || floor >= own:
+				t.Errorf("%s on floor %d imports %s on floor %d", dir, own, imported, floor)
+			}
 		}
 	}
 }
