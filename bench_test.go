@@ -181,7 +181,7 @@ func judging(t testing.TB, directive, target string) func() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := s.handlers()[0].gate.Definition
+	d := s.handlers()[0].Gate().Definition
 	path, raw, _ := strings.Cut(target, "?")
 	r := &link.Request{Method: http.MethodGet, Scheme: "https", Host: "example.org", Path: path}
 	now, ctx := time.Unix(1790000000, 0), context.Background()

@@ -39,7 +39,7 @@ func TestAttackHeaderBetween(t *testing.T) {
 				t.Fatalf("%d handlers of signed_link", len(handlers))
 			}
 			for i, h := range handlers {
-				if got := h.gate.Standing().Behind; got != tc.behind[i] {
+				if got := h.Gate().Standing().Behind; got != tc.behind[i] {
 					t.Errorf("handler %d: it leaves the headers to the one before: %t", i, got)
 				}
 			}
@@ -67,7 +67,7 @@ func TestAttackHeaderBetween(t *testing.T) {
 func TestAttackBehindAnother(t *testing.T) {
 	setSecrets(t)
 	s := loadSite(t, "route {\n"+autologin("/b/*", "name first")+autologin("/app/*", "name second")+"test_backend\n}")
-	if !s.handlers()[1].gate.Standing().Behind {
+	if !s.handlers()[1].Gate().Standing().Behind {
 		t.Fatal("the second stands elsewhere")
 	}
 	if a := s.get("/app/x?"+goodLink, "X-HTTP-Method-Override: DELETE"); a.Code != http.StatusMethodNotAllowed {
@@ -93,7 +93,7 @@ func TestOneGuard(t *testing.T) {
 	}
 	s := loadSite(t, b.String()+"test_backend")
 	for i, h := range s.handlers() {
-		if behind := h.gate.Standing().Behind; behind != (i > 0) {
+		if behind := h.Gate().Standing().Behind; behind != (i > 0) {
 			t.Errorf("definition %d leaves the headers to the one before: %t", i, behind)
 		}
 	}

@@ -208,15 +208,15 @@ func request(t testing.TB, method, target, body string, headers ...string) *http
 	return r
 }
 
-// handlers returns the definitions of the site, in order.
-func (s *site) handlers() []*Handler {
-	var found []*Handler
+// handlers returns the handlers of signed_link in the site, in order.
+func (s *site) handlers() []app.Gated {
+	var found []app.Gated
 	var walk func(caddyhttp.RouteList)
 	walk = func(list caddyhttp.RouteList) {
 		for _, route := range list {
 			for _, h := range route.Handlers {
 				switch h := h.(type) {
-				case *Handler:
+				case app.Gated:
 					found = append(found, h)
 				case *caddyhttp.Subroute:
 					walk(h.Routes)

@@ -23,7 +23,7 @@ func (s *site) logTo() *bytes.Buffer {
 	b := new(bytes.Buffer)
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b), zap.InfoLevel)
 	for _, h := range s.handlers() {
-		h.gate.Logger = zap.New(core).Named("http.handlers.signed_link")
+		h.Gate().Logger = zap.New(core).Named("http.handlers.signed_link")
 	}
 	return b
 }

@@ -1,12 +1,9 @@
 package signedlink
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 )
 
 // TestAttackOtherPersonsSession: jeff is logged in at the application, opens mike's link,
@@ -165,17 +162,5 @@ func TestCookiesErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", config, err)
 		}
-	}
-}
-
-// TestCutSessionsAllocations: a link without cookies and parameters of the path pays
-// nothing for the option.
-func TestCutSessionsAllocations(t *testing.T) {
-	setSecrets(t)
-	s := loadSite(t, autologin("", "cookies cut PHPSESSID")+"test_backend")
-	h, x := s.handlers()[0], new(exchange.Exchange)
-	r := request(t, http.MethodGet, "/x", "")
-	if n := testing.AllocsPerRun(100, func() { h.cutSession(r, x) }); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 }

@@ -253,7 +253,7 @@ func TestThrottleReload(t *testing.T) {
 		s.at(time.Unix(1_800_000_000, 0))
 		return s, func() {
 			for _, h := range s.handlers() {
-				if err := h.Cleanup(); err != nil {
+				if err := h.(caddy.CleanerUpper).Cleanup(); err != nil {
 					t.Error(err)
 				}
 			}
@@ -346,7 +346,7 @@ func BenchmarkThrottled(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	d, r, now := s.handlers()[0].gate.Definition, &link.Request{ClientIP: "192.0.2.1"}, time.Now()
+	d, r, now := s.handlers()[0].Gate().Definition, &link.Request{ClientIP: "192.0.2.1"}, time.Now()
 	if err := r.Query.Parse("akid=" + badAKID); err != nil {
 		b.Fatal(err)
 	}
