@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"encoding/json"
@@ -56,7 +56,7 @@ func TestAccessLog(t *testing.T) {
 		if err := os.Truncate(file, 0); err != nil {
 			t.Fatal(err)
 		}
-		s.get(tc.target, tc.header)
+		s.Get(tc.target, tc.header)
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func TestAccessLog(t *testing.T) {
 func TestAccessLogElsewhere(t *testing.T) {
 	setSecrets(t)
 	s, file := loadLogged(t, autologin("/app/*")+"test_backend")
-	s.get("/open?" + goodLink)
+	s.Get("/open?" + goodLink)
 	data, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(data), "handled request") || strings.Contains(string(data), `"signed_link":`) {
 		t.Errorf("%s %v", data, err)
@@ -110,7 +110,7 @@ func TestAccessLogObserve(t *testing.T) {
 		signature {query.sig}
 	}
 	test_backend`)
-	s.get("/x?user=jeff&sig=" + sum256("0123456789abcdef", "jeff"))
+	s.Get("/x?user=jeff&sig=" + sum256("0123456789abcdef", "jeff"))
 	data, err := os.ReadFile(file)
 	const want = `"user_id":"",`
 	if err != nil || !strings.Contains(string(data), `"signed_link":{"scheme":"keyed_hash","verdict":"valid","key_id":"2027"}`) || !strings.Contains(string(data), want) {

@@ -1,10 +1,8 @@
-package signedlink
+package signedlink_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,25 +11,14 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/block"
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 const separator = "----------\n"
-
-// adapt turns a Caddyfile into indented JSON, or the text of the error.
-func adapt(caddyfile string) string {
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
-	if err != nil {
-		return err.Error() + "\n"
-	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, config, "", "\t"); err != nil {
-		return err.Error() + "\n"
-	}
-	return b.String() + "\n"
-}
 
 // golden runs every file below testdata/dir: a Caddyfile, the separator, and what
 // comes of it.
@@ -64,14 +51,14 @@ func golden(t *testing.T, dir string, outcome func(t *testing.T, caddyfile strin
 
 // TestAdapt compares Caddyfiles with the JSON that they become.
 func TestAdapt(t *testing.T) {
-	golden(t, "adapt", func(t *testing.T, caddyfile string) string { return adapt(caddyfile) })
+	golden(t, "adapt", func(t *testing.T, caddyfile string) string { return gatewaytest.Adapt(caddyfile) })
 }
 
 // TestAdaptErrors has a file for each error that the adapter finds: what is wrong,
 // at which line of which file, and how to cure it.
 func TestAdaptErrors(t *testing.T) {
 	golden(t, "errors", func(t *testing.T, caddyfile string) string {
-		got := adapt(caddyfile)
+		got := gatewaytest.Adapt(caddyfile)
 		if strings.HasPrefix(got, "{") {
 			t.Errorf("it adapts:\n%s", got)
 		}
@@ -118,13 +105,13 @@ func TestUncovered(t *testing.T) {
 		"/app":          "",
 		"/a/b/* /a/c/*": "/a/b /a/c",
 	} {
-		if got := strings.Join(uncovered(strings.Fields(patterns)), " "); got != want {
+		if got := strings.Join(signedlink.Uncovered(strings.Fields(patterns)), " "); got != want {
 			t.Errorf("%s: %q, want %q", patterns, got, want)
 		}
 	}
 	file := filepath.Join(t.TempDir(), "log")
-	load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\n\tsigned_link guard\n}\n")
-	adapt(siteFile("signed_link /app/* akid {env.S}"))
+	gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\n\tsigned_link guard\n}\n")
+	gatewaytest.Adapt(gatewaytest.SiteFile("signed_link /app/* akid {env.S}"))
 	data, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(data), "`@app path /app /app/*`") || !strings.Contains(string(data), "Caddyfile:6") {
 		t.Errorf("no warning: %s %v", data, err)
@@ -138,7 +125,7 @@ func TestLoadErrors(t *testing.T) {
 	t.Setenv("LINKS_DSN", "postgres://links:canary@127.0.0.1:5432/app")
 	t.Setenv("BAD_DSN", "links:canary@ 127.0.0.1 % password=canary")
 	golden(t, "load", func(t *testing.T, directives string) string {
-		_, err := tryLoad(t, siteFile(directives))
+		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(directives))
 		if err == nil {
 			t.Errorf("it loads")
 			return ""
@@ -150,7 +137,7 @@ func TestLoadErrors(t *testing.T) {
 // TestSchemeOptions: what every scheme has is read here, and told by schemes that are asked
 // for an option which they do not have.
 func TestSchemeOptions(t *testing.T) {
-	if want := slices.Sorted(maps.Keys(schemeOptions)); !slices.Equal(want, slices.Sorted(slices.Values(block.SchemeOptions))) {
+	if want := signedlink.OptionsRead; !slices.Equal(want, slices.Sorted(slices.Values(block.SchemeOptions))) {
 		t.Errorf("%q are read, and %q told", want, block.SchemeOptions)
 	}
 }

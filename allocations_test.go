@@ -1,6 +1,6 @@
 //go:build !race
 
-package signedlink
+package signedlink_test
 
 import (
 	"testing"

@@ -1,10 +1,8 @@
-package signedlink
+package signedlink_test
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -14,37 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
-
-// run runs Caddy itself with this site, on a socket, and returns a client for it.
-func run(t *testing.T, global, directives string) *http.Client {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n" + global + "}\nhttp:// {\n\tbind unix/" + socket + "\n" + directives + "\n}\n"
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Load(config, true); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = caddy.Stop() })
-	transport := &http.Transport{
-		DisableCompression: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
 
 // TestAnswers: what the browser, and caches on the way, may do with the answer to a
 // verified request, through Caddy's own proxy, file server and error routes.
@@ -77,7 +46,7 @@ func TestAnswers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "page.txt"), []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	client := run(t, "", autologin("/app/* recognize")+autologin("/file/*")+autologin("/off/*", "referrer_policy off")+
+	client := gatewaytest.Run(t, "", autologin("/app/* recognize")+autologin("/file/*")+autologin("/off/*", "referrer_policy off")+
 		autologin("/strict/*", "referrer_policy no-referrer")+autologin("/observe/* observe")+autologin("/two/* recognize", "referrer_policy origin")+
 		`signed_link /two/* akid {env.AKID_SECRET} {
 			redir bad_signature /help

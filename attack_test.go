@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"encoding/hex"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
@@ -20,10 +21,10 @@ import (
 // attacker holds jeff's genuine link and wants to be somebody else.
 
 // refusedAs is the site of the verifiable URL whose error page says why.
-func refusedAs(t *testing.T, first string, options ...string) *site {
+func refusedAs(t *testing.T, first string, options ...string) *gatewaytest.Site {
 	t.Helper()
 	setSecrets(t)
-	return loadSite(t, autologin(first, options...)+`test_backend
+	return gatewaytest.LoadSite(t, autologin(first, options...)+`test_backend
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 	}`)
@@ -67,20 +68,20 @@ func TestAttackParameterPollution(t *testing.T) {
 	require, recognize := refusedAs(t, ""), refusedAs(t, "recognize")
 	for _, tc := range spellings {
 		for _, query := range []string{goodLink + "&" + tc.segment, tc.segment + "&" + goodLink} {
-			if a := require.get("/x?" + query); a.seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
+			if a := require.Get("/x?" + query); a.Seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
 				t.Errorf("%s: got %d %s, want ambiguous/%s", query, a.Code, a.Body, tc.detail)
 			}
-			a := recognize.get("/x?" + query + "&a=1")
-			if a.seen == nil || a.header1(t, "X-Verified-User") != "" {
+			a := recognize.Get("/x?" + query + "&a=1")
+			if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" {
 				t.Errorf("recognize %s: got %d %s", query, a.Code, a.Body)
-			} else if a.seen.URI != "/x?a=1" || a.seen.OrigURI != "/x?a=1" {
-				t.Errorf("recognize %s: the backend sees %q, REQUEST_URI %q", query, a.seen.URI, a.seen.OrigURI)
+			} else if a.Seen.URI != "/x?a=1" || a.Seen.OrigURI != "/x?a=1" {
+				t.Errorf("recognize %s: the backend sees %q, REQUEST_URI %q", query, a.Seen.URI, a.Seen.OrigURI)
 			}
 		}
 		if tc.detail == "duplicate" {
 			continue
 		}
-		if a := require.get("/x?" + tc.segment); a.seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
+		if a := require.Get("/x?" + tc.segment); a.Seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
 			t.Errorf("without a signature, %s: got %d %s", tc.segment, a.Code, a.Body)
 		}
 	}
@@ -90,7 +91,7 @@ func TestAttackParameterPollution(t *testing.T) {
 func TestAttackPHPNameFolding(t *testing.T) {
 	setSecrets(t)
 	for _, backend := range []string{"php", "strict"} {
-		s := loadSite(t, `signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
+		s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
 			algorithm md5
 			message {query.user_id}{secret}
 			signature {query.key}
@@ -98,17 +99,17 @@ func TestAttackPHPNameFolding(t *testing.T) {
 		}
 		test_backend`)
 		link := "user_id=jeff&key=" + key("jeff", autologinSecret)
-		if a := s.get("/x?" + link); a.seen == nil {
+		if a := s.Get("/x?" + link); a.Seen == nil {
 			t.Fatalf("the good link: %d", a.Code)
 		}
 		for _, alias := range []string{"user.id", "user%2Eid", "user+id", "user%20id", "user[id", "user%5Bid", "+user.id", "user_id%00"} {
-			if a := s.get("/x?" + link + "&" + alias + "=admin"); a.Code != http.StatusBadRequest {
+			if a := s.Get("/x?" + link + "&" + alias + "=admin"); a.Code != http.StatusBadRequest {
 				t.Errorf("%s: %s: %d", backend, alias, a.Code)
 			}
 		}
 		// Java binders, which PHP's profile need not fear
 		want := map[string]int{"php": http.StatusOK, "strict": http.StatusBadRequest}[backend]
-		if a := s.get("/x?" + link + "&user-id=admin"); a.Code != want {
+		if a := s.Get("/x?" + link + "&user-id=admin"); a.Code != want {
 			t.Errorf("%s: user-id: %d, want %d", backend, a.Code, want)
 		}
 	}
@@ -127,7 +128,7 @@ func TestAttackDroppedPair(t *testing.T) {
 		"user=admin;":                "ambiguous/semicolon",
 		"user=admin%":                "ambiguous/escape",
 	} {
-		if a := s.get("/x?" + query); a.seen != nil || a.Body.String() != want {
+		if a := s.Get("/x?" + query); a.Seen != nil || a.Body.String() != want {
 			t.Errorf("%s: got %d %s, want %s", query, a.Code, a.Body, want)
 		}
 	}
@@ -143,11 +144,11 @@ func TestAttackTooManyParameters(t *testing.T) {
 			strings.Repeat("=&", 1001) + goodLink,
 			"a=" + strings.Repeat("x", 64<<10) + "&" + goodLink,
 		} {
-			if a := s.get("/x?" + query); a.seen != nil || a.Code != http.StatusBadRequest {
+			if a := s.Get("/x?" + query); a.Seen != nil || a.Code != http.StatusBadRequest {
 				t.Errorf("%s: %.20s…: %d", mode, query, a.Code)
 			}
 		}
-		if a := s.get("/x?" + strings.Repeat("&", 20000) + goodLink); a.seen == nil {
+		if a := s.Get("/x?" + strings.Repeat("&", 20000) + goodLink); a.Seen == nil {
 			t.Errorf("%s: empty segments are no parameters: %d %s", mode, a.Code, a.Body)
 		}
 	}
@@ -161,10 +162,10 @@ func TestAttackTruncatedTarget(t *testing.T) {
 	for _, mode := range []string{"require", "recognize"} {
 		s := refusedAs(t, mode)
 		path := "/x/" + strings.Repeat("a", 64<<10)
-		if a := s.get(path[:65_000] + "?" + goodLink); a.seen != nil || a.Code != http.StatusBadRequest {
+		if a := s.Get(path[:65_000] + "?" + goodLink); a.Seen != nil || a.Code != http.StatusBadRequest {
 			t.Errorf("%s: a path of 65,000 bytes: %d", mode, a.Code)
 		}
-		if a := s.get(path[:30_000] + "?" + goodLink); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+		if a := s.Get(path[:30_000] + "?" + goodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 			t.Errorf("%s: a path of 30,000 bytes: %d", mode, a.Code)
 		}
 	}
@@ -175,9 +176,9 @@ func TestAttackTruncatedTarget(t *testing.T) {
 func TestAttackControlBytes(t *testing.T) {
 	s := refusedAs(t, "")
 	for _, query := range []string{goodLink + "& user=admin", goodLink + "&a=#&user=admin", goodLink + "&a=\x7f", goodLink + "&\tuser=admin"} {
-		r := request(t, "GET", "/x", "")
+		r := gatewaytest.Request(t, "GET", "/x", "")
 		r.URL.RawQuery, r.RequestURI = query, "/x?"+query
-		if a := s.do(r); a.seen != nil || a.Body.String() != "ambiguous/control" {
+		if a := s.Do(r); a.Seen != nil || a.Body.String() != "ambiguous/control" {
 			t.Errorf("%q: got %d %s", query, a.Code, a.Body)
 		}
 	}
@@ -188,16 +189,16 @@ func TestAttackControlBytes(t *testing.T) {
 func TestAttackCookieShadow(t *testing.T) {
 	for _, mode := range []string{"require", "recognize"} {
 		s := refusedAs(t, mode)
-		a := s.get("/x?"+goodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1; user[%00]=x", "Cookie: key=x;user[x%00]=y; us%65r=z")
-		if a.seen == nil {
+		a := s.Get("/x?"+goodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1; user[%00]=x", "Cookie: key=x;user[x%00]=y; us%65r=z")
+		if a.Seen == nil {
 			t.Fatalf("refused: %s", a.Body)
 		}
-		if got := a.seen.Headers["Cookie"]; len(got) != 1 || got[0] != "a=1;  b=%zz; us.er=1" {
+		if got := a.Seen.Headers["Cookie"]; len(got) != 1 || got[0] != "a=1;  b=%zz; us.er=1" {
 			t.Errorf("%s: the backend gets the cookies %q", mode, got)
 		}
 	}
-	a := refusedAs(t, "observe").get("/x?"+goodLink, "Cookie: user=admin")
-	if got := a.seen.Headers["Cookie"]; len(got) != 1 || got[0] != "user=admin" {
+	a := refusedAs(t, "observe").Get("/x?"+goodLink, "Cookie: user=admin")
+	if got := a.Seen.Headers["Cookie"]; len(got) != 1 || got[0] != "user=admin" {
 		t.Errorf("observe changes cookies: %q", got)
 	}
 }
@@ -209,7 +210,7 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 	for message, signed := range map[string]string{"{sorted_query}": "a=1&b=2&list[]=3&page=7&user=jeff", "{query}": "user=jeff&page=7&list[]=3&a=1;b=2"} {
 		last := map[string]string{"{sorted_query}": "a=1&b=2", "{query}": "a=1;b=2"}[message]
 		for _, backend := range []string{"php", "servlet", "strict"} {
-			s := loadSite(t, `signed_link keyed_hash {env.KEY} {
+			s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.KEY} {
 				algorithm hmac-sha256
 				message `+message+`
 				signature {query.sig}
@@ -219,15 +220,15 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 			}
 			test_backend`)
 			const cookies = "x=1; page=9; pag%65=8; list=4; list[]=5; b=3;sig=0; user=admin; utm_source=mail; Page=1"
-			a := s.get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
-			if a.seen == nil {
+			a := s.Get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
+			if a.Seen == nil {
 				t.Fatalf("%s, %s: %d %s", message, backend, a.Code, a.Body)
 			}
 			want := []string{"x=1; utm_source=mail; Page=1"}
 			if backend == "servlet" {
 				want = []string{cookies, "page=2"}
 			}
-			if got := a.seen.Headers["Cookie"]; !slices.Equal(got, want) {
+			if got := a.Seen.Headers["Cookie"]; !slices.Equal(got, want) {
 				t.Errorf("%s, %s: the backend gets the cookies %q, want %q", message, backend, got, want)
 			}
 		}
@@ -240,27 +241,27 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 func TestAttackHeaderAlias(t *testing.T) {
 	setSecrets(t)
 	for _, mode := range []string{"require", "recognize", "observe"} {
-		s := load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_* X-Verified_*\n"+
+		s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_* X-Verified_*\n"+
 			"\t\texpected_dot_headers X.*\n\t}\n}\nhttp:// {\n"+autologin("/app/* "+mode)+"test_backend\n}\n")
 		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open"} {
-			r := request(t, "GET", target, "", "X-Verified-User: admin", "X-Verified-User: root")
+			r := gatewaytest.Request(t, "GET", target, "", "X-Verified-User: admin", "X-Verified-User: root")
 			for _, name := range []string{
 				"X_Verified_User", "X.Verified.User", "X-Verified_User", "x_verified-user", "X!Verified!User", "X-Verified-Foo", "X_VERIFIED_",
 			} {
 				r.Header[name] = []string{"admin"}
 			}
-			a := s.do(r)
-			if a.seen == nil {
+			a := s.Do(r)
+			if a.Seen == nil {
 				continue // refused
 			}
 			want := ""
 			if target == "/app/x?"+goodLink && mode != "observe" {
 				want = "jeff"
 			}
-			if got := a.header1(t, "X-Verified-User"); got != want {
+			if got := a.Header1(t, "X-Verified-User"); got != want {
 				t.Errorf("%s %s: X-Verified-User is %q, want %q", mode, target, got, want)
 			}
-			for name := range a.seen.Headers {
+			for name := range a.Seen.Headers {
 				if headers.Protected(name) && name != "X-Verified-User" && name != "X-Verified-Scheme" {
 					t.Errorf("%s %s: the backend gets %s", mode, target, name)
 				}
@@ -280,11 +281,11 @@ func TestAttackConnectionNomination(t *testing.T) {
 		"X-Verified-Scheme, TE":                   "TE",
 		"close":                                   "close",
 	} {
-		a := s.get("/x?"+goodLink, "Connection: "+line, "Connection: X-Verified-User")
-		if got := strings.Join(a.seen.Headers["Connection"], "|"); got != want {
+		a := s.Get("/x?"+goodLink, "Connection: "+line, "Connection: X-Verified-User")
+		if got := strings.Join(a.Seen.Headers["Connection"], "|"); got != want {
 			t.Errorf("Connection: %s: the proxy gets %q, want %q", line, got, want)
 		}
-		if a.header1(t, "X-Verified-User") != "jeff" || a.header1(t, "X-Account") != "jeff" {
+		if a.Header1(t, "X-Verified-User") != "jeff" || a.Header1(t, "X-Account") != "jeff" {
 			t.Errorf("Connection: %s: identity lost", line)
 		}
 	}
@@ -293,11 +294,11 @@ func TestAttackConnectionNomination(t *testing.T) {
 // TestAttackTrailer: announced trailers become headers at Apache with MergeTrailers.
 func TestAttackTrailer(t *testing.T) {
 	s := refusedAs(t, "/app/*")
-	r := request(t, "POST", "/open", "x")
+	r := gatewaytest.Request(t, "POST", "/open", "x")
 	r.Trailer = http.Header{"X-Verified-User": {"admin"}, "X_verified_user": {"admin"}}
 	r.Header["Trailer"] = []string{"X-Verified-User"}
-	a := s.do(r)
-	if a.seen == nil || len(a.seen.Trailer) != 0 || len(a.seen.Headers["Trailer"]) != 0 {
+	a := s.Do(r)
+	if a.Seen == nil || len(a.Seen.Trailer) != 0 || len(a.Seen.Headers["Trailer"]) != 0 {
 		t.Errorf("the backend gets the trailers: %s", a.Body)
 	}
 }
@@ -307,15 +308,15 @@ func TestAttackTrailer(t *testing.T) {
 func TestAttackRerouting(t *testing.T) {
 	for _, mode := range []string{"require", "recognize", "observe"} {
 		s := refusedAs(t, "/app/* "+mode)
-		r := request(t, "GET", "/open", "", "X-Forwarded-Host: a")
+		r := gatewaytest.Request(t, "GET", "/open", "", "X-Forwarded-Host: a")
 		rows := append(headers.Each(headers.Rerouting), headers.Each(headers.Transport)...)
 		for _, row := range rows {
 			name := row.Name
 			r.Header[http.CanonicalHeaderKey(name)] = []string{"/app/x?user=admin"}
 			r.Header[strings.ReplaceAll(http.CanonicalHeaderKey(name), "-", "_")] = []string{"/app/x?user=admin"}
 		}
-		a := s.do(r)
-		for name := range a.seen.Headers {
+		a := s.Do(r)
+		for name := range a.Seen.Headers {
 			if row := headers.Lookup(name); row != nil && (row.Kind == headers.Rerouting || row.Kind == headers.Transport) {
 				t.Errorf("%s: the backend gets %s", mode, name)
 			}
@@ -327,15 +328,15 @@ func TestAttackRerouting(t *testing.T) {
 // stays, but for what would change the route.
 func TestForwardedHeadersOfTrustedProxies(t *testing.T) {
 	setSecrets(t)
-	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp:// {\n"+autologin("/app/*")+"test_backend\n}\n")
+	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp:// {\n"+autologin("/app/*")+"test_backend\n}\n")
 	for addr, want := range map[string]string{"127.0.0.1:1": "8443", "192.0.2.1:1": ""} {
-		r := request(t, "GET", "/open", "", "X-Forwarded-Port: 8443", "X-Forwarded-Prefix: /x")
+		r := gatewaytest.Request(t, "GET", "/open", "", "X-Forwarded-Port: 8443", "X-Forwarded-Prefix: /x")
 		r.RemoteAddr = addr
-		a := s.do(r)
-		if got := a.header1(t, "X-Forwarded-Port"); got != want {
+		a := s.Do(r)
+		if got := a.Header1(t, "X-Forwarded-Port"); got != want {
 			t.Errorf("%s: X-Forwarded-Port is %q, want %q", addr, got, want)
 		}
-		if got := a.header1(t, "X-Forwarded-Prefix"); got != "" {
+		if got := a.Header1(t, "X-Forwarded-Prefix"); got != "" {
 			t.Errorf("%s: X-Forwarded-Prefix is %q", addr, got)
 		}
 	}
@@ -362,7 +363,7 @@ func TestAttackMethodOverride(t *testing.T) {
 		if tc.header != "" {
 			headers = append(headers, tc.header)
 		}
-		if a := s.get("/x?"+goodLink+tc.query, headers...); a.seen != nil || a.Body.String() != "method/override" {
+		if a := s.Get("/x?"+goodLink+tc.query, headers...); a.Seen != nil || a.Body.String() != "method/override" {
 			t.Errorf("%+v: got %d %s", tc, a.Code, a.Body)
 		}
 	}
@@ -382,9 +383,9 @@ func TestAttackUpgrade(t *testing.T) {
 		{"/open", "websocket, h2c", false},
 		{"/open", "WebSocket", true},
 	} {
-		a := s.get(tc.target, "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+tc.upgrade, "HTTP2-Settings: AAMAAABk")
+		a := s.Get(tc.target, "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+tc.upgrade, "HTTP2-Settings: AAMAAABk")
 		for _, name := range []string{"Connection", "Upgrade"} {
-			if got := a.seen.Headers[name]; (got != nil) != tc.stays {
+			if got := a.Seen.Headers[name]; (got != nil) != tc.stays {
 				t.Errorf("%s, Upgrade: %s: %s is %q", tc.target, tc.upgrade, name, got)
 			}
 		}
@@ -453,42 +454,42 @@ func TestAttackPathConfusion(t *testing.T) {
 		{"strict", "/app /app/*", "/images//logo.png", false},
 	} {
 		t.Run(tc.backend+" "+tc.matcher+" "+tc.path, func(t *testing.T) {
-			s := loadSite(t, "@app path "+tc.matcher+"\n"+autologin("@app", "backend "+tc.backend)+`test_backend
+			s := gatewaytest.LoadSite(t, "@app path "+tc.matcher+"\n"+autologin("@app", "backend "+tc.backend)+`test_backend
 			handle_errors {
 				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 			}`)
-			a := s.get(tc.path+"?"+goodLink, "X-Verified-User: evil")
+			a := s.Get(tc.path+"?"+goodLink, "X-Verified-User: evil")
 			switch {
-			case a.seen == nil:
+			case a.Seen == nil:
 				t.Errorf("a genuine link is refused: %d %s", a.Code, a.Body)
-			case tc.applies && a.header1(t, "X-Verified-User") != "jeff":
+			case tc.applies && a.Header1(t, "X-Verified-User") != "jeff":
 				t.Errorf("a genuine link is not verified")
-			case !tc.applies && a.seen.Headers["X-Verified-User"] != nil:
+			case !tc.applies && a.Seen.Headers["X-Verified-User"] != nil:
 				t.Errorf("a link of another page is judged")
 			}
 			for target, want := range map[string]string{
 				tc.path + "?user=admin": "malformed/no_signature", tc.path + "?" + badLink: "bad_signature/", tc.path: "missing/",
 			} {
-				if a := s.get(target, "X-Verified-User: evil"); tc.applies && (a.seen != nil || a.Body.String() != want && !strings.HasPrefix(want, "malformed")) {
+				if a := s.Get(target, "X-Verified-User: evil"); tc.applies && (a.Seen != nil || a.Body.String() != want && !strings.HasPrefix(want, "malformed")) {
 					t.Errorf("%s: got %d %s", target, a.Code, a.Body)
-				} else if !tc.applies && a.seen == nil {
+				} else if !tc.applies && a.Seen == nil {
 					t.Errorf("%s is refused: %d %s", target, a.Code, a.Body)
 				}
 			}
 		})
 	}
 	t.Run("observe refuses nothing", func(t *testing.T) {
-		s := loadSite(t, autologin("/app/* observe")+"test_backend")
-		if a := s.get("/app;x/?" + goodLink); a.seen == nil {
+		s := gatewaytest.LoadSite(t, autologin("/app/* observe")+"test_backend")
+		if a := s.Get("/app;x/?" + goodLink); a.Seen == nil {
 			t.Errorf("refused: %d", a.Code)
 		}
 	})
 	t.Run("matchers of placeholders are judged on the other path", func(t *testing.T) {
-		s := loadSite(t, "@app expression {path}.startsWith('/app/')\n"+autologin("@app")+"test_backend")
-		if a := s.get("/;/app/x"); a.Code != http.StatusUnauthorized {
+		s := gatewaytest.LoadSite(t, "@app expression {path}.startsWith('/app/')\n"+autologin("@app")+"test_backend")
+		if a := s.Get("/;/app/x"); a.Code != http.StatusUnauthorized {
 			t.Errorf("%d", a.Code)
 		}
-		if a := s.get("/;/other/x"); a.seen == nil {
+		if a := s.Get("/;/other/x"); a.Seen == nil {
 			t.Errorf("an honest path is refused: %d", a.Code)
 		}
 	})
@@ -499,18 +500,18 @@ func TestAttackPathConfusion(t *testing.T) {
 func TestAttackOpaqueTarget(t *testing.T) {
 	s := refusedAs(t, "/app/*")
 	for _, target := range []string{"http:X./app/?user=admin", "a:X./%2fapp/", "http:app/x"} {
-		if a := s.get(target, "X-Verified-User: admin"); a.seen != nil || a.Body.String() != "ambiguous/path" {
+		if a := s.Get(target, "X-Verified-User: admin"); a.Seen != nil || a.Body.String() != "ambiguous/path" {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
 		}
 	}
 	for _, target := range []string{"http://example.org/open?a=1", "http://example.org?a=1"} {
-		if a := s.get(target); a.seen == nil {
+		if a := s.Get(target); a.Seen == nil {
 			t.Errorf("an honest target is refused, %s: %d %s", target, a.Code, a.Body)
 		}
 	}
-	guarded := loadSite(t, "signed_link guard\nhandle /app/* {\n"+autologin("")+"test_backend app\n}\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
-	a := guarded.get("http:X./app/?user=admin", "X-Verified-User: admin")
-	if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.seen.URI+a.seen.OrigURI, "user") || a.header1(t, "X-Verified-User") != "" {
+	guarded := gatewaytest.LoadSite(t, "signed_link guard\nhandle /app/* {\n"+autologin("")+"test_backend app\n}\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+	a := guarded.Get("http:X./app/?user=admin", "X-Verified-User: admin")
+	if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "user") || a.Header1(t, "X-Verified-User") != "" {
 		t.Errorf("behind a guard: %d %s", a.Code, a.Body)
 	}
 }
@@ -520,9 +521,9 @@ func TestAttackOpaqueTarget(t *testing.T) {
 func TestAttackPanic(t *testing.T) {
 	s := refusedAs(t, "/app/*")
 	for _, path := range []string{"/\xff.php/", "/\xff\xff\xff.PHP/app/", "/%FF.php/x", "/\u0130\u0130.php/app/x", "/\u2126.php/", "/.php/", "/.php"} {
-		s.get(path + "?" + goodLink)
+		s.Get(path + "?" + goodLink)
 	}
-	if a := s.get("/\u0130\u0130.php/app/x?" + badLink); a.Body.String() != "bad_signature/" {
+	if a := s.Get("/\u0130\u0130.php/app/x?" + badLink); a.Body.String() != "bad_signature/" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
@@ -531,7 +532,7 @@ func TestAttackPanic(t *testing.T) {
 // stands beside the identity: a signed parameter and a semicolon, a '#', a control.
 func TestAttackNobodysParameters(t *testing.T) {
 	t.Setenv("TOKEN", "s3cret-of-42")
-	s := loadSite(t, `signed_link recognize sial {
+	s := gatewaytest.LoadSite(t, `signed_link recognize sial {
 		user_keys inline {
 			42 {env.TOKEN}
 		}
@@ -550,9 +551,9 @@ func TestAttackNobodysParameters(t *testing.T) {
 		"a=1& user=admin":             "",
 		"title=7&user[]=admin;x&sig=": "?title=7",
 	} {
-		r := request(t, "GET", "/do/watch", "")
+		r := gatewaytest.Request(t, "GET", "/do/watch", "")
 		r.URL.RawQuery, r.RequestURI = query, "/do/watch?"+query
-		if a := s.do(r); a.seen == nil || a.seen.URI != "/do/watch"+want || a.seen.OrigURI != a.seen.URI {
+		if a := s.Do(r); a.Seen == nil || a.Seen.URI != "/do/watch"+want || a.Seen.OrigURI != a.Seen.URI {
 			t.Errorf("%q: %d %s, want %q", query, a.Code, a.Body, want)
 		}
 	}
@@ -563,7 +564,7 @@ func TestAttackNobodysParameters(t *testing.T) {
 // the URL that Caddy restores, nor the body.
 func TestAttackErrorRoute(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("/app/*")+`
+	s := gatewaytest.LoadSite(t, autologin("/app/*")+`
 	signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {
 		name other
 		algorithm md5
@@ -576,35 +577,35 @@ func TestAttackErrorRoute(t *testing.T) {
 		test_backend errors
 	}`)
 	for _, query := range []string{badLink, goodLink + "&us%65r[]=admin", "user=admin", goodLink + "&account=x&sig=0"} {
-		r := request(t, "POST", "/app/x?"+query+"&a=1&account=acme", "user=admin",
+		r := gatewaytest.Request(t, "POST", "/app/x?"+query+"&a=1&account=acme", "user=admin",
 			"X-Verified-User: admin", "X_Account: admin", "X-Account: admin", "Cookie: user=admin; b=1", "Content-Type: application/x-www-form-urlencoded")
-		a := s.do(r)
-		if a.seen == nil || a.seen.Backend != "errors" {
+		a := s.Do(r)
+		if a.Seen == nil || a.Seen.Backend != "errors" {
 			t.Fatalf("%s: %d %s", query, a.Code, a.Body)
 		}
 		for what, uri := range map[string]string{
-			"URL": a.seen.URI, "RequestURI": a.seen.RequestURI, "REQUEST_URI": a.seen.OrigURI, "{orig_uri}": a.seen.OrigText,
-			"the original RequestURI": a.seen.OrigTarget,
+			"URL": a.Seen.URI, "RequestURI": a.Seen.RequestURI, "REQUEST_URI": a.Seen.OrigURI, "{orig_uri}": a.Seen.OrigText,
+			"the original RequestURI": a.Seen.OrigTarget,
 		} {
 			if uri != "/app/x?a=1" {
 				t.Errorf("%s: %s is %q", query, what, uri)
 			}
 		}
-		if a.seen.Body != "" || a.seen.AuthUser != "" {
-			t.Errorf("%s: body %q, user %q", query, a.seen.Body, a.seen.AuthUser)
+		if a.Seen.Body != "" || a.Seen.AuthUser != "" {
+			t.Errorf("%s: body %q, user %q", query, a.Seen.Body, a.Seen.AuthUser)
 		}
 		for _, name := range []string{"X-Verified-User", "X-Account", "X_account", "Content-Type"} {
-			if got := a.seen.Headers[name]; got != nil {
+			if got := a.Seen.Headers[name]; got != nil {
 				t.Errorf("%s: %s is %q", query, name, got)
 			}
 		}
-		if got := a.seen.Headers["Cookie"]; len(got) != 1 || got[0] != "b=1" {
+		if got := a.Seen.Headers["Cookie"]; len(got) != 1 || got[0] != "b=1" {
 			t.Errorf("%s: cookies %q", query, got)
 		}
 	}
-	r := request(t, "GET", "/app/x", "")
+	r := gatewaytest.Request(t, "GET", "/app/x", "")
 	r.URL.RawQuery = "a=\x01&user=admin"
-	if a := s.do(r); a.seen == nil || a.seen.URI != "/app/x" || a.seen.OrigURI != "/app/x" {
+	if a := s.Do(r); a.Seen == nil || a.Seen.URI != "/app/x" || a.Seen.OrigURI != "/app/x" {
 		t.Errorf("a query that cannot be read is dropped whole: %s", a.Body)
 	}
 }
@@ -613,34 +614,34 @@ func TestAttackErrorRoute(t *testing.T) {
 // and before its own alias filter; the guard stands before the error routes, too.
 func TestAttackErrorBeforeRoutes(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
-	r := request(t, strings.Repeat("A", 33), "/app/x?user=admin&a=1", "user=admin", "X-Verified-User: admin", "Connection: X-Verified-User")
+	s := gatewaytest.LoadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	r := gatewaytest.Request(t, strings.Repeat("A", 33), "/app/x?user=admin&a=1", "user=admin", "X-Verified-User: admin", "Connection: X-Verified-User")
 	r.Header["X_verified_user"] = []string{"admin"}
-	a := s.do(r)
-	if a.seen == nil || a.seen.Backend != "errors" {
+	a := s.Do(r)
+	if a.Seen == nil || a.Seen.Backend != "errors" {
 		t.Fatalf("%d %s", a.Code, a.Body)
 	}
-	for name := range a.seen.Headers {
+	for name := range a.Seen.Headers {
 		if headers.Protected(name) {
 			t.Errorf("the error route gets %s", name)
 		}
 	}
-	if a.seen.URI != "/app/x?a=1" || a.seen.OrigURI != "/app/x?a=1" || a.seen.OrigText != "/app/x?a=1" || a.seen.Body != "" {
-		t.Errorf("the error route gets %+v", a.seen)
+	if a.Seen.URI != "/app/x?a=1" || a.Seen.OrigURI != "/app/x?a=1" || a.Seen.OrigText != "/app/x?a=1" || a.Seen.Body != "" {
+		t.Errorf("the error route gets %+v", a.Seen)
 	}
 	// where a message covers every parameter, any may be one that nobody signed
 	t.Setenv("KEY", hmacKey)
 	covers := "signed_link /all/* keyed_hash {env.KEY} {\nalgorithm hmac-sha256\nmessage {sorted_query}\nsignature {query.sig}\nuser {query.user}\n}\n"
-	s = loadSite(t, autologin("/app/*")+covers+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	s = gatewaytest.LoadSite(t, autologin("/app/*")+covers+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
 	for method, target := range map[string]string{strings.Repeat("A", 33): "/all/x?a=1", "GET": "/app/x?a=1"} {
-		if a := s.do(request(t, method, target, "")); a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.seen.URI+a.seen.OrigURI+a.seen.OrigText, "?") {
+		if a := s.Do(gatewaytest.Request(t, method, target, "")); a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI+a.Seen.OrigText, "?") {
 			t.Errorf("%s: the error route gets %s", target, a.Body)
 		}
 	}
 	// an error of another handler, on a route that no definition matches, is no
 	// reason to take parameters away
-	s = loadSite(t, autologin("/app/*")+"error /open 404\nhandle_errors {\n\ttest_backend errors\n}")
-	if a := s.get("/open?user=jeff&a=1"); a.seen == nil || a.seen.URI != "/open?user=jeff&a=1" {
+	s = gatewaytest.LoadSite(t, autologin("/app/*")+"error /open 404\nhandle_errors {\n\ttest_backend errors\n}")
+	if a := s.Get("/open?user=jeff&a=1"); a.Seen == nil || a.Seen.URI != "/open?user=jeff&a=1" {
 		t.Errorf("an honest error page gets %s", a.Body)
 	}
 }
@@ -658,11 +659,11 @@ func TestAttackRewrittenError(t *testing.T) {
 		"uri replace open app\nhandle {\ntest_backend errors\n}",
 		"uri path_regexp ^/open /app\ntest_backend errors",
 	} {
-		s := loadSite(t, autologin("/app/*")+"error /open* 404\nhandle_errors {\n"+errors+"\n}")
+		s := gatewaytest.LoadSite(t, autologin("/app/*")+"error /open* 404\nhandle_errors {\n"+errors+"\n}")
 		for _, target := range []string{"/open/app/x?user=admin&a=1", "/open/app/x?a=1&user", "/open/app/x?us%65r[]=admin&a=1&key=x", "/open/app/x?a=1;user=admin&a=1"} {
-			a := s.do(request(t, "POST", target, "user=admin"))
-			if a.seen == nil || a.seen.Backend != "errors" || a.seen.Body != "" ||
-				strings.Contains(a.seen.URI+a.seen.OrigURI+a.seen.OrigText, "admin") || strings.HasSuffix(a.seen.URI, "user") || !strings.HasSuffix(a.seen.URI, "?a=1") {
+			a := s.Do(gatewaytest.Request(t, "POST", target, "user=admin"))
+			if a.Seen == nil || a.Seen.Backend != "errors" || a.Seen.Body != "" ||
+				strings.Contains(a.Seen.URI+a.Seen.OrigURI+a.Seen.OrigText, "admin") || strings.HasSuffix(a.Seen.URI, "user") || !strings.HasSuffix(a.Seen.URI, "?a=1") {
 				t.Errorf("%s: %s: %d %s", errors, target, a.Code, a.Body)
 			}
 		}
@@ -675,21 +676,21 @@ func TestAttackRewrittenErrorOfAnother(t *testing.T) {
 	setSecrets(t)
 	errors := "handle_errors {\nrewrite * /app/error\ntest_backend errors\n}\n"
 	for _, mode := range []string{"", "recognize", "observe"} {
-		s := loadSite(t, autologin("/app/*")+"signed_link /shop/* "+mode+" akid {env.AKID_SECRET}\nerror /shop* 404\n"+errors)
+		s := gatewaytest.LoadSite(t, autologin("/app/*")+"signed_link /shop/* "+mode+" akid {env.AKID_SECRET}\nerror /shop* 404\n"+errors)
 		for _, target := range []string{"/shop/?user=admin&akid=" + goodAKID + "&a=1", "/shop/?a=1&us%65r=admin", "/shop/?a=1&akid=" + goodAKID + "&user[]=admin"} {
-			a := s.do(request(t, "GET", target, "", "Cookie: user=admin"))
-			if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.seen.URI+a.seen.OrigURI+a.seen.OrigText, "admin") || a.header1(t, "Cookie") != "" {
+			a := s.Do(gatewaytest.Request(t, "GET", target, "", "Cookie: user=admin"))
+			if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI+a.Seen.OrigText, "admin") || a.Header1(t, "Cookie") != "" {
 				t.Errorf("%s, %s: %d %s", mode, target, a.Code, a.Body)
 			}
 		}
 	}
 	// what was verified stays, with its user
-	s := loadSite(t, autologin("/app/*")+"signed_link /shop/* akid {env.AKID_SECRET} {\nstrip none\n}\nerror /shop* 404\n"+errors)
-	if a := s.get("/shop/?akid=" + goodAKID + "&a=1"); a.seen == nil || a.seen.URI != "/app/error?akid="+goodAKID+"&a=1" || a.header1(t, "X-Verified-User") == "" {
+	s := gatewaytest.LoadSite(t, autologin("/app/*")+"signed_link /shop/* akid {env.AKID_SECRET} {\nstrip none\n}\nerror /shop* 404\n"+errors)
+	if a := s.Get("/shop/?akid=" + goodAKID + "&a=1"); a.Seen == nil || a.Seen.URI != "/app/error?akid="+goodAKID+"&a=1" || a.Header1(t, "X-Verified-User") == "" {
 		t.Errorf("a verified link: %d %s", a.Code, a.Body)
 	}
-	s = loadSite(t, autologin("/app/*")+"error /app/broken 500\n"+errors)
-	if a := s.get("/app/broken?" + goodLink + "&a=1"); a.seen == nil || !strings.Contains(a.seen.URI, "user=jeff") {
+	s = gatewaytest.LoadSite(t, autologin("/app/*")+"error /app/broken 500\n"+errors)
+	if a := s.Get("/app/broken?" + goodLink + "&a=1"); a.Seen == nil || !strings.Contains(a.Seen.URI, "user=jeff") {
 		t.Errorf("a verified link that fails: %d %s", a.Code, a.Body)
 	}
 }
@@ -698,7 +699,7 @@ func TestAttackRewrittenErrorOfAnother(t *testing.T) {
 // sites' hosts before each.
 func TestAttackRewrittenErrorOfAnotherSite(t *testing.T) {
 	setSecrets(t)
-	s := load(t, `{
+	s := gatewaytest.Load(t, `{
 		admin off
 		auto_https off
 	}
@@ -718,9 +719,9 @@ func TestAttackRewrittenErrorOfAnotherSite(t *testing.T) {
 		rewrite * /app/error
 		test_backend errors
 	}`)
-	r := request(t, "GET", "/open?user=admin&a=1", "")
+	r := gatewaytest.Request(t, "GET", "/open?user=admin&a=1", "")
 	r.Host = "b.test"
-	if a := s.do(r); a.seen == nil || a.seen.URI != "/app/error?a=1" {
+	if a := s.Do(r); a.Seen == nil || a.Seen.URI != "/app/error?a=1" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
@@ -729,7 +730,7 @@ func TestAttackRewrittenErrorOfAnotherSite(t *testing.T) {
 // forged output header of the second into the error route.
 func TestAttackSecondDefinitionsHeader(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("/app/*")+`
+	s := gatewaytest.LoadSite(t, autologin("/app/*")+`
 	signed_link /other/* akid {env.AKID_SECRET} {
 		request_header X-Member {claim.user}
 	}
@@ -738,8 +739,8 @@ func TestAttackSecondDefinitionsHeader(t *testing.T) {
 		test_backend errors
 	}`)
 	for _, target := range []string{"/app/x", "/open", "/other/x?akid=" + goodAKID} {
-		a := s.get(target, "X-Member: admin", "X.Member: admin")
-		if got := a.header1(t, "X-Member"); got == "admin" {
+		a := s.Get(target, "X-Member: admin", "X.Member: admin")
+		if got := a.Header1(t, "X-Member"); got == "admin" {
 			t.Errorf("%s: X-Member is the client's", target)
 		}
 	}
@@ -752,7 +753,7 @@ func TestAttackIgnoredParameter(t *testing.T) {
 	setSecrets(t)
 	t.Setenv("KEY", hmacKey)
 	for ignore, good := range map[string]bool{"promo": false, "pro*": false, "key": false, "utm_*": true, "promos": true} {
-		_, err := tryLoad(t, siteFile(`signed_link {
+		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(`signed_link {
 			scheme keyed_hash {env.AUTOLOGIN_SECRET} {
 				algorithm md5
 				message {query.promo}{secret}
@@ -780,10 +781,10 @@ func TestAttackIgnoredParameter(t *testing.T) {
 // back, not its value (GHSA-j8px-rmrx-76h9).
 func TestAttackPlaceholderInjection(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("")+"test_backend")
+	s := gatewaytest.LoadSite(t, autologin("")+"test_backend")
 	const user = "{env.AUTOLOGIN_SECRET}"
-	a := s.get("/x?user=%7Benv.AUTOLOGIN_SECRET%7D&key=" + key(user, autologinSecret))
-	if a.seen == nil || a.header1(t, "X-Verified-User") != user || a.seen.AuthUser != user {
+	a := s.Get("/x?user=%7Benv.AUTOLOGIN_SECRET%7D&key=" + key(user, autologinSecret))
+	if a.Seen == nil || a.Header1(t, "X-Verified-User") != user || a.Seen.AuthUser != user {
 		t.Errorf("got %d %s", a.Code, a.Body)
 	}
 }
@@ -792,7 +793,7 @@ func TestAttackPlaceholderInjection(t *testing.T) {
 // nobody learns which links once existed.
 func TestAttackExpiryOracle(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
-	s := loadSite(t, `signed_link keyed_hash {env.S} {
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 		algorithm hmac-sha256
 		message {query.user}|{query.exp}
 		signature {query.sig}
@@ -802,9 +803,9 @@ func TestAttackExpiryOracle(t *testing.T) {
 	handle_errors {
 		respond "{http.signed_link.reason}" {err.status_code}
 	}`)
-	s.at(time.Unix(1790000000, 0))
+	s.At(time.Unix(1790000000, 0))
 	for _, exp := range []string{"1", "nonsense", "9999999999"} {
-		if a := s.get("/x?user=jeff&exp=" + exp + "&sig=00"); a.Body.String() != "bad_signature" {
+		if a := s.Get("/x?user=jeff&exp=" + exp + "&sig=00"); a.Body.String() != "bad_signature" {
 			t.Errorf("exp=%s: %s", exp, a.Body)
 		}
 	}
@@ -814,7 +815,7 @@ func TestAttackExpiryOracle(t *testing.T) {
 // bytes into a signed parameter; what the backend would see is not what was verified.
 func TestAttackRewrittenQuery(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		rewrite /x /x?user={query.u}&key={query.key}&a=1
 		rewrite /y /y?user={query.user}&key={query.key}&a=1
@@ -824,10 +825,10 @@ func TestAttackRewrittenQuery(t *testing.T) {
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 	}`)
-	if a := s.get("/x?" + goodLink + "&u=admin"); a.seen != nil || a.Body.String() != "ambiguous/rewritten" {
+	if a := s.Get("/x?" + goodLink + "&u=admin"); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
 		t.Errorf("got %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/y?" + goodLink); a.seen == nil || a.seen.URI != "/y?user=jeff&a=1" || a.seen.OrigURI != "/y?user=jeff" {
+	if a := s.Get("/y?" + goodLink); a.Seen == nil || a.Seen.URI != "/y?user=jeff&a=1" || a.Seen.OrigURI != "/y?user=jeff" {
 		t.Errorf("an honest rewrite: %d %s", a.Code, a.Body)
 	}
 }
@@ -836,7 +837,7 @@ func TestAttackRewrittenQuery(t *testing.T) {
 // `rewrite`, so that no signed_link saw the query before.
 func TestAttackRewrittenBefore(t *testing.T) {
 	setSecrets(t)
-	s := load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after rewrite\n}\nhttp:// {\n"+`
+	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after rewrite\n}\nhttp:// {\n"+`
 		rewrite /x /x?user={query.u}&key={query.key}&a=1
 		rewrite /y /y?user={query.user}&key={query.key}&a=1
 		`+autologin("")+`
@@ -845,10 +846,10 @@ func TestAttackRewrittenBefore(t *testing.T) {
 			respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 		}
 	}`)
-	if a := s.get("/x?" + goodLink + "&u=admin"); a.seen != nil || a.Body.String() != "ambiguous/rewritten" {
+	if a := s.Get("/x?" + goodLink + "&u=admin"); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
 		t.Errorf("got %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/y?" + goodLink); a.seen == nil || a.seen.URI != "/y?user=jeff&a=1" {
+	if a := s.Get("/y?" + goodLink); a.Seen == nil || a.Seen.URI != "/y?user=jeff&a=1" {
 		t.Errorf("an honest rewrite: %d %s", a.Code, a.Body)
 	}
 }
@@ -856,7 +857,7 @@ func TestAttackRewrittenBefore(t *testing.T) {
 // TestAttackPathOfAction: another path that the backend takes for the signed action.
 func TestAttackPathOfAction(t *testing.T) {
 	t.Setenv("TOKEN", "s3cret-of-42")
-	s := loadSite(t, `signed_link sial {
+	s := gatewaytest.LoadSite(t, `signed_link sial {
 		user_keys inline {
 			42 {env.TOKEN}
 		}
@@ -864,14 +865,14 @@ func TestAttackPathOfAction(t *testing.T) {
 	}
 	test_backend`)
 	query := "?user=42&sig=" + sum1("42delete"+"s3cret-of-42")
-	if a := s.get("/do/delete" + query); a.seen == nil {
+	if a := s.Get("/do/delete" + query); a.Seen == nil {
 		t.Fatalf("the good link: %d", a.Code)
 	}
 	for _, path := range []string{
 		"/do/del%65te", "/do/x/../delete", "/do//delete", "/do/delete/", "/do/delete;x", "/do/delete%00", "/do/Delete",
 		"//do/delete", "/do/./delete", "/do/%2e/delete", "/do/delete%2F", "/x/do/delete", "/do/",
 	} {
-		if a := s.get(path + query); a.seen != nil {
+		if a := s.Get(path + query); a.Seen != nil {
 			t.Errorf("%s reaches the backend", path)
 		}
 	}
@@ -880,7 +881,7 @@ func TestAttackPathOfAction(t *testing.T) {
 // TestAttackDecodedPath: two paths that different routes answer have one decoded form.
 func TestAttackDecodedPath(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
-	s := loadSite(t, `signed_link keyed_hash {env.S} {
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 		algorithm hmac-sha256
 		message {path}|{query.user}
 		signature {query.sig}
@@ -888,11 +889,11 @@ func TestAttackDecodedPath(t *testing.T) {
 	}
 	test_backend`)
 	query := "?user=jeff&sig=" + sum256("0123456789abcdef", "/a/b c|jeff")
-	if a := s.get("/a/b%20c" + query); a.seen == nil {
+	if a := s.Get("/a/b%20c" + query); a.Seen == nil {
 		t.Fatalf("the good link: %d", a.Code)
 	}
 	for _, path := range []string{"/a%2Fb%20c", "/a%2fb%20c"} {
-		if a := s.get(path + query); a.Code != http.StatusBadRequest {
+		if a := s.Get(path + query); a.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d", path, a.Code)
 		}
 	}
@@ -911,14 +912,14 @@ func TestAttackDoubleEncoding(t *testing.T) {
 		"user=a+b&key=" + key("a b", autologinSecret):           "a b",
 		"user=a+b&key=" + key("a+b", autologinSecret):           "",
 	} {
-		a := s.get("/x?" + query)
+		a := s.Get("/x?" + query)
 		switch {
-		case want == "" && a.seen != nil:
+		case want == "" && a.Seen != nil:
 			t.Errorf("%s verifies", query)
-		case want != "" && (a.seen == nil || a.header1(t, "X-Verified-User") != want):
+		case want != "" && (a.Seen == nil || a.Header1(t, "X-Verified-User") != want):
 			t.Errorf("%s: %d %s", query, a.Code, a.Body)
-		case want != "" && a.seen.URI != "/x?"+query:
-			t.Errorf("%s leaves the gateway as %s", query, a.seen.URI)
+		case want != "" && a.Seen.URI != "/x?"+query:
+			t.Errorf("%s leaves the gateway as %s", query, a.Seen.URI)
 		}
 	}
 }
@@ -930,14 +931,14 @@ func TestAttackUnicodeIdentity(t *testing.T) {
 	ascii, text := refusedAs(t, ""), refusedAs(t, "", "user {query.user} utf8")
 	for _, user := range []string{"josé", "jose\u0301", "ｊｅｆｆ", "jeﬀ", "mike\u200b"} {
 		link := "/x?user=" + url.QueryEscape(user) + "&key=" + key(user, autologinSecret)
-		if a := ascii.get(link); a.seen != nil || a.Body.String() != "malformed/charset" {
+		if a := ascii.Get(link); a.Seen != nil || a.Body.String() != "malformed/charset" {
 			t.Errorf("%q: %d %s", user, a.Code, a.Body)
 		}
-		if a := text.get(link); a.seen == nil || a.header1(t, "X-Verified-User") != user {
+		if a := text.Get(link); a.Seen == nil || a.Header1(t, "X-Verified-User") != user {
 			t.Errorf("%q, utf8: %d %s", user, a.Code, a.Body)
 		}
 	}
-	if a := text.get("/x?user=jose%CC%81&key=" + key("josé", autologinSecret)); a.seen != nil {
+	if a := text.Get("/x?user=jose%CC%81&key=" + key("josé", autologinSecret)); a.Seen != nil {
 		t.Error("the decomposed form verifies with the signature of the composed one")
 	}
 }
@@ -946,7 +947,7 @@ func TestAttackUnicodeIdentity(t *testing.T) {
 // IP; X-Forwarded-For of just anybody changes nothing (CVE-2024-21494, CVE-2024-47070).
 func TestAttackForwardedFor(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
-	s := loadSite(t, `signed_link keyed_hash {env.S} {
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 		algorithm hmac-sha256
 		message {query.user}|{client_ip}
 		signature {query.sig}
@@ -955,9 +956,9 @@ func TestAttackForwardedFor(t *testing.T) {
 	link := "/x?user=jeff&sig=" + sum256("0123456789abcdef", "jeff|198.51.100.7")
 	for addr, want := range map[string]int{"198.51.100.7:1": 200, "192.0.2.1:1": 401} {
 		for _, header := range []string{"X-Forwarded-For: 198.51.100.7", "X-Real-Ip: 198.51.100.7", "X-Forwarded-For: 192.0.2.1"} {
-			r := request(t, "GET", link, "", header)
+			r := gatewaytest.Request(t, "GET", link, "", header)
 			r.RemoteAddr = addr
-			if a := s.do(r); a.Code != want {
+			if a := s.Do(r); a.Code != want {
 				t.Errorf("%s, %s: %d, want %d", addr, header, a.Code, want)
 			}
 		}
@@ -974,7 +975,7 @@ func TestAttackHTTPoxy(t *testing.T) {
 	} {
 		config := `{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","schemes":[{"scheme":{"kind":"akid"},` +
 			`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}],"request_headers":[{"name":"` + name + `","value":"{claim.user}"}]}]}]}}}}}`
-		if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "request_header") {
+		if _, err := gatewaytest.TryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "request_header") {
 			t.Errorf("%q may be an output: %v", name, err)
 		}
 	}
@@ -984,8 +985,8 @@ func TestAttackHTTPoxy(t *testing.T) {
 // autosave file and in its trace log, holds placeholders and no secrets.
 func TestAttackSecretInConfig(t *testing.T) {
 	t.Setenv("AKID_SECRET", "canary-secret-0123456789")
-	s := loadSite(t, "signed_link akid {env.AKID_SECRET}\ntest_backend")
-	for _, h := range s.handlers() {
+	s := gatewaytest.LoadSite(t, "signed_link akid {env.AKID_SECRET}\ntest_backend")
+	for _, h := range s.Handlers() {
 		shown, err := json.Marshal(h)
 		if err != nil {
 			t.Fatal(err)
@@ -1005,7 +1006,7 @@ func TestAttackLogs(t *testing.T) {
 	t.Setenv("CANARY", "canary-secret-0123456789")
 	t.Setenv("TOKEN", "canary-token-0123456789")
 	file := filepath.Join(t.TempDir(), "log")
-	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\tlevel DEBUG\n\t}\n}\nhttp:// {\n\tlog\n"+
+	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\tlevel DEBUG\n\t}\n}\nhttp:// {\n\tlog\n"+
 		autologin("/app/*")+`
 		signed_link /c/* keyed_hash {env.CANARY} {
 			algorithm md5
@@ -1027,7 +1028,7 @@ func TestAttackLogs(t *testing.T) {
 		"/c/x?user=jeff&key=" + canary, "/c/x?user=mike&key=" + canary, "/c/x?user=jeff&user=x&key=" + canary,
 		"/do/delete?user=42&sig=" + action, "/do/delete?user=43&sig=" + action, "/c/x", "/c;x/?key=" + canary,
 	} {
-		s.get(target)
+		s.Get(target)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -1063,21 +1064,21 @@ func TestAttackSecondQuery(t *testing.T) {
 			"/app/login?user=mike", "/app/login?user=mike&" + goodLink, "/app/x&" + goodLink + "&z?user=mike",
 			"/app?a=1&us%65r=mike", "/app?a=1&key=x", "/app?+user=mike", "/app?x;user=mike",
 		} {
-			a := require.get("/?" + query)
-			if backend != "servlet" && (a.seen != nil || a.Body.String() != "ambiguous/lookalike") {
+			a := require.Get("/?" + query)
+			if backend != "servlet" && (a.Seen != nil || a.Body.String() != "ambiguous/lookalike") {
 				t.Errorf("%s: %s: %d %s", backend, query, a.Code, a.Body)
 			}
-			a = recognize.get("/?" + query)
-			if backend != "servlet" && (a.seen == nil || a.seen.URI != "/" || a.seen.OrigURI != "/" || a.header1(t, "X-Verified-User") != "") {
+			a = recognize.Get("/?" + query)
+			if backend != "servlet" && (a.Seen == nil || a.Seen.URI != "/" || a.Seen.OrigURI != "/" || a.Header1(t, "X-Verified-User") != "") {
 				t.Errorf("%s, recognize: %s: %d %s", backend, query, a.Code, a.Body)
 			}
 		}
 		for _, query := range []string{"/app/login?other=1", "to=/app?user=mike", "/app/login"} { // honest
-			if a := recognize.get("/?" + query); a.seen == nil || a.seen.URI != "/?"+query {
+			if a := recognize.Get("/?" + query); a.Seen == nil || a.Seen.URI != "/?"+query {
 				t.Errorf("%s, recognize: %s: %d %s", backend, query, a.Code, a.Body)
 			}
 		}
-		if a := require.get("/?" + goodLink + "&to=/app?user=mike"); a.seen == nil {
+		if a := require.Get("/?" + goodLink + "&to=/app?user=mike"); a.Seen == nil {
 			t.Errorf("%s: a question mark in a value: %d %s", backend, a.Code, a.Body)
 		}
 	}
@@ -1145,9 +1146,9 @@ func TestAttackUnsteadyValues(t *testing.T) {
 			{raw, whole("user=jeff") + "&utm_x=50%off", ""},
 			{sorted, whole("user=jeff") + "&utm_x=50%off", ""},
 		} {
-			s := loadSite(t, strings.Replace(tc.site, "BACKEND", backend, 1))
-			switch a := s.get("/x?" + tc.query); {
-			case tc.want == "" && a.seen == nil, tc.want != "" && (a.seen != nil || a.Body.String() != tc.want):
+			s := gatewaytest.LoadSite(t, strings.Replace(tc.site, "BACKEND", backend, 1))
+			switch a := s.Get("/x?" + tc.query); {
+			case tc.want == "" && a.Seen == nil, tc.want != "" && (a.Seen != nil || a.Body.String() != tc.want):
 				t.Errorf("%s %s: %d %s, want %q", backend, tc.query, a.Code, a.Body, tc.want)
 			}
 		}
@@ -1174,24 +1175,24 @@ func TestAttackTruncatedCookie(t *testing.T) {
 	} {
 		for _, mode := range []string{"require", "recognize"} {
 			s := refusedAs(t, mode)
-			r := request(t, "GET", "/x?"+goodLink, "")
+			r := gatewaytest.Request(t, "GET", "/x?"+goodLink, "")
 			r.Header["Cookie"] = slices.Clone(tc.lines)
-			a := s.do(r)
-			if a.seen == nil {
+			a := s.Do(r)
+			if a.Seen == nil {
 				t.Errorf("%s, %s: refused: %s", mode, tc.name, a.Body)
 				continue
 			}
-			if got := a.seen.Headers["Cookie"]; !slices.Equal(got, tc.want) {
+			if got := a.Seen.Headers["Cookie"]; !slices.Equal(got, tc.want) {
 				t.Errorf("%s, %s: %d lines, %d bytes arrive", mode, tc.name, len(got), len(strings.Join(got, ", ")))
 			}
 		}
 	}
 	// nobody's, and where no PHP can stand behind
 	long := "a=" + strings.Repeat("x", most-2-6) + "; userX=1"
-	if a := refusedAs(t, "recognize").get("/x?"+badLink, "Cookie: "+long); a.seen == nil || a.seen.Headers.Get("Cookie") != long[:most-6] {
+	if a := refusedAs(t, "recognize").Get("/x?"+badLink, "Cookie: "+long); a.Seen == nil || a.Seen.Headers.Get("Cookie") != long[:most-6] {
 		t.Error("a cookie of nobody's request is not bounded")
 	}
-	if a := refusedAs(t, "", "backend servlet").get("/x?"+goodLink, "Cookie: "+long); a.seen == nil || a.seen.Headers.Get("Cookie") != long {
+	if a := refusedAs(t, "", "backend servlet").Get("/x?"+goodLink, "Cookie: "+long); a.Seen == nil || a.Seen.Headers.Get("Cookie") != long {
 		t.Error("cookies before a servlet container changed")
 	}
 }
@@ -1200,9 +1201,9 @@ func TestAttackTruncatedCookie(t *testing.T) {
 func TestAttackUndeclaredBody(t *testing.T) {
 	s := refusedAs(t, "", "methods GET POST")
 	for _, method := range []string{"GET", "POST"} {
-		r := request(t, method, "/x?"+goodLink, "user=admin", "Content-Type: application/x-www-form-urlencoded")
+		r := gatewaytest.Request(t, method, "/x?"+goodLink, "user=admin", "Content-Type: application/x-www-form-urlencoded")
 		r.ContentLength = 0
-		if a := s.do(r); a.seen == nil || a.seen.Body != "" || a.header1(t, "X-Verified-User") != "jeff" {
+		if a := s.Do(r); a.Seen == nil || a.Seen.Body != "" || a.Header1(t, "X-Verified-User") != "jeff" {
 			t.Errorf("%s: got %d %s", method, a.Code, a.Body)
 		}
 	}

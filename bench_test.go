@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"context"
@@ -24,6 +24,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -177,11 +178,11 @@ func hotLinks(t testing.TB) []hotLink {
 // judging returns a function that takes the link from query to verdict.
 func judging(t testing.TB, directive, target string) func() {
 	t.Helper()
-	s, err := tryLoad(t, siteFile(directive+"\ntest_nothing"))
+	s, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(directive+"\ntest_nothing"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := s.handlers()[0].Gate().Definition
+	d := s.Handlers()[0].Gate().Definition
 	path, raw, _ := strings.Cut(target, "?")
 	r := &link.Request{Method: http.MethodGet, Scheme: "https", Host: "example.org", Path: path}
 	now, ctx := time.Unix(1790000000, 0), context.Background()
@@ -210,11 +211,11 @@ const noop = "test_noop\n"
 // the server's own entry point.
 func serving(t testing.TB, directives, target string) func() {
 	t.Helper()
-	s, err := tryLoad(t, siteFile(directives+"\ntest_nothing"))
+	s, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(directives+"\ntest_nothing"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sample := request(t, http.MethodGet, target, "",
+	sample := gatewaytest.Request(t, http.MethodGet, target, "",
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
 		"Accept-Language: en-US,en;q=0.5", "Accept-Encoding: gzip, deflate, br, zstd",
@@ -231,7 +232,7 @@ func serving(t testing.TB, directives, target string) func() {
 		u = *sample.URL
 		*r = *sample
 		r.Header, r.URL = header, &u
-		s.server.ServeHTTP(w, r)
+		s.Server.ServeHTTP(w, r)
 	}
 }
 

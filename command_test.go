@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 )
@@ -42,7 +43,7 @@ func runCommand(t testing.TB, verb, stdin string, args ...string) ran {
 func writeCaddyfile(t testing.TB, directives string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "Caddyfile")
-	if err := os.WriteFile(path, []byte(siteFile(directives)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(gatewaytest.SiteFile(directives)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

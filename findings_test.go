@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/devel/markdown"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -46,12 +47,12 @@ type schemeFinding struct {
 // found are the findings of all definitions, or the error at load.
 func found(t *testing.T, text string) ([]schemeFinding, error) {
 	t.Helper()
-	s, err := tryLoad(t, secretsOfPages(t, text))
+	s, err := gatewaytest.TryLoad(t, secretsOfPages(t, text))
 	if err != nil {
 		return nil, err
 	}
 	var all []schemeFinding
-	for _, g := range s.app.Gates() {
+	for _, g := range s.App.Gates() {
 		for _, c := range g.Definition.Schemes {
 			for _, f := range c.Findings {
 				all = append(all, schemeFinding{f, g.Label, c.Name, g.Origin, c.Allowed[f.Code]})
@@ -129,7 +130,7 @@ func TestFindingPages(t *testing.T) {
 // it, but not what is fatal; and it is still there to be listed.
 func TestFindings(t *testing.T) {
 	definition := func(lines ...string) string {
-		return siteFile("signed_link keyed_hash {env.S} {\nalgorithm hmac-sha256\nsignature {query.sig}\n" + strings.Join(lines, "\n") + "\n}\n")
+		return gatewaytest.SiteFile("signed_link keyed_hash {env.S} {\nalgorithm hmac-sha256\nsignature {query.sig}\n" + strings.Join(lines, "\n") + "\n}\n")
 	}
 	for name, tc := range map[string]struct {
 		lines []string
@@ -184,7 +185,7 @@ func TestFindingsInLog(t *testing.T) {
 		}
 	}
 	`
-	load(t, secretsOfPages(t, text))
+	gatewaytest.Load(t, secretsOfPages(t, text))
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +230,7 @@ func TestShared(t *testing.T) {
 			strings.NewReplacer("%", "b\nparams x\nparam x digits", "tokens.csv", "other.csv").Replace(sial), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all, err := found(t, siteFile(tc.directives))
+			all, err := found(t, gatewaytest.SiteFile(tc.directives))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -49,7 +50,7 @@ func FuzzGateway(f *testing.F) {
 	f.Add("/app/x", goodLink, "Authorization: Basic YWRtaW46eA==", "")
 	f.Add("/app/x", goodLink, "Connection: close, Content-Type,,\tCookie", "user=mike")
 	f.Setenv("AUTOLOGIN_SECRET", autologinSecret)
-	s, err := tryLoad(f, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_*\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+
+	s, err := gatewaytest.TryLoad(f, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_*\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+
 		"@app path /app /app/*\n"+autologin("@app")+autologin("/rec/* recognize")+"test_backend\n}\n")
 	if err != nil {
 		f.Fatal(err)
@@ -77,8 +78,8 @@ func FuzzGateway(f *testing.F) {
 			r.Header[http.CanonicalHeaderKey(name)] = []string{value}
 		}
 		w := httptest.NewRecorder()
-		s.server.ServeHTTP(w, r)
-		var got seen
+		s.Server.ServeHTTP(w, r)
+		var got gatewaytest.Seen
 		if w.Code != http.StatusOK || json.Unmarshal(w.Body.Bytes(), &got) != nil {
 			return // refused
 		}

@@ -1,10 +1,12 @@
-package signedlink
+package signedlink_test
 
 import (
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 // TestAttackHeaderBetween: a definition or guard that leaves the headers to the one right
@@ -30,11 +32,11 @@ func TestAttackHeaderBetween(t *testing.T) {
 		"behind both":           {"route {\n" + first + second + sets + "test_backend\n}", []bool{false, true}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := tryLoad(t, siteFile(tc.directives))
+			s, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(tc.directives))
 			if err != nil {
 				t.Fatal(err)
 			}
-			handlers := s.handlers()
+			handlers := s.Handlers()
 			if len(handlers) != len(tc.behind) {
 				t.Fatalf("%d handlers of signed_link", len(handlers))
 			}
@@ -43,12 +45,12 @@ func TestAttackHeaderBetween(t *testing.T) {
 					t.Errorf("handler %d: it leaves the headers to the one before: %t", i, got)
 				}
 			}
-			a := s.get("/open?who=admin", "X-Verified-User: admin", "Remote-User: admin")
-			if a.seen == nil {
+			a := s.Get("/open?who=admin", "X-Verified-User: admin", "Remote-User: admin")
+			if a.Seen == nil {
 				t.Fatalf("status %d", a.Code)
 			}
 			arrives := false
-			for name, values := range a.seen.Headers {
+			for name, values := range a.Seen.Headers {
 				if strings.Contains(strings.Join(values, " "), "admin") {
 					if arrives = true; !tc.arrives {
 						t.Errorf("the backend sees %s: %s", name, values)
@@ -66,18 +68,18 @@ func TestAttackHeaderBetween(t *testing.T) {
 // also where another one right before it has cleaned them.
 func TestAttackBehindAnother(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, "route {\n"+autologin("/b/*", "name first")+autologin("/app/*", "name second")+"test_backend\n}")
-	if !s.handlers()[1].Gate().Standing().Behind {
+	s := gatewaytest.LoadSite(t, "route {\n"+autologin("/b/*", "name first")+autologin("/app/*", "name second")+"test_backend\n}")
+	if !s.Handlers()[1].Gate().Standing().Behind {
 		t.Fatal("the second stands elsewhere")
 	}
-	if a := s.get("/app/x?"+goodLink, "X-HTTP-Method-Override: DELETE"); a.Code != http.StatusMethodNotAllowed {
+	if a := s.Get("/app/x?"+goodLink, "X-HTTP-Method-Override: DELETE"); a.Code != http.StatusMethodNotAllowed {
 		t.Errorf("another method: status %d", a.Code)
 	}
-	a := s.get("/app/x?"+goodLink, "Authorization: Basic YWRtaW46eA==", "X_Verified_User: admin")
-	if a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+	a := s.Get("/app/x?"+goodLink, "Authorization: Basic YWRtaW46eA==", "X_Verified_User: admin")
+	if a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 		t.Fatalf("status %d", a.Code)
 	}
-	for name, values := range a.seen.Headers {
+	for name, values := range a.Seen.Headers {
 		if text := strings.Join(values, " "); strings.Contains(text, "admin") || strings.Contains(text, "YWRtaW46eA==") {
 			t.Errorf("the backend sees %s: %s", name, values)
 		}
@@ -91,8 +93,8 @@ func TestOneGuard(t *testing.T) {
 	for i := range 20 {
 		b.WriteString(autologin(fmt.Sprintf("/app%d/*", i), fmt.Sprintf("name d%d", i)))
 	}
-	s := loadSite(t, b.String()+"test_backend")
-	for i, h := range s.handlers() {
+	s := gatewaytest.LoadSite(t, b.String()+"test_backend")
+	for i, h := range s.Handlers() {
 		if behind := h.Gate().Standing().Behind; behind != (i > 0) {
 			t.Errorf("definition %d leaves the headers to the one before: %t", i, behind)
 		}

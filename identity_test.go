@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
@@ -116,16 +117,16 @@ func TestAttackOtherGatewaysIdentity(t *testing.T) {
 	for _, directive := range []string{
 		"signed_link guard\n", autologin("/app/*"), autologin("/app/* recognize"), autologin("/app/* observe"), autologin("/app/*", "missing pass"),
 	} {
-		s := load(t, trustingSite("test_spellings\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}"))
+		s := gatewaytest.Load(t, trustingSite("test_spellings\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}"))
 		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open", "/boom", "/app;x/", "http:X./app"} {
 			for _, addr := range []string{"127.0.0.1:1", "192.0.2.1:1"} {
-				r := request(t, "GET", target, "")
+				r := gatewaytest.Request(t, "GET", target, "")
 				r.RemoteAddr = addr
-				a := s.do(withAll(r, names))
-				if a.seen == nil {
+				a := s.Do(withAll(r, names))
+				if a.Seen == nil {
 					t.Fatalf("%s: %d %s", target, a.Code, a.Body)
 				}
-				for name := range a.seen.Headers {
+				for name := range a.Seen.Headers {
 					if headers.IsIdentity(name) {
 						t.Errorf("%.30s %s: %s of %s arrives", directive, target, name, addr)
 					}
@@ -139,7 +140,7 @@ func TestAttackOtherGatewaysIdentity(t *testing.T) {
 // is its word, past later guards, definitions and the guard of error routes.
 func TestIdentityOfThisSite(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		request_header Remote-User carol
 		signed_link guard
@@ -153,8 +154,8 @@ func TestIdentityOfThisSite(t *testing.T) {
 		test_backend errors
 	}`)
 	for _, target := range []string{"/open", "/app/x", "/app/x?" + goodLink, "/b?akid=" + badAKID, "/boom"} {
-		a := s.get(target, "Remote-User: admin", "X-Remote-User: admin")
-		if a.seen == nil || a.header1(t, "Remote-User") != "carol" || a.header1(t, "X-Remote-User") != "" {
+		a := s.Get(target, "Remote-User: admin", "X-Remote-User: admin")
+		if a.Seen == nil || a.Header1(t, "Remote-User") != "carol" || a.Header1(t, "X-Remote-User") != "" {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
 		}
 	}
@@ -165,14 +166,14 @@ func TestIdentityOfThisSite(t *testing.T) {
 func TestAttackReturnedHeaders(t *testing.T) {
 	setSecrets(t)
 	for _, directive := range []string{"signed_link guard\n", autologin("/boom recognize"), autologin("/app")} {
-		s := loadSite(t, "test_copy\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\nrequest_header X-Set by-the-site\nsigned_link guard\ntest_backend errors\n}")
-		a := s.get("/boom?"+goodLink, "Remote-User: admin", "X-Verified-User: admin")
-		if a.seen == nil || a.seen.Backend != "errors" || a.header1(t, "Remote-User") != "" || a.header1(t, "X-Verified-User") == "admin" {
+		s := gatewaytest.LoadSite(t, "test_copy\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\nrequest_header X-Set by-the-site\nsigned_link guard\ntest_backend errors\n}")
+		a := s.Get("/boom?"+goodLink, "Remote-User: admin", "X-Verified-User: admin")
+		if a.Seen == nil || a.Seen.Backend != "errors" || a.Header1(t, "Remote-User") != "" || a.Header1(t, "X-Verified-User") == "admin" {
 			t.Errorf("%s: %d %s", directive, a.Code, a.Body)
 		}
 	}
-	s := loadSite(t, "test_copy\nsigned_link guard\nerror 502\nhandle_errors {\nroute {\nsigned_link guard\nrequest_header Remote-User carol\nsigned_link guard\ntest_backend errors\n}\n}")
-	if a := s.get("/", "Remote-User: admin"); a.seen == nil || a.header1(t, "Remote-User") != "carol" {
+	s := gatewaytest.LoadSite(t, "test_copy\nsigned_link guard\nerror 502\nhandle_errors {\nroute {\nsigned_link guard\nrequest_header Remote-User carol\nsigned_link guard\ntest_backend errors\n}\n}")
+	if a := s.Get("/", "Remote-User: admin"); a.Seen == nil || a.Header1(t, "Remote-User") != "carol" {
 		t.Errorf("what the error route sets is gone: %s", a.Body)
 	}
 }
@@ -191,7 +192,7 @@ func TestForwardAuth(t *testing.T) {
 		}
 	}))
 	defer auth.Close()
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		forward_auth `+auth.Listener.Addr().String()+` {
 			uri /
@@ -205,8 +206,8 @@ func TestForwardAuth(t *testing.T) {
 		test_backend errors
 	}`)
 	for target, want := range map[string]string{"/carol": "carol", "/open": "", "/app/x?" + goodLink: "", "/boom": ""} {
-		a := s.get(target, "Remote-User: admin", "Remote-Groups: admins", "Remote-Email: a@b", "X-Verified-User: admin", "X-Forwarded-Uri: /carol")
-		if a.seen == nil || a.header1(t, "Remote-User") != want || a.header1(t, "Remote-Groups") != "" || a.header1(t, "Remote-Email") != "" {
+		a := s.Get(target, "Remote-User: admin", "Remote-Groups: admins", "Remote-Email: a@b", "X-Verified-User: admin", "X-Forwarded-Uri: /carol")
+		if a.Seen == nil || a.Header1(t, "Remote-User") != want || a.Header1(t, "Remote-Groups") != "" || a.Header1(t, "Remote-Email") != "" {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
 		}
 	}
@@ -216,7 +217,7 @@ func TestForwardAuth(t *testing.T) {
 // that the guard cleaned, although a definition saw a copy of it.
 func TestIdentityOfThisSiteBehindCopy(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		request_header Remote-User carol
 		test_copy
@@ -227,7 +228,7 @@ func TestIdentityOfThisSiteBehindCopy(t *testing.T) {
 		test_backend errors
 	}`)
 	for _, target := range []string{"/open", "/app/x", "/app/x?" + goodLink} {
-		if a := s.get(target, "Remote-User: admin"); a.seen == nil || a.header1(t, "Remote-User") != "carol" {
+		if a := s.Get(target, "Remote-User: admin"); a.Seen == nil || a.Header1(t, "Remote-User") != "carol" {
 			t.Errorf("%s: %s", target, a.Body)
 		}
 	}
@@ -237,20 +238,20 @@ func TestIdentityOfThisSiteBehindCopy(t *testing.T) {
 // before all routes.
 func TestAttackErrorBeforeRoutesIdentity(t *testing.T) {
 	setSecrets(t)
-	always := loadSite(t, autologin("/app/*")+autologin("/other", "authorization cut always", "name other")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
-	kept := loadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
-	for s, want := range map[*site]string{always: "", kept: "Basic YWRtaW46eA=="} {
-		r := request(t, strings.Repeat("A", 33), "/open", "", "Authorization: Basic YWRtaW46eA==")
-		a := s.do(withAll(r, []string{"Remote-User", "X-Auth-Request-User"}))
-		if a.seen == nil || a.seen.Backend != "errors" {
+	always := gatewaytest.LoadSite(t, autologin("/app/*")+autologin("/other", "authorization cut always", "name other")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	kept := gatewaytest.LoadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	for s, want := range map[*gatewaytest.Site]string{always: "", kept: "Basic YWRtaW46eA=="} {
+		r := gatewaytest.Request(t, strings.Repeat("A", 33), "/open", "", "Authorization: Basic YWRtaW46eA==")
+		a := s.Do(withAll(r, []string{"Remote-User", "X-Auth-Request-User"}))
+		if a.Seen == nil || a.Seen.Backend != "errors" {
 			t.Fatalf("%d %s", a.Code, a.Body)
 		}
-		for name := range a.seen.Headers {
+		for name := range a.Seen.Headers {
 			if headers.IsIdentity(name) {
 				t.Errorf("the error route gets %s", name)
 			}
 		}
-		if got := a.header1(t, "Authorization"); got != want {
+		if got := a.Header1(t, "Authorization"); got != want {
 			t.Errorf("Authorization is %q, want %q", got, want)
 		}
 	}
@@ -275,12 +276,12 @@ func TestAttackAccept(t *testing.T) {
 		{"as it is spelled", trusted, http.Header{"Sm_user": {"bob"}, "Sm-User": {"admin"}}, "Sm_user"},
 	} {
 		for _, directives := range []string{guard, guard + autologin("/app/*"), guard + "route {\nsigned_link guard\n" + autologin("/app/* recognize") + "test_backend\n}\n"} {
-			s := load(t, trustingSite("test_spellings\n"+directives+"test_backend"))
-			r := request(t, "GET", "/open", "")
+			s := gatewaytest.Load(t, trustingSite("test_spellings\n"+directives+"test_backend"))
+			r := gatewaytest.Request(t, "GET", "/open", "")
 			r.RemoteAddr = tc.addr
-			a := s.do(withHeaders(r, tc.header))
+			a := s.Do(withHeaders(r, tc.header))
 			var got []string
-			for name := range a.seen.Headers {
+			for name := range a.Seen.Headers {
 				if headers.IsIdentity(name) {
 					got = append(got, name)
 				}
@@ -292,7 +293,7 @@ func TestAttackAccept(t *testing.T) {
 		}
 	}
 	// A definition that stands before it has cleaned the request already.
-	_, err := tryLoad(t, trustingSite("route {\n"+autologin("/app/*")+guard+"test_backend\n}"))
+	_, err := gatewaytest.TryLoad(t, trustingSite("route {\n"+autologin("/app/*")+guard+"test_backend\n}"))
 	if err == nil || !strings.Contains(err.Error(), "has deleted already (Caddyfile:") {
 		t.Errorf("a guard with accept behind a definition: %v", err)
 	}
@@ -305,12 +306,12 @@ func TestAttackAcceptOutput(t *testing.T) {
 	const guard = "signed_link guard {\naccept Remote-User\n}\n"
 	definition := autologin("/app/*", "request_header remote-user {user}")
 	for _, directives := range []string{"route {\n" + guard + definition + "}", "route {\n" + definition + guard + "}"} {
-		_, err := tryLoad(t, trustingSite(directives))
+		_, err := gatewaytest.TryLoad(t, trustingSite(directives))
 		if err == nil || !strings.Contains(err.Error(), "accept Remote-User: the definition at Caddyfile:") || strings.Count(err.Error(), "Caddyfile:") < 2 {
 			t.Errorf("%v", err)
 		}
 	}
-	if _, err := tryLoad(t, trustingSite(guard+autologin("/app/*", "request_header Remote-Email {user}"))); err != nil {
+	if _, err := gatewaytest.TryLoad(t, trustingSite(guard+autologin("/app/*", "request_header Remote-Email {user}"))); err != nil {
 		t.Errorf("another header: %v", err)
 	}
 }
@@ -332,21 +333,21 @@ func TestAcceptErrors(t *testing.T) {
 		"$WSRU Remote.User":       "",
 		"Remote-User remote_user": "Remote-User and remote_user are one header to the backend",
 	} {
-		if _, err := tryLoad(t, trustingSite("signed_link guard {\naccept "+accept+"\n}")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if _, err := gatewaytest.TryLoad(t, trustingSite("signed_link guard {\naccept "+accept+"\n}")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("accept %s: %v", accept, err)
 		}
 	}
-	if _, err := tryLoad(t, siteFile("signed_link guard {\naccept Remote-User\n}")); err == nil || !strings.Contains(err.Error(), "trusted_proxies static") {
+	if _, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("signed_link guard {\naccept Remote-User\n}")); err == nil || !strings.Contains(err.Error(), "trusted_proxies static") {
 		t.Errorf("without trusted proxies: %v", err)
 	}
 	config := `{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","accept":["Remote-User"],"schemes":[{"scheme":{"kind":"akid"},` +
 		`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}]}]}]}}}}}`
-	if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "signed_link guard { accept Remote-User }") {
+	if _, err := gatewaytest.TryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "signed_link guard { accept Remote-User }") {
 		t.Errorf("accept of a definition: %v", err)
 	}
 	for _, option := range []string{`"authorization":"keep"`, `"cookies":{"cut_all":true}`} {
 		config := `{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","guard":true,` + option + `}]}]}}}}}`
-		if _, err := tryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "it verifies no link") {
+		if _, err := gatewaytest.TryLoadJSON(t, []byte(config)); err == nil || !strings.Contains(err.Error(), "it verifies no link") {
 			t.Errorf("a guard with %s: %v", option, err)
 		}
 	}
@@ -357,7 +358,7 @@ func TestAcceptErrors(t *testing.T) {
 // told from a client's any more.
 func TestAttackIdentityOutput(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `test_spellings
+	s := gatewaytest.LoadSite(t, `test_spellings
 	signed_link guard
 	route {
 		request_header /set* Remote-User carol
@@ -368,12 +369,12 @@ func TestAttackIdentityOutput(t *testing.T) {
 	for target, want := range map[string]string{
 		"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "", "/app/x": "", "/open": "", "/set": "",
 	} {
-		r := request(t, "GET", target, "")
-		a := s.do(withAll(r, []string{"Remote-User", "Remote-Users"}))
-		if a.header1(t, "Remote-User") != want {
-			t.Errorf("%s: Remote-User is %q, want %q", target, a.header1(t, "Remote-User"), want)
+		r := gatewaytest.Request(t, "GET", target, "")
+		a := s.Do(withAll(r, []string{"Remote-User", "Remote-Users"}))
+		if a.Header1(t, "Remote-User") != want {
+			t.Errorf("%s: Remote-User is %q, want %q", target, a.Header1(t, "Remote-User"), want)
 		}
-		for name := range a.seen.Headers {
+		for name := range a.Seen.Headers {
 			if headers.IsIdentity(name) && name != "Remote-User" {
 				t.Errorf("%s: %s arrives", target, name)
 			}
@@ -386,7 +387,7 @@ func TestAttackIdentityOutput(t *testing.T) {
 // without one nobody, whatever the client writes.
 func TestAttackWhichHeaderTheApplicationReads(t *testing.T) {
 	t.Setenv("LINK_SECRET", "4b7a1f0c9e2d8a6b5c3f7e1d0a9b8c7d")
-	s := loadSite(t, `test_spellings
+	s := gatewaytest.LoadSite(t, `test_spellings
 	signed_link recognize keyed_hash {env.LINK_SECRET} {
 		backend php
 		algorithm hmac-sha256
@@ -407,17 +408,17 @@ func TestAttackWhichHeaderTheApplicationReads(t *testing.T) {
 			"X-Nothing", "X-WebAuth-User", "X_WebAuth_User", "x.webauth.user", "X-WEBAUTH-USER", "X-Verified-User", "Remote-User", "X-Remote-User",
 			"X-Forwarded-User", "X-Authenticated-User", "X-Auth-Username", "REMOTE_USER", "Auth-User", "PHP-Auth-User",
 		} {
-			a := s.do(withHeaders(request(t, "GET", target, "", name+": admin"), http.Header{name: {"admin"}}))
-			if a.seen == nil || a.header1(t, "X-WebAuth-User") != want || a.seen.AuthUser != want {
+			a := s.Do(withHeaders(gatewaytest.Request(t, "GET", target, "", name+": admin"), http.Header{name: {"admin"}}))
+			if a.Seen == nil || a.Header1(t, "X-WebAuth-User") != want || a.Seen.AuthUser != want {
 				t.Fatalf("%s, %s: %d %s", target, name, a.Code, a.Body)
 			}
-			delete(a.seen.Headers, "X-Nothing")
-			if strings.Contains(strings.ToLower(marshal(t, a.seen)), "admin") {
+			delete(a.Seen.Headers, "X-Nothing")
+			if strings.Contains(strings.ToLower(marshal(t, a.Seen)), "admin") {
 				t.Errorf("%s, %s: %s", target, name, a.Body)
 			}
 		}
-		a := s.get(target, "Authorization: Basic YWRtaW46eA==")
-		if a.seen.AuthUser != want || (a.header1(t, "Authorization") == "") != (want != "") {
+		a := s.Get(target, "Authorization: Basic YWRtaW46eA==")
+		if a.Seen.AuthUser != want || (a.Header1(t, "Authorization") == "") != (want != "") {
 			t.Errorf("%s: basic authentication of the client: %s", target, a.Body)
 		}
 	}
@@ -437,15 +438,15 @@ func marshal(t *testing.T, v any) string {
 func TestIdentityLog(t *testing.T) {
 	setSecrets(t)
 	file := filepath.Join(t.TempDir(), "log")
-	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\ntest_spellings\n"+
+	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\ntest_spellings\n"+
 		autologin("/app/* recognize", "request_header X-Webauth-User {user}")+"signed_link guard\ntest_backend\n}")
 	for i := range 3 {
-		r := request(t, "GET", "/open", "", "X-Verified-User: canary")
+		r := gatewaytest.Request(t, "GET", "/open", "", "X-Verified-User: canary")
 		r = withAll(r, []string{"Remote-User", "X-Authentik-Canary" + strings.Repeat("x", i), "X-WebAuth-User"})
 		for _, values := range r.Header {
 			values[0] = "canary"
 		}
-		s.do(r)
+		s.Do(r)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -468,12 +469,12 @@ func TestIdentityLog(t *testing.T) {
 // X_Forwarded_Host beside it, which PHP takes for the same.
 func TestAttackForwardedAlias(t *testing.T) {
 	setSecrets(t)
-	s := load(t, trustingSite("test_spellings\nsigned_link guard\ntest_backend"))
+	s := gatewaytest.Load(t, trustingSite("test_spellings\nsigned_link guard\ntest_backend"))
 	for _, addr := range []string{"127.0.0.1:1", "192.0.2.1:1"} {
-		r := request(t, "GET", "/", "", "X-Forwarded-Host: a", "X-Forwarded-For: 192.0.2.9", "X-Forwarded-Proto: https")
+		r := gatewaytest.Request(t, "GET", "/", "", "X-Forwarded-Host: a", "X-Forwarded-For: 192.0.2.9", "X-Forwarded-Proto: https")
 		r.RemoteAddr = addr
 		r = withHeaders(r, http.Header{"X_forwarded_host": {"evil"}, "X.forwarded.for": {"evil"}, "X-Forwarded_proto": {"evil"}})
-		if a := s.do(r); strings.Contains(a.Body.String(), "evil") || a.header1(t, "X-Forwarded-Host") != "a" {
+		if a := s.Do(r); strings.Contains(a.Body.String(), "evil") || a.Header1(t, "X-Forwarded-Host") != "a" {
 			t.Errorf("%s: %s", addr, a.Body)
 		}
 	}
@@ -498,14 +499,14 @@ func TestAttackAuthorization(t *testing.T) {
 		{"observe", "", true, true, true, true, true},
 		{"observe", "authorization cut always", true, true, true, true, true},
 	} {
-		s := loadSite(t, "test_spellings\n"+autologin("/app/* "+tc.mode, tc.option)+"error /app/boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+		s := gatewaytest.LoadSite(t, "test_spellings\n"+autologin("/app/* "+tc.mode, tc.option)+"error /app/boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
 		for target, want := range map[string]bool{
 			"/app/x?" + goodLink: tc.good, "/app/x?" + badLink: tc.bad, "/app/x": tc.none, "/open?" + goodLink: tc.other, "/app/boom?" + goodLink: tc.err,
 		} {
-			r := request(t, "GET", target, "")
-			a := s.do(withAll(r, names))
+			r := gatewaytest.Request(t, "GET", target, "")
+			a := s.Do(withAll(r, names))
 			got := 0
-			for name := range a.seen.Headers {
+			for name := range a.Seen.Headers {
 				if row := headers.Lookup(name); row != nil && row.Kind == headers.Credentials {
 					got++
 				}
@@ -522,9 +523,9 @@ func TestAttackAuthorization(t *testing.T) {
 func TestAttackAuthorizationOfErrorRoute(t *testing.T) {
 	setSecrets(t)
 	for other, want := range map[string]string{"authorization cut": "Basic x", "authorization cut always": "", "mode observe\nauthorization cut always": "Basic x"} {
-		s := loadSite(t, autologin("/app/*", "authorization keep")+autologin("/other", "name other", other)+"test_backend\nhandle_errors {\ntest_backend errors\n}")
-		a := s.get("/app/x?"+badLink, "Authorization: Basic x")
-		if a.seen == nil || a.seen.Backend != "errors" || a.header1(t, "Authorization") != want {
+		s := gatewaytest.LoadSite(t, autologin("/app/*", "authorization keep")+autologin("/other", "name other", other)+"test_backend\nhandle_errors {\ntest_backend errors\n}")
+		a := s.Get("/app/x?"+badLink, "Authorization: Basic x")
+		if a.Seen == nil || a.Seen.Backend != "errors" || a.Header1(t, "Authorization") != want {
 			t.Errorf("%s: %d %s", other, a.Code, a.Body)
 		}
 	}
@@ -534,7 +535,7 @@ func TestAttackAuthorizationOfErrorRoute(t *testing.T) {
 // request, for the access log and for PHP's REMOTE_USER (holes A7).
 func TestAttackBasicAuthOverLink(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		basic_auth {
 			staging $2a$04$EUVW1QBiPTozo8j4E5l.A.5DHvKK0qlsCTe5LtcNQdovQD2TRRAXO
@@ -554,21 +555,21 @@ func TestAttackBasicAuthOverLink(t *testing.T) {
 		"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "staging", "/open": "staging", "/none?akid=" + goodAKID: "staging",
 		"/app/x?" + goodLink + "&akid=" + goodAKID: "", // two users
 	} {
-		if a := s.get(target, staging); a.seen == nil || a.seen.AuthUser != want {
+		if a := s.Get(target, staging); a.Seen == nil || a.Seen.AuthUser != want {
 			t.Errorf("%s: %d %s, want %q", target, a.Code, a.Body, want)
 		}
 	}
-	if a := s.get("/app/x?" + goodLink); a.Code != http.StatusUnauthorized {
+	if a := s.Get("/app/x?" + goodLink); a.Code != http.StatusUnauthorized {
 		t.Errorf("without a password: %d", a.Code)
 	}
 	// the same without a guard before both
-	s = load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after basic_auth\n}\nhttp:// {\n"+`
+	s = gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after basic_auth\n}\nhttp:// {\n"+`
 	basic_auth {
 		staging $2a$04$EUVW1QBiPTozo8j4E5l.A.5DHvKK0qlsCTe5LtcNQdovQD2TRRAXO
 	}
 	`+autologin("/app/* recognize")+"test_backend\n}\n")
 	for target, want := range map[string]string{"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "staging", "/open": "staging"} {
-		if a := s.get(target, staging); a.seen == nil || a.seen.AuthUser != want {
+		if a := s.Get(target, staging); a.Seen == nil || a.Seen.AuthUser != want {
 			t.Errorf("without a guard, %s: %d %s, want %q", target, a.Code, a.Body, want)
 		}
 	}
@@ -582,7 +583,7 @@ func TestCutsAuthorization(t *testing.T) {
 		"signed_link guard": false, autologin(""): true, autologin("recognize", "authorization cut always"): true,
 		autologin("", "authorization keep"): false, autologin("observe", "authorization cut always"): false,
 	} {
-		if got := loadSite(t, directive).handlers()[0].CutsAuthorization(); got != want {
+		if got := gatewaytest.LoadSite(t, directive).Handlers()[0].CutsAuthorization(); got != want {
 			t.Errorf("%s: %t", directive, got)
 		}
 	}
@@ -596,12 +597,12 @@ func TestAttackConnectionElsewhere(t *testing.T) {
 	for _, directive := range []string{
 		"signed_link guard\n", autologin("/app/*", "methods GET POST"), autologin("/app/* recognize"), autologin("/app/* observe"),
 	} {
-		s := loadSite(t, directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+		s := gatewaytest.LoadSite(t, directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
 		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open", "/boom"} {
 			for _, method := range []string{"GET", "POST"} {
 				body := map[string]string{"POST": "user=mike"}[method]
-				a := s.do(request(t, method, target, body, "Connection: close, Content-Type", "Connection: cookie,, TE ,X-Set,Authorization", "Content-Type: text/plain"))
-				if got := a.header1(t, "Connection"); got != "close, TE" {
+				a := s.Do(gatewaytest.Request(t, method, target, body, "Connection: close, Content-Type", "Connection: cookie,, TE ,X-Set,Authorization", "Content-Type: text/plain"))
+				if got := a.Header1(t, "Connection"); got != "close, TE" {
 					t.Errorf("%.25s %s %s: the proxy gets %q", directive, method, target, got)
 				}
 			}

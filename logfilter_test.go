@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"encoding/json"
@@ -9,11 +9,13 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	signedlink "github.com/signedlink/caddy-signed-link"
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/logfilter"
 )
 
 // loadLogged loads a site that logs to the returned file, with the filter on both logs.
-func loadLogged(t *testing.T, directives string) (*site, string) {
+func loadLogged(t *testing.T, directives string) (*gatewaytest.Site, string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "log")
 	const format = `format filter {
@@ -23,7 +25,7 @@ func loadLogged(t *testing.T, directives string) (*site, string) {
 		uri signed_link
 	}
 	`
-	s := load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\t"+format+"\n\t}\n}\nhttp:// {\n\tlog {\n"+
+	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\t"+format+"\n\t}\n}\nhttp:// {\n\tlog {\n"+
 		"output file "+file+"\n"+format+"\n}\n"+directives+"\n}\n")
 	return s, file
 }
@@ -51,7 +53,7 @@ func TestAttackLogFilter(t *testing.T) {
 		"/login?next=%2Fapp%3Fkey%3D" + signature:     "/login?next=%2Fapp%3Fkey%3DREDACTED",
 		"/x?" + strings.Repeat("a&", 1001) + goodLink: "/x?" + strings.Repeat("a&", 1001) + "user=jeff&key=REDACTED",
 	} {
-		s.get(target, "Referer: http://example.org"+target)
+		s.Get(target, "Referer: http://example.org"+target)
 		line, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +83,7 @@ func TestLogFilterConfig(t *testing.T) {
 		return "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t\tformat filter {\n\t\t\t" + filter + "\n\t\t}\n\t}\n}\nhttp:// {\n\tsigned_link guard\n}\n"
 	}
 	for _, filter := range []string{"uri signed_link", "uri signed_link a b.c"} {
-		if _, err := tryLoad(t, config(filter)); err != nil {
+		if _, err := gatewaytest.TryLoad(t, config(filter)); err != nil {
 			t.Errorf("%s: %v", filter, err)
 		}
 	}
@@ -89,11 +91,11 @@ func TestLogFilterConfig(t *testing.T) {
 		"uri signed_link {\n\t\t\t\treplace key x\n\t\t\t}": "has no block",
 		"uri signed_link a=b":                               "a=b",
 	} {
-		if _, err := tryLoad(t, config(filter)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := gatewaytest.TryLoad(t, config(filter)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", filter, err)
 		}
 	}
-	if got := adapt(config("uri signed_link a b")); !strings.Contains(got, "\"parameters\": [") {
+	if got := gatewaytest.Adapt(config("uri signed_link a b")); !strings.Contains(got, "\"parameters\": [") {
 		t.Errorf("the adapter makes\n%s", got)
 	}
 }
@@ -104,14 +106,14 @@ func TestLogFilterReload(t *testing.T) {
 	setSecrets(t)
 	before := logfilter.Held("reload_sig")
 	provision := func(extra string) (caddy.Context, error) {
-		text := siteFile(`signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
+		text := gatewaytest.SiteFile(`signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
 			algorithm md5
 			message {query.user}{secret}
 			signature {query.reload_sig}
 		}
 		` + extra)
 		var c caddy.Config
-		if err := json.Unmarshal([]byte(adapt(text)), &c); err != nil {
+		if err := json.Unmarshal([]byte(gatewaytest.Adapt(text)), &c); err != nil {
 			t.Fatal(err)
 		}
 		return caddy.ProvisionContext(&c)
@@ -129,7 +131,7 @@ func TestLogFilterReload(t *testing.T) {
 		t.Errorf("after a configuration that does not load: %d", n)
 	}
 	var c caddy.Config
-	if err := json.Unmarshal([]byte(adapt(siteFile(`signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
+	if err := json.Unmarshal([]byte(gatewaytest.Adapt(gatewaytest.SiteFile(`signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
 		algorithm md5
 		message {query.user}{secret}
 		signature {query.reload_sig}
@@ -142,7 +144,7 @@ func TestLogFilterReload(t *testing.T) {
 	if n := logfilter.Held("reload_sig") - before; n != 1 {
 		t.Errorf("after another configuration came and went: %d", n)
 	}
-	h := new(Handler)
+	h := new(signedlink.Handler)
 	if err := h.Cleanup(); err != nil {
 		t.Error(err)
 	}

@@ -1,7 +1,6 @@
-package signedlink
+package signedlink_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,10 +13,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 // keyValues are the values of a metric in the configuration's own registry, by key id.
@@ -50,41 +47,6 @@ const (
 	lastMatchMetric = "caddy_signed_link_key_last_match_timestamp_seconds"
 )
 
-// loadWithContext is load with the context, in whose registry the metrics are.
-func loadWithContext(t *testing.T, directives string) (*site, *caddy.Context) {
-	t.Helper()
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(siteFile(directives)), map[string]any{"filename": "Caddyfile"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c caddy.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		t.Fatal(err)
-	}
-	ctx, err := caddy.ProvisionContext(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return siteOf(t, ctx), &ctx
-}
-
-// siteOf is the site of a configuration.
-func siteOf(t *testing.T, ctx caddy.Context) *site {
-	t.Helper()
-	module, err := ctx.App("http")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{t: t}
-	for _, server := range module.(*caddyhttp.App).Servers {
-		s.server = server
-	}
-	if s.app, err = app.Get(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // TestKeyMetrics: how often each key of a set verified a link and when last, so that
 // an operator sees which one nobody needs any more. The counts outlive configurations.
 func TestKeyMetrics(t *testing.T) {
@@ -106,24 +68,24 @@ func TestKeyMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", metric, got, want)
 		}
 	}
-	first, ctx := loadWithContext(t, directives)
+	first, ctx := gatewaytest.ProvisionSite(t, directives)
 	// a key that was never used is 0, and has no last time: 0 would be one
 	want(ctx, matchesMetric, map[string]float64{"2027": 0, "2026": 0})
 	want(ctx, lastMatchMetric, map[string]float64{})
-	first.at(time.Unix(1_700_000_000, 0))
-	first.get(signed("new-secret-0123456789"))
-	first.get(signed("new-secret-0123456789"))
-	first.at(time.Unix(1_700_000_100, 0))
-	first.get(signed("old-secret-0123456789"))
-	first.get(signed("no-secret-0123456789"))
-	first.get("/?user=jeff")
+	first.At(time.Unix(1_700_000_000, 0))
+	first.Get(signed("new-secret-0123456789"))
+	first.Get(signed("new-secret-0123456789"))
+	first.At(time.Unix(1_700_000_100, 0))
+	first.Get(signed("old-secret-0123456789"))
+	first.Get(signed("no-secret-0123456789"))
+	first.Get("/?user=jeff")
 	want(ctx, matchesMetric, map[string]float64{"2027": 2, "2026": 1})
 	want(ctx, lastMatchMetric, map[string]float64{"2027": 1_700_000_000, "2026": 1_700_000_100})
 
-	second, ctx := loadWithContext(t, directives)
-	second.at(time.Unix(1_700_000_200, 0))
-	second.get(signed("old-secret-0123456789"))
-	first.get(signed("new-secret-0123456789")) // under way when the configuration changed
+	second, ctx := gatewaytest.ProvisionSite(t, directives)
+	second.At(time.Unix(1_700_000_200, 0))
+	second.Get(signed("old-secret-0123456789"))
+	first.Get(signed("new-secret-0123456789")) // under way when the configuration changed
 	want(ctx, matchesMetric, map[string]float64{"2027": 3, "2026": 2})
 	want(ctx, lastMatchMetric, map[string]float64{"2027": 1_700_000_100, "2026": 1_700_000_200})
 }
@@ -135,7 +97,7 @@ func TestUserKeyMetrics(t *testing.T) {
 	if err := os.WriteFile(file, []byte("user,secret\n1,secret-of-1-0123456789\n2,secret-of-2-0123456789\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, ctx := loadWithContext(t, `signed_link keyed_hash {
+	s, ctx := gatewaytest.ProvisionSite(t, `signed_link keyed_hash {
 		name each
 		user_keys file `+file+`
 		algorithm hmac-sha256
@@ -144,7 +106,7 @@ func TestUserKeyMetrics(t *testing.T) {
 	}
 	test_backend`)
 	for _, user := range []string{"1", "2", "2"} {
-		if a := s.get("/?user=" + user + "&sig=" + sum256("secret-of-"+user+"-0123456789", user)); a.Code != 200 {
+		if a := s.Get("/?user=" + user + "&sig=" + sum256("secret-of-"+user+"-0123456789", user)); a.Code != 200 {
 			t.Errorf("user %s: %d", user, a.Code)
 		}
 	}
@@ -156,7 +118,7 @@ func TestUserKeyMetrics(t *testing.T) {
 	}
 	// Only metrics and log tell a stranger from a wrong signature.
 	for _, query := range []string{"user=3&sig=00", "user=1&sig=00"} {
-		if a := s.get("/?" + query); a.Code != 401 {
+		if a := s.Get("/?" + query); a.Code != 401 {
 			t.Errorf("%s: %d", query, a.Code)
 		}
 	}
@@ -214,7 +176,7 @@ func TestVerificationMetrics(t *testing.T) {
 	}
 	directives := named("/require/*", "m_require", "throttle 1000 1h") + named("/pass/*", "m_pass", "missing pass") +
 		named("/recognize/* recognize", "m_recognize") + named("/observe/* observe", "m_observe") + "test_backend"
-	s, ctx := loadWithContext(t, directives)
+	s, ctx := gatewaytest.ProvisionSite(t, directives)
 	before := series(t, ctx, "m_")
 	for _, id := range []string{
 		"verifications_total m_require bad_signature refused", "verifications_total m_require none verified",
@@ -248,7 +210,7 @@ func TestVerificationMetrics(t *testing.T) {
 		{"/open?" + badLink, "A: b", nil},
 	} {
 		before := series(t, ctx, "m_")
-		s.get(tc.target, tc.header)
+		s.Get(tc.target, tc.header)
 		grown := increases(before, series(t, ctx, "m_"))
 		want := make(map[string]float64)
 		for _, id := range tc.want {
@@ -266,25 +228,25 @@ func TestVerificationMetrics(t *testing.T) {
 	// lets the request go on. And the path rule of a guard.
 	for _, target := range []string{"/require" + strings.Repeat("/x", 5000), strings.Repeat("/x.php/y.php", 50)} {
 		before := series(t, ctx, "m_")
-		s.get(target)
+		s.Get(target)
 		if grown := increases(before, series(t, ctx, "m_")); grown["path_refusals_total m_require"] != 1 ||
 			grown["verifications_total m_require ambiguous refused"] != 1 {
 			t.Errorf("%.20s: %v", target, grown)
 		}
 	}
-	observed, observedContext := loadWithContext(t, named("/observe/* observe", "o_observe")+"test_backend")
+	observed, observedContext := gatewaytest.ProvisionSite(t, named("/observe/* observe", "o_observe")+"test_backend")
 	before = series(t, observedContext, "o_")
-	observed.get("/" + strings.Repeat("x", 9000))
+	observed.Get("/" + strings.Repeat("x", 9000))
 	if grown, want := increases(before, series(t, observedContext, "o_")), map[string]float64{
 		"path_refusals_total o_observe": 1, "verifications_total o_observe ambiguous would_refuse": 1,
 	}; !maps.Equal(grown, want) {
 		t.Errorf("observe: %v", grown)
 	}
-	guard, guardContext := loadWithContext(t, "signed_link guard\ntest_backend")
+	guard, guardContext := gatewaytest.ProvisionSite(t, "signed_link guard\ntest_backend")
 	before = series(t, guardContext, "guard")
-	r := request(t, http.MethodGet, "/", "")
+	r := gatewaytest.Request(t, http.MethodGet, "/", "")
 	r.URL = &url.URL{Scheme: "http", Opaque: "X./app/"}
-	guard.do(r)
+	guard.Do(r)
 	if grown, want := increases(before, series(t, guardContext, "guard")), map[string]float64{
 		"path_refusals_total guard": 1, "verifications_total guard ambiguous refused": 1,
 	}; !maps.Equal(grown, want) {
@@ -293,12 +255,12 @@ func TestVerificationMetrics(t *testing.T) {
 
 	// The counts outlive the configuration, and requests of the one before still count.
 	all := series(t, ctx, "m_")
-	second, ctx := loadWithContext(t, directives)
+	second, ctx := gatewaytest.ProvisionSite(t, directives)
 	if again := series(t, ctx, "m_"); !maps.Equal(all, again) {
 		t.Errorf("after a reload: %v", increases(all, again))
 	}
-	s.get("/pass/x")
-	second.get("/pass/x")
+	s.Get("/pass/x")
+	second.Get("/pass/x")
 	if grown := increases(all, series(t, ctx, "m_")); grown["verifications_total m_pass missing anonymous"] != 2 {
 		t.Errorf("after a reload: %v", grown)
 	}
@@ -308,7 +270,7 @@ func TestVerificationMetrics(t *testing.T) {
 // neither fill the memory nor put a line of its own into the metrics.
 func TestAttackMetricLabels(t *testing.T) {
 	setSecrets(t)
-	s, ctx := loadWithContext(t, autologin("/app/* recognize", "name l_one", "throttle 5 1m")+
+	s, ctx := gatewaytest.ProvisionSite(t, autologin("/app/* recognize", "name l_one", "throttle 5 1m")+
 		"signed_link guard\nsigned_link /do/* akid {env.AKID_SECRET} {\nname l_two\n}\ntest_backend")
 	lines := func() map[string]float64 {
 		found := series(t, ctx, "")
@@ -325,10 +287,10 @@ func TestAttackMetricLabels(t *testing.T) {
 			"/app/" + word + "?user=" + word + "&key=" + word, "/app/x?" + word + "=1&key=" + key(word, autologinSecret) + "&user=" + word,
 			"/do/x?akid=" + word, fmt.Sprintf("/do/x?akid=%d.%d.abcdef", i, i), "/app/..;/" + word, "/do/x?akid=1&akid[" + word + "]=2",
 		} {
-			r := request(t, word, target, "", "X-Verified-User: "+word, "Cookie: user="+word, "X-Forwarded-For: "+word)
+			r := gatewaytest.Request(t, word, target, "", "X-Verified-User: "+word, "Cookie: user="+word, "X-Forwarded-For: "+word)
 			r.Host = word
 			r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", i)
-			s.do(r)
+			s.Do(r)
 		}
 	}
 	if after := lines(); !maps.Equal(before, after) {

@@ -1,9 +1,11 @@
-package signedlink
+package signedlink_test
 
 import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 // TestAttackNestedReading: a path that Caddy hands to the handle of everything else, and
@@ -20,8 +22,8 @@ func TestAttackNestedReading(t *testing.T) {
 		{"//h/app/login", "php strict"},
 	}
 	for _, backend := range []string{"php", "servlet", "strict"} {
-		site := func(mode string) *site {
-			return loadSite(t, `signed_link guard
+		site := func(mode string) *gatewaytest.Site {
+			return gatewaytest.LoadSite(t, `signed_link guard
 			@app path /app /app/*
 			handle @app {
 				`+autologin(mode, "backend "+backend)+`
@@ -40,29 +42,29 @@ func TestAttackNestedReading(t *testing.T) {
 				continue
 			}
 			for _, query := range []string{"?user=mike", "?" + goodLink, ""} {
-				if a := require.get(tc.path + query); a.seen != nil || a.Body.String() != "ambiguous/path" || a.Code != http.StatusBadRequest {
+				if a := require.Get(tc.path + query); a.Seen != nil || a.Body.String() != "ambiguous/path" || a.Code != http.StatusBadRequest {
 					t.Errorf("%s, require: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
 				}
-				a := recognize.get(tc.path+query, "X-Verified-User: mike")
-				if a.seen == nil || a.seen.Backend != "open" || a.seen.Headers["X-Verified-User"] != nil || strings.Contains(a.seen.URI+a.seen.OrigURI, "user=") {
+				a := recognize.Get(tc.path+query, "X-Verified-User: mike")
+				if a.Seen == nil || a.Seen.Backend != "open" || a.Seen.Headers["X-Verified-User"] != nil || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "user=") {
 					t.Errorf("%s, recognize: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
 				}
-				a = observe.get(tc.path+query, "X-Verified-User: mike")
-				if a.seen == nil || a.seen.Backend != "open" || a.seen.Headers["X-Verified-User"] != nil || a.seen.URI != tc.path+query {
+				a = observe.Get(tc.path+query, "X-Verified-User: mike")
+				if a.Seen == nil || a.Seen.Backend != "open" || a.Seen.Headers["X-Verified-User"] != nil || a.Seen.URI != tc.path+query {
 					t.Errorf("%s, observe: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
 				}
 			}
 		}
 		for _, path := range []string{"/", "/other", "/other;jsessionid=1", "/a%20b", "/index.php/other", "/x//y"} {
-			if a := require.get(path + "?user=mike"); a.seen == nil || a.seen.Backend != "open" || a.seen.URI != path+"?user=mike" {
+			if a := require.Get(path + "?user=mike"); a.Seen == nil || a.Seen.Backend != "open" || a.Seen.URI != path+"?user=mike" {
 				t.Errorf("%s: %s is an honest address of the rest: %d %s", backend, path, a.Code, a.Body)
 			}
 		}
 		for _, path := range []string{"/app", "/app/login", "/app/a%20b", "/app//x"} {
-			if a := require.get(path + "?" + goodLink); a.seen == nil || a.seen.Backend != "app" || a.header1(t, "X-Verified-User") != "jeff" {
+			if a := require.Get(path + "?" + goodLink); a.Seen == nil || a.Seen.Backend != "app" || a.Header1(t, "X-Verified-User") != "jeff" {
 				t.Errorf("%s: %s with a link: %d %s", backend, path, a.Code, a.Body)
 			}
-			if a := require.get(path + "?user=mike"); a.seen != nil {
+			if a := require.Get(path + "?user=mike"); a.Seen != nil {
 				t.Errorf("%s: %s without one: %d %s", backend, path, a.Code, a.Body)
 			}
 		}
@@ -73,7 +75,7 @@ func TestAttackNestedReading(t *testing.T) {
 // that leads to an earlier one does not lead to the definition.
 func TestAttackNestedGroup(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	handle /app/static/* {
 		test_backend files
 	}
@@ -87,8 +89,8 @@ func TestAttackNestedGroup(t *testing.T) {
 	for path, want := range map[string]string{
 		"/app/static/a;b.css": "files", "/app/static/x": "files", "/o/..;/app/static/x": "open", "/o/..;/app/x": "", "/app/static/..;/x": "", "/app/static/..;/static/x": "files",
 	} {
-		a := s.get(path)
-		if got := a.seen; want == "" && got != nil || want != "" && (got == nil || got.Backend != want) {
+		a := s.Get(path)
+		if got := a.Seen; want == "" && got != nil || want != "" && (got == nil || got.Backend != want) {
 			t.Errorf("%s: %d %s, want %q", path, a.Code, a.Body, want)
 		}
 	}
@@ -99,7 +101,7 @@ func TestAttackNestedGroup(t *testing.T) {
 // nobody here knows that the two are not one application.
 func TestAttackBeforeDefinition(t *testing.T) {
 	setSecrets(t)
-	s := load(t, `{
+	s := gatewaytest.Load(t, `{
 		admin off
 		auto_https off
 	}
@@ -115,13 +117,13 @@ func TestAttackBeforeDefinition(t *testing.T) {
 			respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 		}
 	}`)
-	if a := s.get("/public/..;/app/x?user=mike"); a.Body.String() != "ambiguous/path" {
+	if a := s.Get("/public/..;/app/x?user=mike"); a.Body.String() != "ambiguous/path" {
 		t.Errorf("a reading that leads past the proxy: %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/public/x"); a.Code != http.StatusBadGateway {
+	if a := s.Get("/public/x"); a.Code != http.StatusBadGateway {
 		t.Errorf("the proxy: %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/app;x?user=mike"); a.Body.String() != "malformed/no_signature" && a.Body.String() != "missing/" {
+	if a := s.Get("/app;x?user=mike"); a.Body.String() != "malformed/no_signature" && a.Body.String() != "missing/" {
 		t.Errorf("a reading that comes to the definition is judged there: %d %s", a.Code, a.Body)
 	}
 }
@@ -194,17 +196,17 @@ func TestAttackRewriteBehind(t *testing.T) {
 			if strings.HasPrefix(tc.site, "handle_path") {
 				rest = "\nhandle {\ntest_backend\n}"
 			}
-			s := loadSite(t, "@m path /members /members/*\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\n"+tc.site+rest)
+			s := gatewaytest.LoadSite(t, "@m path /members /members/*\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\n"+tc.site+rest)
 			for _, path := range tc.judged {
-				if a := s.get(path + "?user=mike"); a.seen != nil || a.Code != http.StatusUnauthorized && a.Code != http.StatusBadRequest {
+				if a := s.Get(path + "?user=mike"); a.Seen != nil || a.Code != http.StatusUnauthorized && a.Code != http.StatusBadRequest {
 					t.Errorf("%s is a page of the definition: %d %s", path, a.Code, a.Body)
 				}
-				if a := s.get(path + "?" + goodLink); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+				if a := s.Get(path + "?" + goodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 					t.Errorf("%s with a link: %d %s", path, a.Code, a.Body)
 				}
 			}
 			for _, path := range tc.open {
-				if a := s.get(path + "?user=mike"); a.seen == nil {
+				if a := s.Get(path + "?user=mike"); a.Seen == nil {
 					t.Errorf("%s is none: %d %s", path, a.Code, a.Body)
 				}
 			}
@@ -216,7 +218,7 @@ func TestAttackRewriteBehind(t *testing.T) {
 // can say what comes of it. The request is refused, and is not what is rewritten.
 func TestAttackRewriteFails(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `route {
+	s := gatewaytest.LoadSite(t, `route {
 		@e expression int({path.1}) > 0
 		vars @e area x
 		@m path /members /members/*
@@ -225,10 +227,10 @@ func TestAttackRewriteFails(t *testing.T) {
 		uri replace /x /{path.0}
 		test_backend
 	}`)
-	if a := s.get("/v1/5?user=mike"); a.seen != nil || a.Code != http.StatusBadRequest {
+	if a := s.Get("/v1/5?user=mike"); a.Seen != nil || a.Code != http.StatusBadRequest {
 		t.Errorf("it is passed on: %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/v2/5?user=mike"); a.seen == nil || a.seen.URI != "/v2/5?user=mike" {
+	if a := s.Get("/v2/5?user=mike"); a.Seen == nil || a.Seen.URI != "/v2/5?user=mike" {
 		t.Errorf("another path: %d %s", a.Code, a.Body)
 	}
 }
@@ -236,7 +238,7 @@ func TestAttackRewriteFails(t *testing.T) {
 // TestAttackRewriteBeside: the same past a nested definition.
 func TestAttackRewriteBeside(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	handle_path /v1/* {
 		test_backend
 	}
@@ -247,13 +249,13 @@ func TestAttackRewriteBeside(t *testing.T) {
 	handle {
 		test_backend
 	}`)
-	if a := s.get("/v1/members?user=mike"); a.seen != nil || a.Code != http.StatusBadRequest {
+	if a := s.Get("/v1/members?user=mike"); a.Seen != nil || a.Code != http.StatusBadRequest {
 		t.Errorf("past the definition: %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/v1/other?user=mike"); a.seen == nil {
+	if a := s.Get("/v1/other?user=mike"); a.Seen == nil {
 		t.Errorf("another page: %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/members?" + goodLink); a.seen == nil {
+	if a := s.Get("/members?" + goodLink); a.Seen == nil {
 		t.Errorf("the link: %d %s", a.Code, a.Body)
 	}
 }
@@ -262,7 +264,7 @@ func TestAttackRewriteBeside(t *testing.T) {
 // long to be read as a path of the one's definition is none of the other's business.
 func TestHonestLongPathOfAnotherSite(t *testing.T) {
 	setSecrets(t)
-	s := load(t, `{
+	s := gatewaytest.Load(t, `{
 		admin off
 		auto_https off
 	}
@@ -282,9 +284,9 @@ func TestHonestLongPathOfAnotherSite(t *testing.T) {
 	}`)
 	long := "/" + strings.Repeat("x;/", 3<<10)
 	for host, want := range map[string]int{"a.test": http.StatusBadRequest, "b.test": http.StatusOK} {
-		r := request(t, http.MethodGet, long, "")
+		r := gatewaytest.Request(t, http.MethodGet, long, "")
 		r.Host = host
-		if a := s.do(r); a.Code != want {
+		if a := s.Do(r); a.Code != want {
 			t.Errorf("%s: %d, want %d", host, a.Code, want)
 		}
 	}
@@ -327,17 +329,17 @@ func TestAttackBlindMatcher(t *testing.T) {
 		"not":                    `@m not path_regexp ^/(?:open|public|static|x|index|)(?:/|\.|;|$)`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := loadSite(t, site+"\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\ntest_backend")
+			s := gatewaytest.LoadSite(t, site+"\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\ntest_backend")
 			for _, path := range []string{"/app/login", "/x/..;/app/login", "/static/..;/app/login", "/index.php/app/login", "/%252fapp/login"} {
-				if a := s.get(path + "?user=mike"); a.seen != nil {
+				if a := s.Get(path + "?user=mike"); a.Seen != nil {
 					t.Errorf("%s passes: %s", path, a.Body)
 				}
-				if a := s.get(path + "?" + goodLink); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+				if a := s.Get(path + "?" + goodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 					t.Errorf("%s with a link: %d %s", path, a.Code, a.Body)
 				}
 			}
 			for _, path := range []string{"/open", "/open;x", "/index.php/open"} {
-				if a := s.get(path + "?user=mike"); a.seen == nil {
+				if a := s.Get(path + "?user=mike"); a.Seen == nil {
 					t.Errorf("%s is judged: %d %s", path, a.Code, a.Body)
 				}
 			}
@@ -361,7 +363,7 @@ func TestHonestAddressesNested(t *testing.T) {
 			} {
 				s := quietSite(t, matcher+"\n"+site)
 				for _, address := range addresses {
-					if a := s.get(address); a.seen == nil {
+					if a := s.Get(address); a.Seen == nil {
 						t.Errorf("%s %s: %s is refused: %d %s", name, backend, address, a.Code, a.Body)
 					}
 				}

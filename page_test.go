@@ -1,10 +1,12 @@
-package signedlink
+package signedlink_test
 
 import (
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 // TestPage runs every row of the tables in docs/what-the-backend-sees.md: each cell is
@@ -33,7 +35,7 @@ func TestPage(t *testing.T) {
 			if mode == "guard" {
 				directive = "signed_link guard\n"
 			}
-			s := loadSite(t, directive+`
+			s := gatewaytest.LoadSite(t, directive+`
 				header >Verdict {http.signed_link.verdict}
 				header >Reason {http.signed_link.reason}
 				test_backend
@@ -50,17 +52,17 @@ func TestPage(t *testing.T) {
 			if !strings.Contains(string(page), "`"+target+"`") {
 				t.Errorf("the page does not show %s", target)
 			}
-			a := s.get(strings.ReplaceAll(target, "=K", "="+k), "X-Verified-User: admin")
+			a := s.Get(strings.ReplaceAll(target, "=K", "="+k), "X-Verified-User: admin")
 			status, backend := "200", ""
 			if a.Header().Get("Status") != "" {
 				status, backend = a.Header().Get("Status"), "errors"
 			}
-			_, q, _ := strings.Cut(a.seen.URI, "?")
+			_, q, _ := strings.Cut(a.Seen.URI, "?")
 			got := []string{
-				status, strings.ReplaceAll(q, k, "K"), a.header1(t, "X-Verified-User"), "gone",
+				status, strings.ReplaceAll(q, k, "K"), a.Header1(t, "X-Verified-User"), "gone",
 				a.Header().Get("Verdict"), a.Header().Get("Reason"),
 			}
-			if strings.Contains(strings.Join(a.seen.Headers["X-Verified-User"], ","), "admin") {
+			if strings.Contains(strings.Join(a.Seen.Headers["X-Verified-User"], ","), "admin") {
 				got[3] = "kept"
 			}
 			for i, cell := range row[2:] {
@@ -68,8 +70,8 @@ func TestPage(t *testing.T) {
 					t.Errorf("column %d: %q, the page says %s", i+3, got[i], cell)
 				}
 			}
-			if a.seen.Backend != backend || a.seen.OrigURI != a.seen.URI {
-				t.Errorf("%s saw %s, REQUEST_URI %s", a.seen.Backend, a.seen.URI, a.seen.OrigURI)
+			if a.Seen.Backend != backend || a.Seen.OrigURI != a.Seen.URI {
+				t.Errorf("%s saw %s, REQUEST_URI %s", a.Seen.Backend, a.Seen.URI, a.Seen.OrigURI)
 			}
 		})
 	}
@@ -83,9 +85,9 @@ func TestPage(t *testing.T) {
 		}
 		rows++
 		strip, unsigned := strings.Trim(row[0], "`"), strings.Trim(row[1], "`")
-		s := loadSite(t, autologin("", "strip "+strip, "unsigned "+unsigned)+"test_backend")
-		a := s.get("/x?user=jeff&key=" + k + "&page=1")
-		_, q, _ := strings.Cut(a.seen.URI, "?")
+		s := gatewaytest.LoadSite(t, autologin("", "strip "+strip, "unsigned "+unsigned)+"test_backend")
+		a := s.Get("/x?user=jeff&key=" + k + "&page=1")
+		_, q, _ := strings.Cut(a.Seen.URI, "?")
 		if want := strings.Trim(row[2], "`"); strings.ReplaceAll(q, k, "K") != want {
 			t.Errorf("strip %s, unsigned %s: %q, the page says %q", strip, unsigned, q, want)
 		}

@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"crypto/hmac"
@@ -10,14 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 )
 
 // quietSite loads a site that logs nothing: these tests send tens of thousands of requests.
-func quietSite(t *testing.T, directives string) *site {
+func quietSite(t *testing.T, directives string) *gatewaytest.Site {
 	t.Helper()
 	setSecrets(t)
-	return load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+directives+"\n}\n")
+	return gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+directives+"\n}\n")
 }
 
 // honestAddresses are what applications send that nobody attacks.
@@ -69,8 +70,8 @@ func TestHonestAddresses(t *testing.T) {
 			for _, mode := range []string{"recognize", "require"} {
 				s := quietSite(t, matcher+"\n"+autologin("@m "+mode, "backend "+backend)+"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
 				for _, address := range addresses {
-					a := s.get(address)
-					if a.seen == nil && (mode == "recognize" || a.Body.String() == "ambiguous/path") {
+					a := s.Get(address)
+					if a.Seen == nil && (mode == "recognize" || a.Body.String() == "ambiguous/path") {
 						t.Errorf("%s %s %s: %s is refused: %d %s", name, backend, mode, address, a.Code, a.Body)
 					}
 				}
@@ -129,22 +130,22 @@ func TestAttackReadingOfPath(t *testing.T) {
 	for _, attack := range pathAttacks {
 		rows[attack.row] = true
 		t.Run(attack.row+" "+attack.target, func(t *testing.T) {
-			site := func(mode string) *site {
+			site := func(mode string) *gatewaytest.Site {
 				return quietSite(t, "@m "+attack.matcher+"\n"+autologin("@m "+mode, "backend "+attack.backend)+
 					"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}\" {err.status_code}\n}")
 			}
 			with := func(link string) string { return strings.ReplaceAll(attack.target, "@", link) }
-			if a := site("").get(with(badLink), "X-Verified-User: admin"); a.seen != nil || a.Body.String() != "bad_signature" {
+			if a := site("").Get(with(badLink), "X-Verified-User: admin"); a.Seen != nil || a.Body.String() != "bad_signature" {
 				t.Errorf("require: %d %s", a.Code, a.Body)
 			}
-			if a := site("").get(with(goodLink)); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+			if a := site("").Get(with(goodLink)); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 				t.Errorf("a genuine link: %d %s", a.Code, a.Body)
 			}
-			if a := site("recognize").get(with(badLink), "X-Verified-User: admin"); a.seen == nil ||
-				a.header1(t, "X-Verified-User") != "" || strings.Contains(a.seen.URI+a.seen.OrigURI, "user=") {
+			if a := site("recognize").Get(with(badLink), "X-Verified-User: admin"); a.Seen == nil ||
+				a.Header1(t, "X-Verified-User") != "" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "user=") {
 				t.Errorf("recognize: %d %s", a.Code, a.Body)
 			}
-			if a := site("observe").get(with(badLink)); a.seen == nil || !strings.HasSuffix(a.seen.URI, badLink) {
+			if a := site("observe").Get(with(badLink)); a.Seen == nil || !strings.HasSuffix(a.Seen.URI, badLink) {
 				t.Errorf("observe: %d %s", a.Code, a.Body)
 			}
 		})
@@ -176,13 +177,13 @@ func TestAttackParameterInPath(t *testing.T) {
 		for _, mode := range []string{"require", "recognize"} {
 			s := quietSite(t, "@m path /app /app/*\n"+autologin("@m "+mode, "backend "+tc.backend)+
 				"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
-			a := s.get(tc.path + "?" + goodLink)
+			a := s.Get(tc.path + "?" + goodLink)
 			switch {
-			case !tc.refused && (a.seen == nil || a.header1(t, "X-Verified-User") != "jeff"):
+			case !tc.refused && (a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff"):
 				t.Errorf("%s %s %s: an honest link is refused: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
 			case tc.refused && mode == "require" && a.Body.String() != "ambiguous/lookalike":
 				t.Errorf("%s %s %s: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
-			case tc.refused && mode == "recognize" && (a.seen == nil || a.header1(t, "X-Verified-User") != ""):
+			case tc.refused && mode == "recognize" && (a.Seen == nil || a.Header1(t, "X-Verified-User") != ""):
 				t.Errorf("%s %s %s: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
 			}
 		}
@@ -206,7 +207,7 @@ func TestAttackUnboundedPath(t *testing.T) {
 		for _, mode := range []string{"require", "recognize"} {
 			s := quietSite(t, "@m path /app /app/*\n"+autologin("@m "+mode, "backend "+backend)+errors)
 			for name, target := range hostile {
-				if a := s.get(target, "X-Verified-User: admin"); a.seen != nil || a.Code != http.StatusBadRequest || a.Body.String() != "ambiguous/path" {
+				if a := s.Get(target, "X-Verified-User: admin"); a.Seen != nil || a.Code != http.StatusBadRequest || a.Body.String() != "ambiguous/path" {
 					t.Errorf("%s %s: %s: %d %.80s", backend, mode, name, a.Code, a.Body)
 				}
 			}
@@ -214,7 +215,7 @@ func TestAttackUnboundedPath(t *testing.T) {
 		s := quietSite(t, "@m path /app /app/*\n"+autologin("@m observe", "backend "+backend)+
 			"@would vars {http.signed_link.reason} ambiguous\nrequest_header @would X-Would {http.signed_link.reason}/{http.signed_link.detail}\n"+errors)
 		for name, target := range hostile {
-			if a := s.get(target, "X-Verified-User: admin"); a.seen == nil || a.header1(t, "X-Would") != "ambiguous/path" || a.header1(t, "X-Verified-User") != "" {
+			if a := s.Get(target, "X-Verified-User: admin"); a.Seen == nil || a.Header1(t, "X-Would") != "ambiguous/path" || a.Header1(t, "X-Verified-User") != "" {
 				t.Errorf("%s observe: %s: %d %.80s", backend, name, a.Code, a.Body)
 			}
 		}
@@ -225,7 +226,7 @@ func TestAttackUnboundedPath(t *testing.T) {
 				if strings.Contains(target[:3], "?") {
 					continue // has a query
 				}
-				if a := s.get(target); a.seen == nil {
+				if a := s.Get(target); a.Seen == nil {
 					t.Errorf("%s %s: %s is refused where nothing reads the path: %d %.80s", backend, first, name, a.Code, a.Body)
 				}
 			}
@@ -242,7 +243,7 @@ func TestReadingSeesVars(t *testing.T) {
 		"@b {\nvars area two\nheader X-Area two\nexpression {path}.startsWith('/b/')\n}\n"+autologin("@b", "name b")+
 		"test_backend\n}")
 	for target, refused := range map[string]bool{"/;/b/x": true, "/;/a/x": false, "/;/c/x": false, "/x/..;/b/?user=mike": true} {
-		if a := s.get(target); (a.seen == nil) != refused {
+		if a := s.Get(target); (a.Seen == nil) != refused {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
 		}
 	}
@@ -253,7 +254,7 @@ func TestReadingSeesVars(t *testing.T) {
 func TestRedirectToReading(t *testing.T) {
 	setSecrets(t)
 	for to, circles := range map[string]bool{"/index.php/app/x": true, "/;/app/": true, "/sorry": false} {
-		_, err := tryLoad(t, siteFile("@m path /app/*\n"+autologin("@m", "redir "+to)+"test_backend"))
+		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("@m path /app/*\n"+autologin("@m", "redir "+to)+"test_backend"))
 		if (err != nil) != circles || err != nil && !strings.Contains(err.Error(), "in circles") {
 			t.Errorf("redir %s: %v", to, err)
 		}
@@ -268,7 +269,7 @@ func TestAttackParameterInPathOfWholeQuery(t *testing.T) {
 	mac.Write([]byte("user=jeff&a=1"))
 	link := "user=jeff&a=1&sig=" + hex.EncodeToString(mac.Sum(nil))
 	for path, passes := range map[string]bool{"/app/x": true, "/app/R&D": true, "/app/x%26b=2": false, "/app/x&user=mike": false} {
-		if a := s.get(path + "?" + link); (a.seen != nil) != passes {
+		if a := s.Get(path + "?" + link); (a.Seen != nil) != passes {
 			t.Errorf("%s: %d %s", path, a.Code, a.Body)
 		}
 	}

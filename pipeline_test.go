@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"crypto/hmac"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
@@ -42,7 +43,7 @@ func TestStripAndUnsigned(t *testing.T) {
 		{"strip none\nunsigned strip", "&user=jeff&exp=" + exp + "&sig=" + sig + "&"},
 		{"strip signed\nunsigned strip", "&"},
 	} {
-		s := loadSite(t, `signed_link keyed_hash {env.S} {
+		s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 			algorithm hmac-sha256
 			message {query.user}|{query.exp}
 			signature {query.sig}
@@ -52,12 +53,12 @@ func TestStripAndUnsigned(t *testing.T) {
 		}
 		test_backend`)
 		t.Run(strings.ReplaceAll(tc.options, "\n", ","), func(t *testing.T) {
-			a := s.get("/x?" + link)
+			a := s.Get("/x?" + link)
 			if a.Code != 200 {
 				t.Fatalf("status %d", a.Code)
 			}
-			if want := "/x?" + tc.want; a.seen.URI != want || a.seen.OrigURI != want || a.seen.RequestURI != want {
-				t.Errorf("URI %q, REQUEST_URI %q, RequestURI %q, want %q", a.seen.URI, a.seen.OrigURI, a.seen.RequestURI, want)
+			if want := "/x?" + tc.want; a.Seen.URI != want || a.Seen.OrigURI != want || a.Seen.RequestURI != want {
+				t.Errorf("URI %q, REQUEST_URI %q, RequestURI %q, want %q", a.Seen.URI, a.Seen.OrigURI, a.Seen.RequestURI, want)
 			}
 		})
 	}
@@ -72,7 +73,7 @@ func TestStripWholeQuery(t *testing.T) {
 		{"{query}", "b=2&user=jeff&a=1", "unsigned strip", "b=2&user=jeff&a=1"},
 		{"{sorted_query}", "a=1&b=2&user=jeff", "", "utm_x=1&b=2&user=jeff&a=1"},
 	} {
-		s := loadSite(t, `signed_link keyed_hash {env.S} {
+		s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 			algorithm hmac-sha256
 			message `+tc.message+`
 			signature {query.sig}
@@ -83,19 +84,19 @@ func TestStripWholeQuery(t *testing.T) {
 		test_backend`)
 		t.Run(tc.message+" "+tc.options, func(t *testing.T) {
 			sig := sum256("0123456789abcdef", tc.signed)
-			a := s.get("/x?utm_x=1&b=2&user=jeff&sig=" + sig + "&a=1")
-			if a.Code != 200 || a.seen.URI != "/x?"+tc.want {
-				t.Fatalf("status %d, backend saw %+v, want %q", a.Code, a.seen, tc.want)
+			a := s.Get("/x?utm_x=1&b=2&user=jeff&sig=" + sig + "&a=1")
+			if a.Code != 200 || a.Seen.URI != "/x?"+tc.want {
+				t.Fatalf("status %d, backend saw %+v, want %q", a.Code, a.Seen, tc.want)
 			}
-			if got := a.header1(t, "X-Verified-User"); got != "jeff" {
+			if got := a.Header1(t, "X-Verified-User"); got != "jeff" {
 				t.Errorf("X-Verified-User is %q", got)
 			}
-			if a := s.get("/x?utm_x=1&b=2&user=jeff&sig=" + sig + "&a=1&c=3"); a.Code != 401 {
+			if a := s.Get("/x?utm_x=1&b=2&user=jeff&sig=" + sig + "&a=1&c=3"); a.Code != 401 {
 				t.Errorf("with a further parameter: status %d, want 401", a.Code)
 			}
 		})
 	}
-	s := loadSite(t, `signed_link keyed_hash {env.S} {
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 		algorithm hmac-sha256
 		message {sorted_query}
 		signature {query.sig}
@@ -103,7 +104,7 @@ func TestStripWholeQuery(t *testing.T) {
 	}
 	test_backend`)
 	// Sorting hides in which order two values of one name were sent.
-	if a := s.get("/x?user=jeff&a=1&a=2&sig=" + sum256("0123456789abcdef", "a=1&a=2&user=jeff")); a.Code != 400 {
+	if a := s.Get("/x?user=jeff&a=1&a=2&sig=" + sum256("0123456789abcdef", "a=1&a=2&user=jeff")); a.Code != 400 {
 		t.Errorf("a repeated name under {sorted_query}: status %d, want 400", a.Code)
 	}
 }
@@ -113,7 +114,7 @@ func TestSeveralSchemes(t *testing.T) {
 	t.Setenv("OLD", autologinSecret)
 	t.Setenv("NEW", "0123456789abcdef")
 	t.Setenv("AKID_SECRET", akidSecret)
-	s := loadSite(t, `signed_link {
+	s := gatewaytest.LoadSite(t, `signed_link {
 		scheme keyed_hash {env.NEW} {
 			name new
 			algorithm hmac-sha256
@@ -135,7 +136,7 @@ func TestSeveralSchemes(t *testing.T) {
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail} {http.signed_link.scheme}" {err.status_code}
 	}`)
-	s.at(time.Unix(1790000000, 0))
+	s.At(time.Unix(1790000000, 0))
 	fresh, stale := "1790000001", "1789999999"
 	newSig := func(user, exp string) string {
 		return "user=" + user + "&exp=" + exp + "&sig=" + sum256("0123456789abcdef", user+"|"+exp)
@@ -155,14 +156,14 @@ func TestSeveralSchemes(t *testing.T) {
 		{"no link", "a=1", "", "missing/ "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := s.get("/x?" + tc.query)
+			a := s.Get("/x?" + tc.query)
 			if tc.refusal != "" {
-				if a.seen != nil || a.Body.String() != tc.refusal {
+				if a.Seen != nil || a.Body.String() != tc.refusal {
 					t.Fatalf("got %d %q, want %q", a.Code, a.Body, tc.refusal)
 				}
 				return
 			}
-			if a.seen == nil || a.header1(t, "X-Verified-Scheme") != tc.scheme {
+			if a.Seen == nil || a.Header1(t, "X-Verified-Scheme") != tc.scheme {
 				t.Fatalf("got %d %s, want scheme %q", a.Code, a.Body, tc.scheme)
 			}
 		})
@@ -207,24 +208,24 @@ func TestSeveralDefinitions(t *testing.T) {
 		{"a bad second one leaves the first alone", "recognize", "recognize", "akid=" + goodAKID + "&u=9&s=00", 200, "/do/delete", "5678", "akid"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := loadSite(t, text(tc.first, tc.second))
-			a := s.get("/do/delete?"+tc.query, "X-Verified-User: evil", "X-Action: evil", "X_Action: evil")
+			s := gatewaytest.LoadSite(t, text(tc.first, tc.second))
+			a := s.Get("/do/delete?"+tc.query, "X-Verified-User: evil", "X-Action: evil", "X_Action: evil")
 			if a.Code != tc.status {
 				t.Fatalf("status %d, want %d: %s", a.Code, tc.status, a.Body)
 			}
-			if a.seen == nil {
+			if a.Seen == nil {
 				return
 			}
-			if a.seen.URI != tc.uri || a.seen.OrigURI != tc.uri {
-				t.Errorf("URI %q, REQUEST_URI %q, want %q", a.seen.URI, a.seen.OrigURI, tc.uri)
+			if a.Seen.URI != tc.uri || a.Seen.OrigURI != tc.uri {
+				t.Errorf("URI %q, REQUEST_URI %q, want %q", a.Seen.URI, a.Seen.OrigURI, tc.uri)
 			}
-			if got := a.header1(t, "X-Verified-User"); got != tc.user || a.seen.AuthUser != tc.user {
-				t.Errorf("X-Verified-User %q, REMOTE_USER %q, want %q", got, a.seen.AuthUser, tc.user)
+			if got := a.Header1(t, "X-Verified-User"); got != tc.user || a.Seen.AuthUser != tc.user {
+				t.Errorf("X-Verified-User %q, REMOTE_USER %q, want %q", got, a.Seen.AuthUser, tc.user)
 			}
-			if got := a.header1(t, "X-Verified-Scheme"); got != tc.scheme {
+			if got := a.Header1(t, "X-Verified-Scheme"); got != tc.scheme {
 				t.Errorf("X-Verified-Scheme %q, want %q", got, tc.scheme)
 			}
-			if got := a.header1(t, "X-Action"); got == "evil" {
+			if got := a.Header1(t, "X-Action"); got == "evil" {
 				t.Errorf("X-Action is the client's")
 			}
 		})
@@ -285,13 +286,13 @@ func TestRefusals(t *testing.T) {
 		{"too many", "GET", "/x?" + strings.Repeat("a=1&", 1001), "400 malformed malformed/too_many invalid", nil},
 		{"too long", "GET", "/x?a=" + strings.Repeat("a", 33000), "400 malformed malformed/too_long invalid", nil},
 	}
-	s := loadSite(t, text(""))
-	s.at(time.Unix(now, 0))
+	s := gatewaytest.LoadSite(t, text(""))
+	s.At(time.Unix(now, 0))
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			a := s.do(request(t, tc.method, tc.target, ""))
+			a := s.Do(gatewaytest.Request(t, tc.method, tc.target, ""))
 			if tc.want == "" {
-				if a.seen == nil {
+				if a.Seen == nil {
 					t.Fatalf("refused: %d %s", a.Code, a.Body)
 				}
 				return
@@ -311,8 +312,8 @@ func TestRefusals(t *testing.T) {
 	}
 
 	t.Run("status", func(t *testing.T) {
-		s := loadSite(t, text("status expired 404\nstatus missing bad_signature 403\nstatus 400"))
-		s.at(time.Unix(now, 0))
+		s := gatewaytest.LoadSite(t, text("status expired 404\nstatus missing bad_signature 403\nstatus 400"))
+		s.At(time.Unix(now, 0))
 		for target, want := range map[string]int{
 			link("jeff", now-60, now-11):      404,
 			"/x":                              403,
@@ -320,7 +321,7 @@ func TestRefusals(t *testing.T) {
 			link("jeff", now+60, now+100):     400,
 			link("jeff", now, now+60) + "&%s": 200,
 		} {
-			if a := s.get(target); a.Code != want {
+			if a := s.Get(target); a.Code != want {
 				t.Errorf("%s: status %d, want %d", target, a.Code, want)
 			} else if got := a.Header().Get("Www-Authenticate"); got != "" {
 				t.Errorf("a %d has WWW-Authenticate %q", a.Code, got)
@@ -328,8 +329,8 @@ func TestRefusals(t *testing.T) {
 		}
 	})
 	t.Run("redir", func(t *testing.T) {
-		s := load(t, siteFile(strings.Replace(text("redir expired /gone\nredir https://example.org/help"), "signed_link", "signed_link /x", 1)))
-		s.at(time.Unix(now, 0))
+		s := gatewaytest.Load(t, gatewaytest.SiteFile(strings.Replace(text("redir expired /gone\nredir https://example.org/help"), "signed_link", "signed_link /x", 1)))
+		s.At(time.Unix(now, 0))
 		for _, tc := range []struct {
 			method, target string
 			code           int
@@ -340,7 +341,7 @@ func TestRefusals(t *testing.T) {
 			{"GET", "/x?user=%0d%0aX:1&sig=0", 302, "https://example.org/help"},
 			{"POST", "/x", 303, "https://example.org/help"},
 		} {
-			a := s.do(request(t, tc.method, tc.target, ""))
+			a := s.Do(gatewaytest.Request(t, tc.method, tc.target, ""))
 			if a.Code != tc.code || a.Header().Get("Location") != tc.to || a.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s %s: %d %q", tc.method, tc.target, a.Code, a.Header())
 			}
@@ -352,7 +353,7 @@ func TestRefusals(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Setenv("NEW", "new-secret-0123456789")
 	t.Setenv("OLD", "old-secret-0123456789")
-	s := loadSite(t, `signed_link /autologin keyed_hash {
+	s := gatewaytest.LoadSite(t, `signed_link /autologin keyed_hash {
 		secret {env.NEW} 2027
 		secret {env.OLD} 2026 {
 			not_after 2027-03-01
@@ -378,18 +379,18 @@ func TestRotation(t *testing.T) {
 		{"another one", "other-secret-0123456789", before.Add(time.Second), "", "bad_signature/"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s.at(tc.now)
-			a := s.get("/autologin?user=jeff&key=" + key("jeff", tc.secret))
+			s.At(tc.now)
+			a := s.Get("/autologin?user=jeff&key=" + key("jeff", tc.secret))
 			if tc.want != "" {
-				if a.seen != nil || a.Body.String() != tc.want {
+				if a.Seen != nil || a.Body.String() != tc.want {
 					t.Fatalf("got %d %s, want %s", a.Code, a.Body, tc.want)
 				}
 				return
 			}
-			if a.seen == nil {
+			if a.Seen == nil {
 				t.Fatalf("refused: %d %s", a.Code, a.Body)
 			}
-			if got := a.header1(t, "X-Verified-Key-Id"); got != tc.keyID || a.Header().Get("Key-Id") != tc.keyID {
+			if got := a.Header1(t, "X-Verified-Key-Id"); got != tc.keyID || a.Header().Get("Key-Id") != tc.keyID {
 				t.Errorf("key id %q, placeholder %q, want %q", got, a.Header().Get("Key-Id"), tc.keyID)
 			}
 		})
@@ -401,7 +402,7 @@ func TestPlaceholders(t *testing.T) {
 	setSecrets(t)
 	const all = "[{http.signed_link.verdict}|{http.signed_link.reason}|{http.signed_link.detail}|{http.signed_link.user}|" +
 		"{http.signed_link.scheme}|{http.signed_link.key_id}|{http.signed_link.claim.mailing}|{http.signed_link.claim.nothing}|{http.signed_link.other}]"
-	s := loadSite(t, "signed_link /app/* recognize akid {env.AKID_SECRET}\nrespond \""+all+"\"")
+	s := gatewaytest.LoadSite(t, "signed_link /app/* recognize akid {env.AKID_SECRET}\nrespond \""+all+"\"")
 	for target, want := range map[string]string{
 		"/open":                             "[||||||||]",
 		"/app/x":                            "[invalid|missing|||||||]",
@@ -410,7 +411,7 @@ func TestPlaceholders(t *testing.T) {
 		"/app/x?akid=x":                     "[invalid|malformed|token||akid||||]",
 		"/app/x?akid=" + goodAKID + "&AKID": "[invalid|ambiguous|lookalike||||||]",
 	} {
-		if got := s.get(target).Body.String(); got != want {
+		if got := s.Get(target).Body.String(); got != want {
 			t.Errorf("%s: %s, want %s", target, got, want)
 		}
 	}
@@ -420,9 +421,9 @@ func TestPlaceholders(t *testing.T) {
 // otherwise, and a log or a header would name a user "{http.auth.user.id}".
 func TestNobodyIsNobody(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, "signed_link recognize akid {env.AKID_SECRET}\nrespond \"[{http.auth.user.id}]\"")
+	s := gatewaytest.LoadSite(t, "signed_link recognize akid {env.AKID_SECRET}\nrespond \"[{http.auth.user.id}]\"")
 	for target, want := range map[string]string{"/x": "[]", "/x?akid=" + badAKID: "[]", "/x?akid=" + goodAKID: "[5678]"} {
-		if got := s.get(target).Body.String(); got != want {
+		if got := s.Get(target).Body.String(); got != want {
 			t.Errorf("%s: %s, want %s", target, got, want)
 		}
 	}
@@ -432,13 +433,13 @@ func TestNobodyIsNobody(t *testing.T) {
 // is nobody's, and no error of recognize's own.
 func TestRecognizeRefusesNoValue(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("recognize", "param user alnum max 6")+"test_backend")
-	if a := s.get("/x?user=jeffrey&key=" + key("jeffrey", autologinSecret) + "&a=1"); a.seen == nil || a.seen.URI != "/x?a=1" {
+	s := gatewaytest.LoadSite(t, autologin("recognize", "param user alnum max 6")+"test_backend")
+	if a := s.Get("/x?user=jeffrey&key=" + key("jeffrey", autologinSecret) + "&a=1"); a.Seen == nil || a.Seen.URI != "/x?a=1" {
 		t.Errorf("too long for the rule: %d", a.Code)
 	}
-	s = loadSite(t, autologin("recognize")+"test_backend")
+	s = gatewaytest.LoadSite(t, autologin("recognize")+"test_backend")
 	long := strings.Repeat("a", headers.MaxValue+1)
-	if a := s.get("/x?user=" + long + "&key=" + key(long, autologinSecret)); a.seen == nil || a.header1(t, "X-Verified-User") != "" {
+	if a := s.Get("/x?user=" + long + "&key=" + key(long, autologinSecret)); a.Seen == nil || a.Header1(t, "X-Verified-User") != "" {
 		t.Errorf("too long for a header: %d", a.Code)
 	}
 }
@@ -447,15 +448,15 @@ func TestRecognizeRefusesNoValue(t *testing.T) {
 // that redirect /app to /app/ with the query that they got, which lacks the signature.
 func TestMissingSlash(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `@noslash path /app
+	s := gatewaytest.LoadSite(t, `@noslash path /app
 	redir @noslash /app/?{query} 308
 	@app path /app /app/*
 	`+autologin("@app")+`test_backend`)
-	a := s.get("/app?a=%zz&" + goodLink)
+	a := s.Get("/app?a=%zz&" + goodLink)
 	if want := "/app/?a=%zz&" + goodLink; a.Code != 308 || a.Header().Get("Location") != want {
 		t.Fatalf("%d %s, want %s", a.Code, a.Header().Get("Location"), want)
 	}
-	if a = s.get(a.Header().Get("Location")); a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" {
+	if a = s.Get(a.Header().Get("Location")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 		t.Errorf("the next request: %d", a.Code)
 	}
 }
@@ -463,7 +464,7 @@ func TestMissingSlash(t *testing.T) {
 // TestRequestHeader: outputs are made of what is signed and of claims.
 func TestRequestHeader(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
-	s := loadSite(t, `signed_link keyed_hash {env.S} {
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 		algorithm hmac-sha256
 		message {query.user}|{query.account}|{path}
 		signature {query.sig}
@@ -481,22 +482,22 @@ func TestRequestHeader(t *testing.T) {
 		}
 		return path + q + "&sig=" + sum256("0123456789abcdef", user+"|"+account+"|"+path)
 	}
-	a := s.get(link("jeff", "acme", "/a/b"), "X-Account: evil", "X.Account: evil", "X-Both: evil")
-	if a.seen == nil {
+	a := s.Get(link("jeff", "acme", "/a/b"), "X-Account: evil", "X.Account: evil", "X-Both: evil")
+	if a.Seen == nil {
 		t.Fatalf("refused: %d", a.Code)
 	}
-	if got := a.header1(t, "X-Account"); got != "acme" {
+	if got := a.Header1(t, "X-Account"); got != "acme" {
 		t.Errorf("X-Account is %q", got)
 	}
-	if got := a.header1(t, "X-Both"); got != "jeff@b" {
+	if got := a.Header1(t, "X-Both"); got != "jeff@b" {
 		t.Errorf("X-Both is %q", got)
 	}
 	// an empty value is no header, and the client's own is gone
-	a = s.get(link("jeff", "", "/a/b"), "X-Account: evil")
-	if a.seen == nil {
+	a = s.Get(link("jeff", "", "/a/b"), "X-Account: evil")
+	if a.Seen == nil {
 		t.Fatalf("refused: %d", a.Code)
 	}
-	if got, ok := a.seen.Headers["X-Account"]; ok {
+	if got, ok := a.Seen.Headers["X-Account"]; ok {
 		t.Errorf("X-Account is %q", got)
 	}
 }
@@ -531,7 +532,7 @@ func TestUserEncoding(t *testing.T) {
 		{"utf8", "a%0D%0Ab", "", "malformed/charset"},
 	} {
 		t.Run(tc.encoding+" "+tc.user[:min(len(tc.user), 20)], func(t *testing.T) {
-			s := loadSite(t, `signed_link keyed_hash {env.S} {
+			s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 				algorithm hmac-sha256
 				message {raw_query.user}
 				signature {query.sig}
@@ -541,18 +542,18 @@ func TestUserEncoding(t *testing.T) {
 			handle_errors {
 				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 			}`)
-			a := s.get("/x?user=" + tc.user + "&sig=" + sum256("0123456789abcdef", tc.user))
+			a := s.Get("/x?user=" + tc.user + "&sig=" + sum256("0123456789abcdef", tc.user))
 			if tc.refusal != "" {
-				if a.seen != nil || a.Body.String() != tc.refusal {
+				if a.Seen != nil || a.Body.String() != tc.refusal {
 					t.Errorf("got %d %s, want %s", a.Code, a.Body, tc.refusal)
 				}
 				return
 			}
-			if a.seen == nil {
+			if a.Seen == nil {
 				t.Fatalf("refused: %s", a.Body)
 			}
-			if got := a.header1(t, "X-Verified-User"); got != tc.want || a.seen.AuthUser != tc.want {
-				t.Errorf("X-Verified-User %q, REMOTE_USER %q, want %q", got, a.seen.AuthUser, tc.want)
+			if got := a.Header1(t, "X-Verified-User"); got != tc.want || a.Seen.AuthUser != tc.want {
+				t.Errorf("X-Verified-User %q, REMOTE_USER %q, want %q", got, a.Seen.AuthUser, tc.want)
 			}
 		})
 	}
@@ -562,7 +563,7 @@ func TestUserEncoding(t *testing.T) {
 // otherwise, by the names of the schemes where there are any.
 func TestMatcher(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `@early signed_link
+	s := gatewaytest.LoadSite(t, `@early signed_link
 	redir @early /early
 	signed_link recognize akid {env.AKID_SECRET} {
 		name members
@@ -584,7 +585,7 @@ func TestMatcher(t *testing.T) {
 		"/app/x?akid=" + goodAKID:            "any",
 		"/app/x?akid=" + goodAKID + "&x=%zz": "any",
 	} {
-		if a := s.get(target); a.Body.String() != want {
+		if a := s.Get(target); a.Body.String() != want {
 			t.Errorf("%s: %q, want %q", target, a.Body, want)
 		}
 	}
@@ -617,18 +618,18 @@ func TestExpiryFormats(t *testing.T) {
 		{"rfc3339", "tomorrow", 400},
 	} {
 		t.Run(tc.format+" "+tc.text, func(t *testing.T) {
-			s := loadSite(t, `signed_link keyed_hash {env.S} {
+			s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 				algorithm hmac-sha256
 				message {query.user}|{raw_query.exp}
 				signature {query.sig}
 				expires {query.exp} `+strings.TrimSuffix(tc.format, ", within its last second")+`
 			}
 			test_backend`)
-			s.at(now)
+			s.At(now)
 			if strings.Contains(tc.format, "last second") {
-				s.at(now.Add(999 * time.Millisecond))
+				s.At(now.Add(999 * time.Millisecond))
 			}
-			a := s.get("/x?user=jeff&exp=" + tc.text + "&sig=" + sum256("0123456789abcdef", "jeff|"+tc.text))
+			a := s.Get("/x?user=jeff&exp=" + tc.text + "&sig=" + sum256("0123456789abcdef", "jeff|"+tc.text))
 			if a.Code != tc.status {
 				t.Errorf("status %d, want %d", a.Code, tc.status)
 			}
@@ -639,7 +640,7 @@ func TestExpiryFormats(t *testing.T) {
 // TestBodies: a body is let through only where its method is named, and unchanged.
 func TestBodies(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("", "methods GET HEAD POST")+`test_backend
+	s := gatewaytest.LoadSite(t, autologin("", "methods GET HEAD POST")+`test_backend
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 	}`)
@@ -681,39 +682,39 @@ func TestBodies(t *testing.T) {
 			if tc.header != "" {
 				headers = strings.Split(tc.header, "\n")
 			}
-			a := s.do(request(t, tc.method, "/x?"+goodLink, tc.body, headers...))
+			a := s.Do(gatewaytest.Request(t, tc.method, "/x?"+goodLink, tc.body, headers...))
 			if tc.refusal != "" {
-				if a.seen != nil || a.Body.String() != tc.refusal {
+				if a.Seen != nil || a.Body.String() != tc.refusal {
 					t.Errorf("got %d %.200s, want %s", a.Code, a.Body, tc.refusal)
 				}
 				return
 			}
-			if a.seen == nil {
+			if a.Seen == nil {
 				t.Fatalf("refused: %d %s", a.Code, a.Body)
 			}
-			if a.seen.Body != tc.body {
-				t.Errorf("the backend got the body %q", a.seen.Body)
+			if a.Seen.Body != tc.body {
+				t.Errorf("the backend got the body %q", a.Seen.Body)
 			}
 		})
 	}
 
 	t.Run("recognize lets every body through", func(t *testing.T) {
-		s := loadSite(t, autologin("recognize", "methods GET POST")+"test_backend")
+		s := gatewaytest.LoadSite(t, autologin("recognize", "methods GET POST")+"test_backend")
 		for _, body := range []string{"user=admin&a=1", "a=" + strings.Repeat("x", bodies.MaxInspected+10)} {
-			a := s.do(request(t, "POST", "/x?"+goodLink+"&b=2", body, form))
-			if a.seen == nil || a.seen.Body != body || a.header1(t, "X-Verified-User") != "" {
+			a := s.Do(gatewaytest.Request(t, "POST", "/x?"+goodLink+"&b=2", body, form))
+			if a.Seen == nil || a.Seen.Body != body || a.Header1(t, "X-Verified-User") != "" {
 				t.Fatalf("got %d, %d bytes", a.Code, len(a.Body.String()))
 			}
-			if a.seen.URI != "/x?b=2" {
-				t.Errorf("URI %q", a.seen.URI)
+			if a.Seen.URI != "/x?b=2" {
+				t.Errorf("URI %q", a.Seen.URI)
 			}
 		}
 	})
 	t.Run("an unknown length is no body of a GET (HTTP/3)", func(t *testing.T) {
-		r := request(t, "GET", "/x?"+goodLink, "user=admin")
+		r := gatewaytest.Request(t, "GET", "/x?"+goodLink, "user=admin")
 		r.ContentLength = -1
-		a := s.do(r)
-		if a.seen == nil || a.seen.Body != "" {
+		a := s.Do(r)
+		if a.Seen == nil || a.Seen.Body != "" {
 			t.Errorf("got %d %s", a.Code, a.Body)
 		}
 	})
@@ -723,7 +724,7 @@ func TestBodies(t *testing.T) {
 // signature says.
 func TestUserKeys(t *testing.T) {
 	t.Setenv("TOKEN_42", "s3cret-of-42")
-	s := loadSite(t, `signed_link sial {
+	s := gatewaytest.LoadSite(t, `signed_link sial {
 		user_keys inline {
 			42 {env.TOKEN_42}
 		}
@@ -740,22 +741,22 @@ func TestUserKeys(t *testing.T) {
 	link := func(user, secret string) string {
 		return "/x?user=" + user + "&do=delete&comment=7&sig=" + sum1(user+"delete7"+secret)
 	}
-	if a := s.get(link("42", "s3cret-of-42")); a.seen == nil || a.header1(t, "X-Verified-User") != "42" {
+	if a := s.Get(link("42", "s3cret-of-42")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "42" {
 		t.Fatalf("the good link: %d %s", a.Code, a.Body)
 	}
-	wrong := s.get(link("42", "other"))
+	wrong := s.Get(link("42", "other"))
 	for name, target := range map[string]string{
 		"nobody":                    link("43", "s3cret-of-42"),
 		"nobody, an empty secret":   link("43", ""),
 		"a user of another number":  link("042", "s3cret-of-42"),
 		"the secret of another one": link("1", "s3cret-of-42"),
 	} {
-		a := s.get(target)
+		a := s.Get(target)
 		if a.Code != wrong.Code || a.Body.String() != wrong.Body.String() || fmt.Sprint(a.Header()) != fmt.Sprint(wrong.Header()) {
 			t.Errorf("%s: %d %s %v, want %d %s %v", name, a.Code, a.Body, a.Header(), wrong.Code, wrong.Body, wrong.Header())
 		}
 	}
-	if a := s.get(link("4x", "s3cret-of-42")); a.Body.String() != "400 malformed malformed/charset/sial" {
+	if a := s.Get(link("4x", "s3cret-of-42")); a.Body.String() != "400 malformed malformed/charset/sial" {
 		t.Errorf("a user that breaks the rule: %s", a.Body)
 	}
 }
@@ -763,7 +764,7 @@ func TestUserKeys(t *testing.T) {
 // TestNested: with a guard at site level, definitions may stand anywhere.
 func TestNested(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	handle /app/* {
 		`+autologin("")+`
 		uri strip_prefix /app
@@ -772,15 +773,15 @@ func TestNested(t *testing.T) {
 	handle {
 		test_backend open
 	}`)
-	a := s.get("/app/x?"+goodLink, "X-Verified-User: evil")
-	if a.seen == nil || a.seen.Backend != "app" || a.seen.URI != "/x?user=jeff" || a.header1(t, "X-Verified-User") != "jeff" {
+	a := s.Get("/app/x?"+goodLink, "X-Verified-User: evil")
+	if a.Seen == nil || a.Seen.Backend != "app" || a.Seen.URI != "/x?user=jeff" || a.Header1(t, "X-Verified-User") != "jeff" {
 		t.Errorf("the good link: %d %s", a.Code, a.Body)
 	}
-	a = s.get("/open?"+goodLink, "X-Verified-User: evil", "X_Verified_User: evil")
-	if a.seen == nil || a.header1(t, "X-Verified-User") != "" || a.seen.URI != "/open?"+goodLink {
+	a = s.Get("/open?"+goodLink, "X-Verified-User: evil", "X_Verified_User: evil")
+	if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Seen.URI != "/open?"+goodLink {
 		t.Errorf("another route: %d %s", a.Code, a.Body)
 	}
-	if a := s.get("/app/x?" + badLink); a.Code != http.StatusUnauthorized {
+	if a := s.Get("/app/x?" + badLink); a.Code != http.StatusUnauthorized {
 		t.Errorf("the bad link: %d", a.Code)
 	}
 }
@@ -788,18 +789,18 @@ func TestNested(t *testing.T) {
 // TestDefaultMethods: HEAD is a GET, everything else is refused with a link.
 func TestDefaultMethods(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, autologin("")+"test_backend")
+	s := gatewaytest.LoadSite(t, autologin("")+"test_backend")
 	for method, want := range map[string]int{
 		"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "DELETE": 405, "OPTIONS": 405, "PATCH": 405, "get": 405, "Get": 405,
 	} {
-		if a := s.do(request(t, method, "/x?"+goodLink, "")); a.Code != want {
+		if a := s.Do(gatewaytest.Request(t, method, "/x?"+goodLink, "")); a.Code != want {
 			t.Errorf("%s: %d, want %d", method, a.Code, want)
 		}
 	}
-	r := loadSite(t, autologin("recognize")+"test_backend")
+	r := gatewaytest.LoadSite(t, autologin("recognize")+"test_backend")
 	for _, method := range []string{"POST", "get"} {
-		a := r.do(request(t, method, "/x?"+goodLink+"&a=1", ""))
-		if a.seen == nil || a.header1(t, "X-Verified-User") != "" || a.seen.URI != "/x?a=1" {
+		a := r.Do(gatewaytest.Request(t, method, "/x?"+goodLink+"&a=1", ""))
+		if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Seen.URI != "/x?a=1" {
 			t.Errorf("recognize, %s: %d %s", method, a.Code, a.Body)
 		}
 	}

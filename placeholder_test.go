@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"net/http"
@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 func init() {
@@ -55,10 +57,10 @@ func TestPlaceholdersOfBystanders(t *testing.T) {
 	for _, query := range []string{"akid=" + goodAKID, "akid=" + badAKID, "a=1", "akid=" + goodAKID + "&akid=1", "akid[]=1"} {
 		want := map[string]string{}
 		for _, site := range []string{"alone", "behind a guard", "behind one that has no part", "before one that has no part"} {
-			s := loadSite(t, sites[site])
-			s.at(time.Unix(1790000000, 0))
-			a := s.get("/x?"+query, "X-Verified-User: 1")
-			if a.seen == nil {
+			s := gatewaytest.LoadSite(t, sites[site])
+			s.At(time.Unix(1790000000, 0))
+			a := s.Get("/x?"+query, "X-Verified-User: 1")
+			if a.Seen == nil {
 				t.Fatalf("%s: %s: %d", site, query, a.Code)
 			}
 			for _, name := range names {
@@ -70,7 +72,7 @@ func TestPlaceholdersOfBystanders(t *testing.T) {
 					t.Errorf("%s: %s: {%s} is %q, want %q", query, site, name, got, want[name])
 				}
 			}
-			if got := a.seen.AuthUser; got != want["http.auth.user.id"] {
+			if got := a.Seen.AuthUser; got != want["http.auth.user.id"] {
 				t.Errorf("%s: %s: REMOTE_USER is %q, want %q", query, site, got, want["http.auth.user.id"])
 			}
 		}
@@ -84,15 +86,15 @@ func TestPlaceholdersOfBystanders(t *testing.T) {
 // end nobody is one.
 func TestPlaceholdersTakenBack(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		signed_link recognize akid {env.AKID_SECRET}
 		`+strings.Replace(autologin(""), "signed_link ", "signed_link recognize", 1)+`
 		header >User "{http.signed_link.user}|{http.signed_link.claim.user}|{http.auth.user.id}|{http.signed_link.reason}"
 		test_backend
 	}`)
-	a := s.get("/x?akid=" + goodAKID + "&" + goodLink)
-	if a.seen == nil {
+	a := s.Get("/x?akid=" + goodAKID + "&" + goodLink)
+	if a.Seen == nil {
 		t.Fatalf("status %d", a.Code)
 	}
 	if got := a.Header().Get("User"); got != "|||ambiguous" {
@@ -103,16 +105,16 @@ func TestPlaceholdersTakenBack(t *testing.T) {
 // TestAuthUserSetBefore: a handler before the definition names a user; the link's counts.
 func TestAuthUserSetBefore(t *testing.T) {
 	setSecrets(t)
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		vars http.auth.user.id somebody
 		signed_link recognize akid {env.AKID_SECRET}
 		test_backend
 	}`)
-	if a := s.get("/x?akid=" + goodAKID); a.seen == nil || a.seen.AuthUser != "5678" {
-		t.Errorf("REMOTE_USER is %+v", a.seen)
+	if a := s.Get("/x?akid=" + goodAKID); a.Seen == nil || a.Seen.AuthUser != "5678" {
+		t.Errorf("REMOTE_USER is %+v", a.Seen)
 	}
-	if a := s.get("/x?akid=" + badAKID); a.seen == nil || a.seen.AuthUser != "somebody" {
-		t.Errorf("without a good link REMOTE_USER is %+v", a.seen)
+	if a := s.Get("/x?akid=" + badAKID); a.Seen == nil || a.Seen.AuthUser != "somebody" {
+		t.Errorf("without a good link REMOTE_USER is %+v", a.Seen)
 	}
 }

@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"context"
@@ -21,6 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 )
 
@@ -146,7 +147,7 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 						t.Errorf("a wrong signature: %d", code)
 					}
 				} else {
-					var s seen
+					var s gatewaytest.Seen
 					if code != 200 || json.Unmarshal([]byte(body), &s) != nil || s.Headers.Get("X-Verified-User") != user || s.URI != "/x?user="+user {
 						t.Errorf("a right one: %d %s", code, body)
 					}

@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"encoding/json"

@@ -1,7 +1,6 @@
-package signedlink
+package signedlink_test
 
 import (
-	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,22 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 )
-
-// logTo has the definitions of the site write their lines to the returned buffer, as Caddy
-// writes them.
-func (s *site) logTo() *bytes.Buffer {
-	b := new(bytes.Buffer)
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b), zap.InfoLevel)
-	for _, h := range s.handlers() {
-		h.Gate().Logger = zap.New(core).Named("http.handlers.signed_link")
-	}
-	return b
-}
 
 // TestAttackLogFlood: who sends one wrong link after the other gets a hundred lines in a
 // minute and then every hundredth, which says how many were left out; he is banned all the
@@ -38,16 +24,16 @@ func TestAttackLogFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 	banned := regexp.MustCompile(strings.Replace(regexp.MustCompile(`(?m)^failregex = (.*)$`).FindStringSubmatch(string(filter))[1], "<ADDR>", `(192\.0\.2\.\d+)`, 1))
-	s, ctx := loadWithContext(t, autologin("/app/*", "name flood_login")+autologin("/rec/* recognize", "name flood_other")+"test_backend")
+	s, ctx := gatewaytest.ProvisionSite(t, autologin("/app/*", "name flood_login")+autologin("/rec/* recognize", "name flood_other")+"test_backend")
 	now := time.Unix(1790000000, 0)
-	s.at(now)
-	log := s.logTo()
+	s.At(now)
+	log := s.LogTo()
 	send := func(target, address string, n int) (lines []string) {
 		log.Reset()
 		for range n {
-			r := request(t, http.MethodGet, target, "")
+			r := gatewaytest.Request(t, http.MethodGet, target, "")
 			r.RemoteAddr = address + ":1234"
-			s.server.ServeHTTP(httptest.NewRecorder(), r)
+			s.Server.ServeHTTP(httptest.NewRecorder(), r)
 		}
 		for line := range strings.Lines(log.String()) {
 			lines = append(lines, strings.TrimSpace(line))
@@ -87,7 +73,7 @@ func TestAttackLogFlood(t *testing.T) {
 		}
 	}
 	send("/app/x?"+badLink, "192.0.2.1", 7)
-	s.at(now.Add(time.Minute))
+	s.At(now.Add(time.Minute))
 	if lines := send("/app/x?"+badLink, "192.0.2.1", 2); len(lines) != 2 || !strings.HasSuffix(lines[0], `"left_out":7}`) || strings.Contains(lines[1], "left_out") {
 		t.Errorf("in the next minute:\n%s", strings.Join(lines, "\n"))
 	}

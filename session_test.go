@@ -1,9 +1,11 @@
-package signedlink
+package signedlink_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 // TestAttackOtherPersonsSession: jeff is logged in at the application, opens mike's link,
@@ -29,19 +31,19 @@ func TestAttackOtherPersonsSession(t *testing.T) {
 		{"servlet", "all", []string{"a"}, nil},
 		{"php", "a", []string{";;a=1;"}, []string{";;"}},
 	} {
-		s := loadSite(t, autologin("/app/* recognize", "backend "+tc.backend, "cookies cut "+tc.option)+"test_backend")
+		s := gatewaytest.LoadSite(t, autologin("/app/* recognize", "backend "+tc.backend, "cookies cut "+tc.option)+"test_backend")
 		for target, want := range map[string][]string{"/app/x?" + goodLink: tc.want, "/app/x?" + badLink: tc.cookies, "/app/x": tc.cookies, "/open?" + goodLink: tc.cookies} {
-			r := request(t, "GET", target, "")
+			r := gatewaytest.Request(t, "GET", target, "")
 			r.Header["Cookie"] = slices.Clone(tc.cookies)
-			if a := s.do(r); a.seen == nil || !slices.Equal(a.seen.Headers["Cookie"], want) {
-				t.Errorf("%s, cut %s, %s: the backend gets %q, want %q", tc.backend, tc.option, target, a.seen.Headers["Cookie"], want)
+			if a := s.Do(r); a.Seen == nil || !slices.Equal(a.Seen.Headers["Cookie"], want) {
+				t.Errorf("%s, cut %s, %s: the backend gets %q, want %q", tc.backend, tc.option, target, a.Seen.Headers["Cookie"], want)
 			}
 		}
 	}
 	// observe changes nothing, and without the option nothing is cut
 	for _, directive := range []string{autologin("observe", "cookies cut all"), autologin("")} {
-		a := loadSite(t, directive+"test_backend").get("/x;jsessionid=1?"+goodLink+"&PHPSESSID=1", "Cookie: PHPSESSID=1")
-		if a.seen == nil || a.header1(t, "Cookie") != "PHPSESSID=1" || !strings.HasPrefix(a.seen.URI, "/x;jsessionid=1?") || !strings.Contains(a.seen.URI, "&PHPSESSID=1") {
+		a := gatewaytest.LoadSite(t, directive+"test_backend").Get("/x;jsessionid=1?"+goodLink+"&PHPSESSID=1", "Cookie: PHPSESSID=1")
+		if a.Seen == nil || a.Header1(t, "Cookie") != "PHPSESSID=1" || !strings.HasPrefix(a.Seen.URI, "/x;jsessionid=1?") || !strings.Contains(a.Seen.URI, "&PHPSESSID=1") {
 			t.Errorf("%.30s: %s", directive, a.Body)
 		}
 	}
@@ -73,14 +75,14 @@ func TestAttackSessionInURL(t *testing.T) {
 		{"servlet", "all", "/x/;jsessionid=1?" + goodLink, "/x/?user=jeff"},
 		{"servlet", "all", "http://example.org/x;jsessionid=1?" + goodLink, "/x?user=jeff"},
 	} {
-		s := loadSite(t, autologin("", "backend "+tc.backend, "cookies cut "+tc.option)+"test_backend\nerror /x/boom 502")
-		a := s.get(tc.target)
-		if a.seen == nil {
+		s := gatewaytest.LoadSite(t, autologin("", "backend "+tc.backend, "cookies cut "+tc.option)+"test_backend\nerror /x/boom 502")
+		a := s.Get(tc.target)
+		if a.Seen == nil {
 			t.Fatalf("%s: %d %s", tc.target, a.Code, a.Body)
 		}
 		for what, uri := range map[string]string{
-			"URL": a.seen.URI, "RequestURI": strings.TrimPrefix(a.seen.RequestURI, "http://example.org"), "REQUEST_URI": a.seen.OrigURI,
-			"{orig_uri}": strings.TrimPrefix(a.seen.OrigText, "http://example.org"), "the original RequestURI": strings.TrimPrefix(a.seen.OrigTarget, "http://example.org"),
+			"URL": a.Seen.URI, "RequestURI": strings.TrimPrefix(a.Seen.RequestURI, "http://example.org"), "REQUEST_URI": a.Seen.OrigURI,
+			"{orig_uri}": strings.TrimPrefix(a.Seen.OrigText, "http://example.org"), "the original RequestURI": strings.TrimPrefix(a.Seen.OrigTarget, "http://example.org"),
 		} {
 			if uri != tc.want {
 				t.Errorf("%s, cut %s, %s: %s is %q, want %q", tc.backend, tc.option, tc.target, what, uri, tc.want)
@@ -88,7 +90,7 @@ func TestAttackSessionInURL(t *testing.T) {
 		}
 	}
 	// behind handlers that changed the path, and on the error route
-	s := loadSite(t, `signed_link guard
+	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		uri strip_prefix /v1
 		`+autologin("", "cookies cut all")+`
@@ -98,12 +100,12 @@ func TestAttackSessionInURL(t *testing.T) {
 	handle_errors {
 		test_backend errors
 	}`)
-	a := s.get("/v1/x;jsessionid=1?" + goodLink)
-	if a.seen == nil || a.seen.URI != "/x?user=jeff" || a.seen.OrigURI != "/v1/x?user=jeff" || a.seen.OrigText != "/v1/x?user=jeff" {
+	a := s.Get("/v1/x;jsessionid=1?" + goodLink)
+	if a.Seen == nil || a.Seen.URI != "/x?user=jeff" || a.Seen.OrigURI != "/v1/x?user=jeff" || a.Seen.OrigText != "/v1/x?user=jeff" {
 		t.Errorf("behind strip_prefix: %s", a.Body)
 	}
-	a = s.get("/v1/boom;jsessionid=1?"+goodLink, "Cookie: a=1")
-	if a.seen == nil || a.seen.Backend != "errors" || strings.Contains(a.Body.String(), "jsessionid") || a.header1(t, "Cookie") != "" {
+	a = s.Get("/v1/boom;jsessionid=1?"+goodLink, "Cookie: a=1")
+	if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Body.String(), "jsessionid") || a.Header1(t, "Cookie") != "" {
 		t.Errorf("the error route: %s", a.Body)
 	}
 }
@@ -124,12 +126,12 @@ func TestSessionInSignedPath(t *testing.T) {
 		}
 		`
 	}
-	s := loadSite(t, text("one")+text("two")+"test_backend")
-	a := s.get("/app/x;jsessionid=1?user=jeff&sig=" + sum256("0123456789abcdef", "/app/x;jsessionid=1|jeff"))
-	if a.seen == nil || a.header1(t, "X-Verified-User") != "jeff" || a.seen.URI != "/app/x?user=jeff" {
+	s := gatewaytest.LoadSite(t, text("one")+text("two")+"test_backend")
+	a := s.Get("/app/x;jsessionid=1?user=jeff&sig=" + sum256("0123456789abcdef", "/app/x;jsessionid=1|jeff"))
+	if a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" || a.Seen.URI != "/app/x?user=jeff" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
-	if a := s.get("/app/x;jsessionid=1?user=jeff&sig=" + sum256("0123456789abcdef", "/app/x|jeff")); a.seen != nil {
+	if a := s.Get("/app/x;jsessionid=1?user=jeff&sig=" + sum256("0123456789abcdef", "/app/x|jeff")); a.Seen != nil {
 		t.Error("a session that nobody signed passes in a signed path")
 	}
 }
@@ -151,13 +153,13 @@ func TestCookiesErrors(t *testing.T) {
 		{"php", "ä", "beginning of names"},
 		{"php", strings.Repeat("a", 129), "beginning of names"},
 	} {
-		_, err := tryLoad(t, siteFile(autologin("", "backend "+tc.backend, "cookies cut "+tc.cut)))
+		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(autologin("", "backend "+tc.backend, "cookies cut "+tc.cut)))
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s, cut %s: %v", tc.backend, tc.cut, err)
 		}
 	}
 	for config, want := range map[string]string{`{}`: "name what is cut", `{"cut":["a"],"cut_all":true}`: "all is every cookie"} {
-		_, err := tryLoadJSON(t, []byte(`{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","cookies":`+config+`,"schemes":[{"scheme":{"kind":"akid"},`+
+		_, err := gatewaytest.TryLoadJSON(t, []byte(`{"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{"handler":"signed_link","cookies":`+config+`,"schemes":[{"scheme":{"kind":"akid"},`+
 			`"keys":{"source":"inline","secrets":[{"secret":"{env.AKID_SECRET}"}]}}]}]}]}}}}}`))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", config, err)

@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 )
 
 // All headers of an identity are one link's (holes B1).
@@ -49,22 +51,22 @@ func TestAttackMixedIdentity(t *testing.T) {
 		{"the friend's mailing is not the reader's", without + "&" + his, "103007", "akid", "", "555"},
 	} {
 		for order, directives := range map[string]string{"reader first": reader + friend, "friend first": friend + reader, "behind a guard": "signed_link guard\n" + friend + reader} {
-			s := loadSite(t, directives+`
+			s := gatewaytest.LoadSite(t, directives+`
 			header >Placeholders "{http.signed_link.user}/{http.signed_link.scheme}/{http.signed_link.claim.mailing}"
 			test_backend`)
-			a := s.get("/a?"+tc.query+"&b=1", "X-Verified-Referrer: evil", "X-Verified-Mailing: evil")
-			if a.seen == nil || a.seen.URI != "/a?b=1" {
+			a := s.Get("/a?"+tc.query+"&b=1", "X-Verified-Referrer: evil", "X-Verified-Mailing: evil")
+			if a.Seen == nil || a.Seen.URI != "/a?b=1" {
 				t.Fatalf("%s, %s: %d %s", tc.name, order, a.Code, a.Body)
 			}
 			for name, want := range map[string]string{
 				"X-Verified-User": tc.user, "X-Verified-Scheme": tc.scheme, "X-Verified-Mailing": tc.mailing, "X-Verified-Referrer": tc.referrer1,
 			} {
-				if got := a.header1(t, name); got != want {
+				if got := a.Header1(t, name); got != want {
 					t.Errorf("%s, %s: %s is %q, want %q", tc.name, order, name, got, want)
 				}
 			}
-			if a.seen.AuthUser != tc.user {
-				t.Errorf("%s, %s: REMOTE_USER is %q, want %q", tc.name, order, a.seen.AuthUser, tc.user)
+			if a.Seen.AuthUser != tc.user {
+				t.Errorf("%s, %s: REMOTE_USER is %q, want %q", tc.name, order, a.Seen.AuthUser, tc.user)
 			}
 			if got, want := a.Header().Get("Placeholders"), tc.user+"/"+tc.scheme+"/"+tc.mailing; tc.user != "" && got != want {
 				t.Errorf("%s, %s: the placeholders say %q, want %q", tc.name, order, got, want)
@@ -124,23 +126,23 @@ func TestAttackMixedOrders(t *testing.T) {
 				// two users: nobody, whatever a third says
 				{link("b", "jeff") + link("c", "carl"), map[string]string{}},
 			} {
-				a := s.get("/x?" + tc.query)
-				if a.seen == nil {
+				a := s.Get("/x?" + tc.query)
+				if a.Seen == nil {
 					t.Fatalf("%s: %d %s", order, a.Code, a.Body)
 				}
 				got := make(map[string]string)
 				for _, name := range []string{"User", "Scheme", "Key-Id"} {
-					if v := a.header1(t, "X-Verified-"+name); v != "" {
+					if v := a.Header1(t, "X-Verified-"+name); v != "" {
 						got[name] = v
 					}
 				}
 				for _, name := range []string{"A", "B", "C", "Both"} {
-					if v := a.header1(t, "X-"+name); v != "" {
+					if v := a.Header1(t, "X-"+name); v != "" {
 						got[name] = v
 					}
 				}
-				if !maps.Equal(got, tc.want) || a.seen.AuthUser != tc.want["User"] {
-					t.Errorf("%s %s: %v of %q, want %v", order, tc.query, got, a.seen.AuthUser, tc.want)
+				if !maps.Equal(got, tc.want) || a.Seen.AuthUser != tc.want["User"] {
+					t.Errorf("%s %s: %v of %q, want %v", order, tc.query, got, a.Seen.AuthUser, tc.want)
 				}
 				placeholders := tc.want["User"] + "/" + tc.want["Scheme"] + "/" + tc.want["Key-Id"]
 				if got := a.Header().Get("Placeholders"); len(tc.want) > 0 && got != placeholders {
@@ -162,16 +164,16 @@ func TestAttackThirdOpinion(t *testing.T) {
 	link := func(name, value string) string {
 		return "&" + name + "=" + value + "&" + name + "_sig=" + sum256("0123456789abcdef", value)
 	}
-	s := loadSite(t, speaking("a", "{query.a}")+speaking("b", "{query.b}")+speaking("c", "{query.c}", "request_header X-C {query.c}")+"test_backend")
+	s := gatewaytest.LoadSite(t, speaking("a", "{query.a}")+speaking("b", "{query.b}")+speaking("c", "{query.c}", "request_header X-C {query.c}")+"test_backend")
 	for _, third := range []string{"alice", "bob", "carol"} {
-		a := s.get("/x?" + link("a", "alice") + link("b", "bob") + link("c", third))
-		if a.seen == nil || a.header1(t, "X-Verified-User") != "" || a.header1(t, "X-C") != "" || a.header1(t, "X-Verified-Scheme") != "" || a.seen.AuthUser != "" {
+		a := s.Get("/x?" + link("a", "alice") + link("b", "bob") + link("c", third))
+		if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Header1(t, "X-C") != "" || a.Header1(t, "X-Verified-Scheme") != "" || a.Seen.AuthUser != "" {
 			t.Errorf("%s: %d %s", third, a.Code, a.Body)
 		}
 	}
 	// one that names nobody beside them hides the conflict from nobody
-	s = loadSite(t, speaking("n", "none")+speaking("a", "{query.a}")+speaking("b", "{query.b}")+"test_backend")
-	if a := s.get("/x?" + link("n", "x") + link("a", "alice") + link("b", "bob")); a.seen == nil || a.header1(t, "X-Verified-User") != "" || a.seen.AuthUser != "" {
+	s = gatewaytest.LoadSite(t, speaking("n", "none")+speaking("a", "{query.a}")+speaking("b", "{query.b}")+"test_backend")
+	if a := s.Get("/x?" + link("n", "x") + link("a", "alice") + link("b", "bob")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Seen.AuthUser != "" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }

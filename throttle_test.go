@@ -1,7 +1,6 @@
-package signedlink
+package signedlink_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,28 +12,21 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
-// from is get from this address.
-func (s *site) from(address, target string, headers ...string) *answer {
-	s.t.Helper()
-	r := request(s.t, http.MethodGet, target, "", headers...)
-	r.RemoteAddr = address + ":1234"
-	return s.do(r)
-}
-
 // throttledSite has AKIDs with this allowance; its name keeps it apart from others.
-func throttledSite(t *testing.T, mode, name, allowance string) *site {
+func throttledSite(t *testing.T, mode, name, allowance string) *gatewaytest.Site {
 	t.Helper()
 	setSecrets(t)
-	s := loadSite(t, "signed_link "+mode+" akid {env.AKID_SECRET} {\nname "+name+"\nthrottle "+allowance+"\n}\n"+
+	s := gatewaytest.LoadSite(t, "signed_link "+mode+" akid {env.AKID_SECRET} {\nname "+name+"\nthrottle "+allowance+"\n}\n"+
 		"header >Reason {http.signed_link.reason}\ntest_backend\n"+`handle_errors {
 			respond "{err.message}" {err.status_code}
 		}`)
-	s.at(time.Unix(1_800_000_000, 0))
+	s.At(time.Unix(1_800_000_000, 0))
 	return s
 }
 
@@ -46,50 +38,50 @@ func TestThrottle(t *testing.T) {
 	const good = "/x?akid=" + goodAKID + "&a=b"
 	s := throttledSite(t, "require", "throttle_require", "10 1m")
 	for i := range 10 {
-		if a := s.from("192.0.2.1", guess(i, i)); a.Code != 401 || a.Header().Get("Retry-After") != "" {
+		if a := s.From("192.0.2.1", guess(i, i)); a.Code != 401 || a.Header().Get("Retry-After") != "" {
 			t.Fatalf("guess %d: %d %v", i, a.Code, a.Header())
 		}
 	}
 	for _, target := range []string{guess(11, 11), good} {
-		a := s.from("192.0.2.1", target)
+		a := s.From("192.0.2.1", target)
 		if a.Code != 429 || a.Body.String() != "throttled" || a.Header().Get("Retry-After") != "6" || a.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %q %v", target, a.Code, a.Body, a.Header())
 		}
 	}
 	// what is no guess gets the answer that it would get anyway
 	for target, want := range map[string]int{"/x": 401, "/x?akid=1": 400, "/x?akid=1&akid=2": 400} {
-		if a := s.from("192.0.2.1", target); a.Code != want {
+		if a := s.From("192.0.2.1", target); a.Code != want {
 			t.Errorf("%s: %d, want %d", target, a.Code, want)
 		}
 	}
-	if a := s.from("192.0.2.2", good); a.Code != 200 {
+	if a := s.From("192.0.2.2", good); a.Code != 200 {
 		t.Errorf("another network: %d", a.Code)
 	}
-	s.at(time.Unix(1_800_000_005, 0))
-	if a := s.from("192.0.2.1", good); a.Code != 429 || a.Header().Get("Retry-After") != "1" {
+	s.At(time.Unix(1_800_000_005, 0))
+	if a := s.From("192.0.2.1", good); a.Code != 429 || a.Header().Get("Retry-After") != "1" {
 		t.Errorf("after five seconds: %d %v", a.Code, a.Header())
 	}
-	s.at(time.Unix(1_800_000_006, 0))
+	s.At(time.Unix(1_800_000_006, 0))
 	for range 3 { // a success counts against nobody
-		if a := s.from("192.0.2.1", good); a.Code != 200 {
+		if a := s.From("192.0.2.1", good); a.Code != 200 {
 			t.Errorf("after six seconds: %d", a.Code)
 		}
 	}
 	for want := range 2 { // one more guess
-		if a := s.from("192.0.2.1", guess(12, 12)); (a.Code == 429) != (want == 1) {
+		if a := s.From("192.0.2.1", guess(12, 12)); (a.Code == 429) != (want == 1) {
 			t.Errorf("guess %d of the next six seconds: %d", want+1, a.Code)
 		}
 	}
 
 	s = throttledSite(t, "recognize", "throttle_recognize", "1 1m")
-	s.from("192.0.2.1", guess(1, 1))
-	if a := s.from("192.0.2.1", good); a.Code != 200 || a.seen.URI != "/x?a=b" || a.header1(t, headers.VerifiedUser) != "" || a.Header().Get("Reason") != "throttled" {
+	s.From("192.0.2.1", guess(1, 1))
+	if a := s.From("192.0.2.1", good); a.Code != 200 || a.Seen.URI != "/x?a=b" || a.Header1(t, headers.VerifiedUser) != "" || a.Header().Get("Reason") != "throttled" {
 		t.Errorf("recognize: %d %s %v", a.Code, a.Body, a.Header())
 	}
 
 	s = throttledSite(t, "observe", "throttle_observe", "1 1m")
-	s.from("192.0.2.1", guess(1, 1))
-	if a := s.from("192.0.2.1", good); a.Code != 200 || a.seen.URI != good || a.Header().Get("Reason") != "throttled" {
+	s.From("192.0.2.1", guess(1, 1))
+	if a := s.From("192.0.2.1", good); a.Code != 200 || a.Seen.URI != good || a.Header().Get("Reason") != "throttled" {
 		t.Errorf("observe: %d %s %v", a.Code, a.Body, a.Header())
 	}
 }
@@ -99,16 +91,16 @@ func TestThrottle(t *testing.T) {
 func TestAttackThrottleOthers(t *testing.T) {
 	s := throttledSite(t, "require", "throttle_others", "10 1m")
 	for i := range 100 {
-		s.from("192.0.2.1", guess(5678, i), "X-Forwarded-For: 198.51.100.1", "Forwarded: for=198.51.100.1", "X-Real-Ip: 198.51.100.1")
+		s.From("192.0.2.1", guess(5678, i), "X-Forwarded-For: 198.51.100.1", "Forwarded: for=198.51.100.1", "X-Real-Ip: 198.51.100.1")
 	}
-	if a := s.from("198.51.100.1", "/x?akid="+goodAKID); a.Code != 200 {
+	if a := s.From("198.51.100.1", "/x?akid="+goodAKID); a.Code != 200 {
 		t.Errorf("the user whose links were guessed: %d %s", a.Code, a.Body)
 	}
 	// A broken link that is tried again and again is throttled alone, in its own office.
-	if a := s.from("192.0.2.1", "/x?akid="+goodAKID); a.Code != 429 {
+	if a := s.From("192.0.2.1", "/x?akid="+goodAKID); a.Code != 429 {
 		t.Errorf("the user whose links are guessed from there: %d", a.Code)
 	}
-	if a := s.from("192.0.2.1", guess(1, 1)); a.Code != 401 {
+	if a := s.From("192.0.2.1", guess(1, 1)); a.Code != 401 {
 		t.Errorf("a colleague: %d", a.Code)
 	}
 }
@@ -120,7 +112,7 @@ func TestAttackThrottleRotation(t *testing.T) {
 		n := 0
 		for i := range 500 {
 			address, header := from(i)
-			if a := s.from(address, guess(i, i), "X-Forwarded-For: "+header); a.Code == 401 {
+			if a := s.From(address, guess(i, i), "X-Forwarded-For: "+header); a.Code == 401 {
 				n++
 			}
 		}
@@ -151,7 +143,7 @@ func TestAttackThrottleAtOnce(t *testing.T) {
 	for i := range 64 {
 		all.Go(func() {
 			for j := range 10 {
-				a := s.from("192.0.2.1", guess(i, j))
+				a := s.From("192.0.2.1", guess(i, j))
 				mu.Lock()
 				codes[a.Code]++
 				mu.Unlock()
@@ -167,7 +159,7 @@ func TestAttackThrottleAtOnce(t *testing.T) {
 // TestThrottleNoFailure: what is no guess counts against nobody.
 func TestThrottleNoFailure(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
-	s := loadSite(t, `signed_link keyed_hash {env.S} {
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
 		name throttle_none
 		throttle 1 1m
 		algorithm hmac-sha256
@@ -178,7 +170,7 @@ func TestThrottleNoFailure(t *testing.T) {
 		user {query.user}
 	}
 	test_backend`)
-	s.at(time.Unix(1_800_000_000, 0))
+	s.At(time.Unix(1_800_000_000, 0))
 	link := func(user, exp string) string {
 		return "/x?user=" + user + "&exp=" + exp + "&sig=" + sum256("0123456789abcdef", user+"|"+exp)
 	}
@@ -187,16 +179,16 @@ func TestThrottleNoFailure(t *testing.T) {
 		link("jeff", "1900000000") + "&sig=00", link("jeff", "1900000000") + "&_method=delete",
 	} {
 		for range 3 {
-			if a := s.from("192.0.2.1", target); a.Code == 429 {
+			if a := s.From("192.0.2.1", target); a.Code == 429 {
 				t.Errorf("%s is throttled", target)
 			}
 		}
 	}
 	// no address, no throttle: all who come through a socket would wait for one of them
 	for range 3 {
-		r := request(t, http.MethodGet, "/x?user=jeff&exp=1900000000&sig=00", "")
+		r := gatewaytest.Request(t, http.MethodGet, "/x?user=jeff&exp=1900000000&sig=00", "")
 		r.RemoteAddr = "@"
-		if a := s.do(r); a.Code == 429 {
+		if a := s.Do(r); a.Code == 429 {
 			t.Error("a client without an address is throttled")
 		}
 	}
@@ -207,7 +199,7 @@ func TestThrottleNoFailure(t *testing.T) {
 func TestThrottleSeveralSchemes(t *testing.T) {
 	t.Setenv("OLD", autologinSecret)
 	t.Setenv("NEW", "0123456789abcdef")
-	s := loadSite(t, `signed_link {
+	s := gatewaytest.LoadSite(t, `signed_link {
 		scheme keyed_hash {env.NEW} {
 			name throttle_new
 			algorithm hmac-sha256
@@ -223,14 +215,14 @@ func TestThrottleSeveralSchemes(t *testing.T) {
 		throttle 4 1m
 	}
 	test_backend`)
-	s.at(time.Unix(1_800_000_000, 0))
+	s.At(time.Unix(1_800_000_000, 0))
 	for i := range 10 {
-		if a := s.from("192.0.2.1", "/x?user=jeff&sig="+key("jeff", autologinSecret)); a.Code != 200 {
+		if a := s.From("192.0.2.1", "/x?user=jeff&sig="+key("jeff", autologinSecret)); a.Code != 200 {
 			t.Fatalf("link %d of the old scheme: %d", i, a.Code)
 		}
 	}
 	for i, want := range []int{401, 401, 401, 401, 429} {
-		if a := s.from("192.0.2.1", fmt.Sprintf("/x?user=u%d&sig=00", i)); a.Code != want {
+		if a := s.From("192.0.2.1", fmt.Sprintf("/x?user=u%d&sig=00", i)); a.Code != want {
 			t.Errorf("guess %d: %d, want %d", i+1, a.Code, want)
 		}
 	}
@@ -240,26 +232,18 @@ func TestThrottleSeveralSchemes(t *testing.T) {
 // configuration uses is gone.
 func TestThrottleReload(t *testing.T) {
 	setSecrets(t)
-	provision := func(allowance string) (*site, func()) {
-		var c caddy.Config
-		if err := json.Unmarshal([]byte(adapt(siteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_reload\nthrottle "+allowance+"\n}\ntest_backend"))), &c); err != nil {
-			t.Fatal(err)
-		}
-		ctx, err := caddy.ProvisionContext(&c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := siteOf(t, ctx)
-		s.at(time.Unix(1_800_000_000, 0))
+	provision := func(allowance string) (*gatewaytest.Site, func()) {
+		s := gatewaytest.Provision(t, gatewaytest.SiteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_reload\nthrottle "+allowance+"\n}\ntest_backend"))
+		s.At(time.Unix(1_800_000_000, 0))
 		return s, func() {
-			for _, h := range s.handlers() {
+			for _, h := range s.Handlers() {
 				if err := h.(caddy.CleanerUpper).Cleanup(); err != nil {
 					t.Error(err)
 				}
 			}
 		}
 	}
-	code := func(s *site) int { return s.from("192.0.2.1", guess(1, 1)).Code }
+	code := func(s *gatewaytest.Site) int { return s.From("192.0.2.1", guess(1, 1)).Code }
 	first, closeFirst := provision("1 1m")
 	code(first)
 	second, closeSecond := provision("1 1m")
@@ -299,9 +283,9 @@ func TestForwardedWarning(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "log")
-			s := load(t, "{\nadmin off\nauto_https off\nlog {\noutput file "+file+"\n}\n"+tc.servers+"}\nhttp:// {\n"+tc.directive+"test_backend\n}\n")
+			s := gatewaytest.Load(t, "{\nadmin off\nauto_https off\nlog {\noutput file "+file+"\n}\n"+tc.servers+"}\nhttp:// {\n"+tc.directive+"test_backend\n}\n")
 			for range 3 {
-				s.get("/x", tc.header)
+				s.Get("/x", tc.header)
 			}
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -324,17 +308,17 @@ func TestForwardedWarning(t *testing.T) {
 // itself.
 func TestThrottleBehindProxy(t *testing.T) {
 	setSecrets(t)
-	s := load(t, "{\nadmin off\nauto_https off\nservers {\ntrusted_proxies static 10.0.0.0/8\ntrusted_proxies_strict\n}\n}\nhttp:// {\n"+
+	s := gatewaytest.Load(t, "{\nadmin off\nauto_https off\nservers {\ntrusted_proxies static 10.0.0.0/8\ntrusted_proxies_strict\n}\n}\nhttp:// {\n"+
 		"signed_link akid {env.AKID_SECRET} {\nname throttle_proxy\nthrottle 2 1m\n}\ntest_backend\n}\n")
-	s.at(time.Unix(1_800_000_000, 0))
+	s.At(time.Unix(1_800_000_000, 0))
 	for i, want := range []int{401, 401, 429} {
 		// the client's own entry stands before the proxy's
 		header := fmt.Sprintf("X-Forwarded-For: 203.0.113.%d, 192.0.2.1", i)
-		if a := s.from("10.0.0.1", guess(i, i), header); a.Code != want {
+		if a := s.From("10.0.0.1", guess(i, i), header); a.Code != want {
 			t.Errorf("guess %d: %d, want %d", i+1, a.Code, want)
 		}
 	}
-	if a := s.from("10.0.0.1", "/x?akid="+goodAKID, "X-Forwarded-For: 192.0.2.2"); a.Code != 200 {
+	if a := s.From("10.0.0.1", "/x?akid="+goodAKID, "X-Forwarded-For: 192.0.2.2"); a.Code != 200 {
 		t.Errorf("another client of the proxy: %d", a.Code)
 	}
 }
@@ -342,11 +326,11 @@ func TestThrottleBehindProxy(t *testing.T) {
 // BenchmarkThrottled is what a guess costs that is not looked at.
 func BenchmarkThrottled(b *testing.B) {
 	b.Setenv("AKID_SECRET", akidSecret)
-	s, err := tryLoad(b, siteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_benchmark\nthrottle 1 30d\n}\n"))
+	s, err := gatewaytest.TryLoad(b, gatewaytest.SiteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_benchmark\nthrottle 1 30d\n}\n"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	d, r, now := s.handlers()[0].Gate().Definition, &link.Request{ClientIP: "192.0.2.1"}, time.Now()
+	d, r, now := s.Handlers()[0].Gate().Definition, &link.Request{ClientIP: "192.0.2.1"}, time.Now()
 	if err := r.Query.Parse("akid=" + badAKID); err != nil {
 		b.Fatal(err)
 	}

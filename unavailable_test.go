@@ -1,4 +1,4 @@
-package signedlink
+package signedlink_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
@@ -32,7 +33,7 @@ func (testDown) UserKey(context.Context, string) (keys.Secret, error) {
 // own words reaches the client.
 func TestKeysUnavailable(t *testing.T) {
 	for mode, want := range map[string]int{"require": 503, "recognize": 200, "observe": 200} {
-		s, err := tryLoadJSON(t, []byte(`{"admin":{"disabled":true},"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{
+		s, err := gatewaytest.TryLoadJSON(t, []byte(`{"admin":{"disabled":true},"apps":{"http":{"servers":{"s":{"routes":[{"handle":[{
 			"handler":"signed_link","mode":"`+mode+`","schemes":[{
 				"scheme":{"kind":"keyed_hash","algorithm":"hmac-sha256","message":"{query.user}","signature":"{query.sig}"},
 				"user_keys":{"source":"test_down"}}]},
@@ -43,22 +44,22 @@ func TestKeysUnavailable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, user := range []string{"1", "2"} {
-			a := s.get("/x?user=" + user + "&sig=00&a=1")
+			a := s.Get("/x?user=" + user + "&sig=00&a=1")
 			if a.Code != want {
 				t.Errorf("%s: %d, want %d", mode, a.Code, want)
 			}
 			switch mode {
 			case "require":
-				if a.seen != nil || a.Body.String() != "keys_unavailable" || a.Header().Get("Retry-After") == "" ||
+				if a.Seen != nil || a.Body.String() != "keys_unavailable" || a.Header().Get("Retry-After") == "" ||
 					a.Header().Get("Cache-Control") != "no-store" {
 					t.Errorf("require: %q %v", a.Body, a.Header())
 				}
 			case "recognize":
-				if a.seen.URI != "/x?a=1" || a.header1(t, headers.VerifiedUser) != "" {
+				if a.Seen.URI != "/x?a=1" || a.Header1(t, headers.VerifiedUser) != "" {
 					t.Errorf("recognize: the backend sees %s", a.Body)
 				}
 			case "observe":
-				if a.seen.URI != "/x?user="+user+"&sig=00&a=1" || a.Header().Get("Reason") != "invalid keys_unavailable" {
+				if a.Seen.URI != "/x?user="+user+"&sig=00&a=1" || a.Header().Get("Reason") != "invalid keys_unavailable" {
 					t.Errorf("observe: %s %v", a.Body, a.Header())
 				}
 			}
