@@ -6,13 +6,15 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // TestAccessLog: the line of each request says what became of its link.
 func TestAccessLog(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	t.Setenv("S", "0123456789abcdef")
-	s, file := loadLogged(t, autologin("/app/*", "name login")+autologin("/pass/*", "missing pass")+
+	s, file := loadLogged(t, fixture.Autologin("/app/*", "name login")+fixture.Autologin("/pass/*", "missing pass")+
 		`signed_link /observe/* observe keyed_hash {
 			secret {env.S} 2027
 			algorithm hmac-sha256
@@ -32,26 +34,26 @@ func TestAccessLog(t *testing.T) {
 		handle_errors {
 			test_backend error
 		}`)
-	signed := "user=jeff&sig=" + sum256("0123456789abcdef", "jeff")
+	signed := "user=jeff&sig=" + fixture.Sum256("0123456789abcdef", "jeff")
 	for _, tc := range []struct {
 		target, header string
 		want           map[string]string
 		user           string
 	}{
-		{"/app/x?" + goodLink, "A: b", map[string]string{"scheme": "login", "verdict": "valid"}, "jeff"},
-		{"/app/boom?" + goodLink, "A: b", map[string]string{"scheme": "login", "verdict": "valid"}, "jeff"},
-		{"/app/x?" + badLink, "A: b", map[string]string{"scheme": "login", "verdict": "invalid", "reason": "bad_signature"}, ""},
-		{"/app/x?user=joe&" + goodLink, "A: b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "duplicate"}, ""},
+		{"/app/x?" + fixture.GoodLink, "A: b", map[string]string{"scheme": "login", "verdict": "valid"}, "jeff"},
+		{"/app/boom?" + fixture.GoodLink, "A: b", map[string]string{"scheme": "login", "verdict": "valid"}, "jeff"},
+		{"/app/x?" + fixture.BadLink, "A: b", map[string]string{"scheme": "login", "verdict": "invalid", "reason": "bad_signature"}, ""},
+		{"/app/x?user=joe&" + fixture.GoodLink, "A: b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "duplicate"}, ""},
 		{"/app/x", "A: b", map[string]string{"verdict": "invalid", "reason": "missing"}, ""},
 		{"/pass/x", "A: b", map[string]string{"verdict": "invalid", "reason": "missing"}, ""},
-		{"/pass/x?" + goodLink + "&akid=.jeff", "A: b", map[string]string{"scheme": "akid", "verdict": "invalid", "reason": "malformed", "detail": "token"}, "jeff"},
-		{"/app/x?" + goodLink + "&akid=.jeff", "A: b", map[string]string{"scheme": "akid", "verdict": "invalid", "reason": "malformed", "detail": "token"}, "jeff"},
+		{"/pass/x?" + fixture.GoodLink + "&akid=.jeff", "A: b", map[string]string{"scheme": "akid", "verdict": "invalid", "reason": "malformed", "detail": "token"}, "jeff"},
+		{"/app/x?" + fixture.GoodLink + "&akid=.jeff", "A: b", map[string]string{"scheme": "akid", "verdict": "invalid", "reason": "malformed", "detail": "token"}, "jeff"},
 		{"/keys/x?" + signed, "A: b", map[string]string{"scheme": "keys", "verdict": "valid", "key_id": "2027"}, "jeff"},
 		{"/observe/x?" + signed, "A: b", map[string]string{"verdict": "invalid", "reason": "missing"}, ""},
-		{"/x?akid=" + goodAKID, "A: b", map[string]string{"scheme": "akid", "verdict": "valid"}, "5678"},
+		{"/x?akid=" + fixture.GoodAKID, "A: b", map[string]string{"scheme": "akid", "verdict": "valid"}, "5678"},
 		{"/app/../x", "A: b", map[string]string{"verdict": "invalid", "reason": "missing"}, ""},
 		{"/" + strings.Repeat("x", 8<<10), "A: b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "path"}, ""},
-		{"/x?akid=" + goodAKID + "&akid=" + badAKID, "Cookie: a=b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "duplicate"}, ""},
+		{"/x?akid=" + fixture.GoodAKID + "&akid=" + fixture.BadAKID, "Cookie: a=b", map[string]string{"verdict": "invalid", "reason": "ambiguous", "detail": "duplicate"}, ""},
 	} {
 		if err := os.Truncate(file, 0); err != nil {
 			t.Fatal(err)
@@ -90,9 +92,9 @@ func TestAccessLog(t *testing.T) {
 
 // TestAccessLogElsewhere: a request that nobody judged has no such field.
 func TestAccessLogElsewhere(t *testing.T) {
-	setSecrets(t)
-	s, file := loadLogged(t, autologin("/app/*")+"test_backend")
-	s.Get("/open?" + goodLink)
+	fixture.SetSecrets(t)
+	s, file := loadLogged(t, fixture.Autologin("/app/*")+"test_backend")
+	s.Get("/open?" + fixture.GoodLink)
 	data, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(data), "handled request") || strings.Contains(string(data), `"signed_link":`) {
 		t.Errorf("%s %v", data, err)
@@ -110,7 +112,7 @@ func TestAccessLogObserve(t *testing.T) {
 		signature {query.sig}
 	}
 	test_backend`)
-	s.Get("/x?user=jeff&sig=" + sum256("0123456789abcdef", "jeff"))
+	s.Get("/x?user=jeff&sig=" + fixture.Sum256("0123456789abcdef", "jeff"))
 	data, err := os.ReadFile(file)
 	const want = `"user_id":"",`
 	if err != nil || !strings.Contains(string(data), `"signed_link":{"scheme":"keyed_hash","verdict":"valid","key_id":"2027"}`) || !strings.Contains(string(data), want) {

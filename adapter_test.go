@@ -14,6 +14,7 @@ import (
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -120,7 +121,7 @@ func TestUncovered(t *testing.T) {
 
 // TestLoadErrors has a file for each error that is found when a configuration loads.
 func TestLoadErrors(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	t.Setenv("EMPTY", "")
 	t.Setenv("LINKS_DSN", "postgres://links:canary@127.0.0.1:5432/app")
 	t.Setenv("BAD_DSN", "links:canary@ 127.0.0.1 % password=canary")

@@ -13,12 +13,13 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // TestAnswers: what the browser, and caches on the way, may do with the answer to a
 // verified request, through Caddy's own proxy, file server and error routes.
 func TestAnswers(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	release := make(chan struct{})
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, values := range r.URL.Query() {
@@ -46,13 +47,13 @@ func TestAnswers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "page.txt"), []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	client := gatewaytest.Run(t, "", autologin("/app/* recognize")+autologin("/file/*")+autologin("/off/*", "referrer_policy off")+
-		autologin("/strict/*", "referrer_policy no-referrer")+autologin("/observe/* observe")+autologin("/two/* recognize", "referrer_policy origin")+
+	client := gatewaytest.Run(t, "", fixture.Autologin("/app/* recognize")+fixture.Autologin("/file/*")+fixture.Autologin("/off/*", "referrer_policy off")+
+		fixture.Autologin("/strict/*", "referrer_policy no-referrer")+fixture.Autologin("/observe/* observe")+fixture.Autologin("/two/* recognize", "referrer_policy origin")+
 		`signed_link /two/* akid {env.AKID_SECRET} {
 			redir bad_signature /help
 		}
 		header /set/* Referrer-Policy unsafe-url
-		`+autologin("/set/*")+`
+		`+fixture.Autologin("/set/*")+`
 		handle_path /file/* {
 			root * `+dir+`
 			file_server
@@ -74,25 +75,25 @@ func TestAnswers(t *testing.T) {
 		cache, referer string
 		body           string
 	}{
-		{"nothing of its own", "/app/x?" + goodLink, 200, "private", "same-origin", "done"},
-		{"its own", "/app/x?" + goodLink + "&set-Cache-Control=no-store&set-Referrer-Policy=origin", 200, "no-store", "origin", "done"},
-		{"an empty policy of its own", "/app/x?" + goodLink + "&set-Referrer-Policy=", 200, "private", "", "done"},
-		{"for everybody", "/app/x?" + goodLink + public, 200, "private, max-age=60", "same-origin", "done"},
-		{"not modified", "/app/304?" + goodLink + public, 304, "private, max-age=60", "same-origin", ""},
-		{"early hints", "/app/early?" + goodLink, 200, "private", "same-origin", "done"},
-		{"a backend that is down", "/app/down?" + goodLink, 502, "private", "same-origin", "failed with 502"},
-		{"a file", "/file/page.txt?" + goodLink, 200, "private", "same-origin", "a file"},
-		{"no file", "/file/none?" + goodLink, 404, "private", "same-origin", "failed with 404"},
-		{"policy off", "/off/x?" + goodLink + public, 200, "private, max-age=60", "", "done"},
-		{"another policy", "/strict/x?" + goodLink, 200, "private", "no-referrer", "done"},
-		{"a policy of the operator's", "/set/x?" + goodLink, 200, "private", "unsafe-url", "done"},
-		{"two definitions", "/two/x?" + goodLink + "&akid=.jeff.x", 400, "no-store", "", "failed with 400"},
-		{"refused by the second", "/two/x?" + goodLink + "&akid=" + badAKID, 302, "no-store", "", ""},
+		{"nothing of its own", "/app/x?" + fixture.GoodLink, 200, "private", "same-origin", "done"},
+		{"its own", "/app/x?" + fixture.GoodLink + "&set-Cache-Control=no-store&set-Referrer-Policy=origin", 200, "no-store", "origin", "done"},
+		{"an empty policy of its own", "/app/x?" + fixture.GoodLink + "&set-Referrer-Policy=", 200, "private", "", "done"},
+		{"for everybody", "/app/x?" + fixture.GoodLink + public, 200, "private, max-age=60", "same-origin", "done"},
+		{"not modified", "/app/304?" + fixture.GoodLink + public, 304, "private, max-age=60", "same-origin", ""},
+		{"early hints", "/app/early?" + fixture.GoodLink, 200, "private", "same-origin", "done"},
+		{"a backend that is down", "/app/down?" + fixture.GoodLink, 502, "private", "same-origin", "failed with 502"},
+		{"a file", "/file/page.txt?" + fixture.GoodLink, 200, "private", "same-origin", "a file"},
+		{"no file", "/file/none?" + fixture.GoodLink, 404, "private", "same-origin", "failed with 404"},
+		{"policy off", "/off/x?" + fixture.GoodLink + public, 200, "private, max-age=60", "", "done"},
+		{"another policy", "/strict/x?" + fixture.GoodLink, 200, "private", "no-referrer", "done"},
+		{"a policy of the operator's", "/set/x?" + fixture.GoodLink, 200, "private", "unsafe-url", "done"},
+		{"two definitions", "/two/x?" + fixture.GoodLink + "&akid=.jeff.x", 400, "no-store", "", "failed with 400"},
+		{"refused by the second", "/two/x?" + fixture.GoodLink + "&akid=" + fixture.BadAKID, 302, "no-store", "", ""},
 		{"nobody", "/app/x?a=b" + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
-		{"a bad link", "/app/x?" + badLink + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
+		{"a bad link", "/app/x?" + fixture.BadLink + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
 		{"another route", "/open?a=b" + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
-		{"observe", "/observe/x?" + goodLink + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
-		{"refused", "/file/page.txt?" + badLink, 401, "no-store", "", "failed with 401"},
+		{"observe", "/observe/x?" + fixture.GoodLink + public, 200, "public, max-age=60,s-maxage=600", "", "done"},
+		{"refused", "/file/page.txt?" + fixture.BadLink, 401, "no-store", "", "failed with 401"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			early := 0
@@ -127,7 +128,7 @@ func TestAnswers(t *testing.T) {
 	}
 
 	t.Run("streaming", func(t *testing.T) {
-		a, err := client.Get("http://example.org/app/stream?" + goodLink)
+		a, err := client.Get("http://example.org/app/stream?" + fixture.GoodLink)
 		if err != nil {
 			t.Fatal(err)
 		}

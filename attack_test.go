@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
@@ -23,8 +24,8 @@ import (
 // refusedAs is the site of the verifiable URL whose error page says why.
 func refusedAs(t *testing.T, first string, options ...string) *gatewaytest.Site {
 	t.Helper()
-	setSecrets(t)
-	return gatewaytest.LoadSite(t, autologin(first, options...)+`test_backend
+	fixture.SetSecrets(t)
+	return gatewaytest.LoadSite(t, fixture.Autologin(first, options...)+`test_backend
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 	}`)
@@ -67,7 +68,7 @@ func TestAttackParameterPollution(t *testing.T) {
 	}
 	require, recognize := refusedAs(t, ""), refusedAs(t, "recognize")
 	for _, tc := range spellings {
-		for _, query := range []string{goodLink + "&" + tc.segment, tc.segment + "&" + goodLink} {
+		for _, query := range []string{fixture.GoodLink + "&" + tc.segment, tc.segment + "&" + fixture.GoodLink} {
 			if a := require.Get("/x?" + query); a.Seen != nil || a.Body.String() != "ambiguous/"+tc.detail {
 				t.Errorf("%s: got %d %s, want ambiguous/%s", query, a.Code, a.Body, tc.detail)
 			}
@@ -89,7 +90,7 @@ func TestAttackParameterPollution(t *testing.T) {
 
 // TestAttackPHPNameFolding: `user.id`, `user id` and `user[id` are user_id to PHP.
 func TestAttackPHPNameFolding(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for _, backend := range []string{"php", "strict"} {
 		s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.AUTOLOGIN_SECRET} {
 			algorithm md5
@@ -98,7 +99,7 @@ func TestAttackPHPNameFolding(t *testing.T) {
 			backend `+backend+`
 		}
 		test_backend`)
-		link := "user_id=jeff&key=" + key("jeff", autologinSecret)
+		link := "user_id=jeff&key=" + fixture.Key("jeff", fixture.AutologinSecret)
 		if a := s.Get("/x?" + link); a.Seen == nil {
 			t.Fatalf("the good link: %d", a.Code)
 		}
@@ -120,13 +121,13 @@ func TestAttackPHPNameFolding(t *testing.T) {
 func TestAttackDroppedPair(t *testing.T) {
 	s := refusedAs(t, "")
 	for query, want := range map[string]string{
-		"user=admin%&" + goodLink:    "ambiguous/escape",
-		"user=admin%zz&" + goodLink:  "ambiguous/escape",
-		"user=admin;&" + goodLink:    "ambiguous/semicolon",
-		"user=admin;x=1&" + goodLink: "ambiguous/semicolon",
-		goodLink + "&user=admin%":    "ambiguous/duplicate",
-		"user=admin;":                "ambiguous/semicolon",
-		"user=admin%":                "ambiguous/escape",
+		"user=admin%&" + fixture.GoodLink:    "ambiguous/escape",
+		"user=admin%zz&" + fixture.GoodLink:  "ambiguous/escape",
+		"user=admin;&" + fixture.GoodLink:    "ambiguous/semicolon",
+		"user=admin;x=1&" + fixture.GoodLink: "ambiguous/semicolon",
+		fixture.GoodLink + "&user=admin%":    "ambiguous/duplicate",
+		"user=admin;":                        "ambiguous/semicolon",
+		"user=admin%":                        "ambiguous/escape",
 	} {
 		if a := s.Get("/x?" + query); a.Seen != nil || a.Body.String() != want {
 			t.Errorf("%s: got %d %s, want %s", query, a.Code, a.Body, want)
@@ -140,15 +141,15 @@ func TestAttackTooManyParameters(t *testing.T) {
 	for _, mode := range []string{"require", "recognize"} {
 		s := refusedAs(t, mode)
 		for _, query := range []string{
-			"user=admin&" + strings.Repeat("a&", 999) + goodLink,
-			strings.Repeat("=&", 1001) + goodLink,
-			"a=" + strings.Repeat("x", 64<<10) + "&" + goodLink,
+			"user=admin&" + strings.Repeat("a&", 999) + fixture.GoodLink,
+			strings.Repeat("=&", 1001) + fixture.GoodLink,
+			"a=" + strings.Repeat("x", 64<<10) + "&" + fixture.GoodLink,
 		} {
 			if a := s.Get("/x?" + query); a.Seen != nil || a.Code != http.StatusBadRequest {
 				t.Errorf("%s: %.20s…: %d", mode, query, a.Code)
 			}
 		}
-		if a := s.Get("/x?" + strings.Repeat("&", 20000) + goodLink); a.Seen == nil {
+		if a := s.Get("/x?" + strings.Repeat("&", 20000) + fixture.GoodLink); a.Seen == nil {
 			t.Errorf("%s: empty segments are no parameters: %d %s", mode, a.Code, a.Body)
 		}
 	}
@@ -162,10 +163,10 @@ func TestAttackTruncatedTarget(t *testing.T) {
 	for _, mode := range []string{"require", "recognize"} {
 		s := refusedAs(t, mode)
 		path := "/x/" + strings.Repeat("a", 64<<10)
-		if a := s.Get(path[:65_000] + "?" + goodLink); a.Seen != nil || a.Code != http.StatusBadRequest {
+		if a := s.Get(path[:65_000] + "?" + fixture.GoodLink); a.Seen != nil || a.Code != http.StatusBadRequest {
 			t.Errorf("%s: a path of 65,000 bytes: %d", mode, a.Code)
 		}
-		if a := s.Get(path[:30_000] + "?" + goodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
+		if a := s.Get(path[:30_000] + "?" + fixture.GoodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 			t.Errorf("%s: a path of 30,000 bytes: %d", mode, a.Code)
 		}
 	}
@@ -175,7 +176,7 @@ func TestAttackTruncatedTarget(t *testing.T) {
 // :path; a blank begins another parameter for PHP, '#' ends the query for others.
 func TestAttackControlBytes(t *testing.T) {
 	s := refusedAs(t, "")
-	for _, query := range []string{goodLink + "& user=admin", goodLink + "&a=#&user=admin", goodLink + "&a=\x7f", goodLink + "&\tuser=admin"} {
+	for _, query := range []string{fixture.GoodLink + "& user=admin", fixture.GoodLink + "&a=#&user=admin", fixture.GoodLink + "&a=\x7f", fixture.GoodLink + "&\tuser=admin"} {
 		r := gatewaytest.Request(t, "GET", "/x", "")
 		r.URL.RawQuery, r.RequestURI = query, "/x?"+query
 		if a := s.Do(r); a.Seen != nil || a.Body.String() != "ambiguous/control" {
@@ -189,7 +190,7 @@ func TestAttackControlBytes(t *testing.T) {
 func TestAttackCookieShadow(t *testing.T) {
 	for _, mode := range []string{"require", "recognize"} {
 		s := refusedAs(t, mode)
-		a := s.Get("/x?"+goodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1; user[%00]=x", "Cookie: key=x;user[x%00]=y; us%65r=z")
+		a := s.Get("/x?"+fixture.GoodLink, "Cookie: a=1; user=admin;  b=%zz; user[]=x; us.er=1; user[%00]=x", "Cookie: key=x;user[x%00]=y; us%65r=z")
 		if a.Seen == nil {
 			t.Fatalf("refused: %s", a.Body)
 		}
@@ -197,7 +198,7 @@ func TestAttackCookieShadow(t *testing.T) {
 			t.Errorf("%s: the backend gets the cookies %q", mode, got)
 		}
 	}
-	a := refusedAs(t, "observe").Get("/x?"+goodLink, "Cookie: user=admin")
+	a := refusedAs(t, "observe").Get("/x?"+fixture.GoodLink, "Cookie: user=admin")
 	if got := a.Seen.Headers["Cookie"]; len(got) != 1 || got[0] != "user=admin" {
 		t.Errorf("observe changes cookies: %q", got)
 	}
@@ -220,7 +221,7 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 			}
 			test_backend`)
 			const cookies = "x=1; page=9; pag%65=8; list=4; list[]=5; b=3;sig=0; user=admin; utm_source=mail; Page=1"
-			a := s.Get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
+			a := s.Get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+fixture.Sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
 			if a.Seen == nil {
 				t.Fatalf("%s, %s: %d %s", message, backend, a.Code, a.Body)
 			}
@@ -239,11 +240,11 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 // to PHP (CVE-2015-0219, CVE-2024-45614, CVE-2025-64484, GHSA-f59h-q822-g45g,
 // GHSA-49wc-4hcv-v58q), even where the operator allows such names.
 func TestAttackHeaderAlias(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for _, mode := range []string{"require", "recognize", "observe"} {
 		s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_* X-Verified_*\n"+
-			"\t\texpected_dot_headers X.*\n\t}\n}\nhttp:// {\n"+autologin("/app/* "+mode)+"test_backend\n}\n")
-		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open"} {
+			"\t\texpected_dot_headers X.*\n\t}\n}\nhttp:// {\n"+fixture.Autologin("/app/* "+mode)+"test_backend\n}\n")
+		for _, target := range []string{"/app/x?" + fixture.GoodLink, "/app/x?" + fixture.BadLink, "/app/x", "/open"} {
 			r := gatewaytest.Request(t, "GET", target, "", "X-Verified-User: admin", "X-Verified-User: root")
 			for _, name := range []string{
 				"X_Verified_User", "X.Verified.User", "X-Verified_User", "x_verified-user", "X!Verified!User", "X-Verified-Foo", "X_VERIFIED_",
@@ -255,7 +256,7 @@ func TestAttackHeaderAlias(t *testing.T) {
 				continue // refused
 			}
 			want := ""
-			if target == "/app/x?"+goodLink && mode != "observe" {
+			if target == "/app/x?"+fixture.GoodLink && mode != "observe" {
 				want = "jeff"
 			}
 			if got := a.Header1(t, "X-Verified-User"); got != want {
@@ -281,7 +282,7 @@ func TestAttackConnectionNomination(t *testing.T) {
 		"X-Verified-Scheme, TE":                   "TE",
 		"close":                                   "close",
 	} {
-		a := s.Get("/x?"+goodLink, "Connection: "+line, "Connection: X-Verified-User")
+		a := s.Get("/x?"+fixture.GoodLink, "Connection: "+line, "Connection: X-Verified-User")
 		if got := strings.Join(a.Seen.Headers["Connection"], "|"); got != want {
 			t.Errorf("Connection: %s: the proxy gets %q, want %q", line, got, want)
 		}
@@ -327,8 +328,8 @@ func TestAttackRerouting(t *testing.T) {
 // TestForwardedHeadersOfTrustedProxies: what a proxy says that the operator trusts
 // stays, but for what would change the route.
 func TestForwardedHeadersOfTrustedProxies(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp:// {\n"+autologin("/app/*")+"test_backend\n}\n")
+	fixture.SetSecrets(t)
+	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp:// {\n"+fixture.Autologin("/app/*")+"test_backend\n}\n")
 	for addr, want := range map[string]string{"127.0.0.1:1": "8443", "192.0.2.1:1": ""} {
 		r := gatewaytest.Request(t, "GET", "/open", "", "X-Forwarded-Port: 8443", "X-Forwarded-Prefix: /x")
 		r.RemoteAddr = addr
@@ -363,7 +364,7 @@ func TestAttackMethodOverride(t *testing.T) {
 		if tc.header != "" {
 			headers = append(headers, tc.header)
 		}
-		if a := s.Get("/x?"+goodLink+tc.query, headers...); a.Seen != nil || a.Body.String() != "method/override" {
+		if a := s.Get("/x?"+fixture.GoodLink+tc.query, headers...); a.Seen != nil || a.Body.String() != "method/override" {
 			t.Errorf("%+v: got %d %s", tc, a.Code, a.Body)
 		}
 	}
@@ -377,8 +378,8 @@ func TestAttackUpgrade(t *testing.T) {
 		target, upgrade string
 		stays           bool
 	}{
-		{"/app/x?" + goodLink, "h2c", false},
-		{"/app/x?" + goodLink, "websocket", false},
+		{"/app/x?" + fixture.GoodLink, "h2c", false},
+		{"/app/x?" + fixture.GoodLink, "websocket", false},
 		{"/open", "h2c", false},
 		{"/open", "websocket, h2c", false},
 		{"/open", "WebSocket", true},
@@ -396,7 +397,7 @@ func TestAttackUpgrade(t *testing.T) {
 // (CVE-2020-5902, CVE-2020-11989, CVE-2018-14371): the definition applies where either
 // of them sees a path of its own, and not elsewhere.
 func TestAttackPathConfusion(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for _, tc := range []struct {
 		backend, matcher, path string
 		applies                bool
@@ -454,11 +455,11 @@ func TestAttackPathConfusion(t *testing.T) {
 		{"strict", "/app /app/*", "/images//logo.png", false},
 	} {
 		t.Run(tc.backend+" "+tc.matcher+" "+tc.path, func(t *testing.T) {
-			s := gatewaytest.LoadSite(t, "@app path "+tc.matcher+"\n"+autologin("@app", "backend "+tc.backend)+`test_backend
+			s := gatewaytest.LoadSite(t, "@app path "+tc.matcher+"\n"+fixture.Autologin("@app", "backend "+tc.backend)+`test_backend
 			handle_errors {
 				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 			}`)
-			a := s.Get(tc.path+"?"+goodLink, "X-Verified-User: evil")
+			a := s.Get(tc.path+"?"+fixture.GoodLink, "X-Verified-User: evil")
 			switch {
 			case a.Seen == nil:
 				t.Errorf("a genuine link is refused: %d %s", a.Code, a.Body)
@@ -468,7 +469,7 @@ func TestAttackPathConfusion(t *testing.T) {
 				t.Errorf("a link of another page is judged")
 			}
 			for target, want := range map[string]string{
-				tc.path + "?user=admin": "malformed/no_signature", tc.path + "?" + badLink: "bad_signature/", tc.path: "missing/",
+				tc.path + "?user=admin": "malformed/no_signature", tc.path + "?" + fixture.BadLink: "bad_signature/", tc.path: "missing/",
 			} {
 				if a := s.Get(target, "X-Verified-User: evil"); tc.applies && (a.Seen != nil || a.Body.String() != want && !strings.HasPrefix(want, "malformed")) {
 					t.Errorf("%s: got %d %s", target, a.Code, a.Body)
@@ -479,13 +480,13 @@ func TestAttackPathConfusion(t *testing.T) {
 		})
 	}
 	t.Run("observe refuses nothing", func(t *testing.T) {
-		s := gatewaytest.LoadSite(t, autologin("/app/* observe")+"test_backend")
-		if a := s.Get("/app;x/?" + goodLink); a.Seen == nil {
+		s := gatewaytest.LoadSite(t, fixture.Autologin("/app/* observe")+"test_backend")
+		if a := s.Get("/app;x/?" + fixture.GoodLink); a.Seen == nil {
 			t.Errorf("refused: %d", a.Code)
 		}
 	})
 	t.Run("matchers of placeholders are judged on the other path", func(t *testing.T) {
-		s := gatewaytest.LoadSite(t, "@app expression {path}.startsWith('/app/')\n"+autologin("@app")+"test_backend")
+		s := gatewaytest.LoadSite(t, "@app expression {path}.startsWith('/app/')\n"+fixture.Autologin("@app")+"test_backend")
 		if a := s.Get("/;/app/x"); a.Code != http.StatusUnauthorized {
 			t.Errorf("%d", a.Code)
 		}
@@ -509,7 +510,7 @@ func TestAttackOpaqueTarget(t *testing.T) {
 			t.Errorf("an honest target is refused, %s: %d %s", target, a.Code, a.Body)
 		}
 	}
-	guarded := gatewaytest.LoadSite(t, "signed_link guard\nhandle /app/* {\n"+autologin("")+"test_backend app\n}\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+	guarded := gatewaytest.LoadSite(t, "signed_link guard\nhandle /app/* {\n"+fixture.Autologin("")+"test_backend app\n}\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
 	a := guarded.Get("http:X./app/?user=admin", "X-Verified-User: admin")
 	if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "user") || a.Header1(t, "X-Verified-User") != "" {
 		t.Errorf("behind a guard: %d %s", a.Code, a.Body)
@@ -521,9 +522,9 @@ func TestAttackOpaqueTarget(t *testing.T) {
 func TestAttackPanic(t *testing.T) {
 	s := refusedAs(t, "/app/*")
 	for _, path := range []string{"/\xff.php/", "/\xff\xff\xff.PHP/app/", "/%FF.php/x", "/\u0130\u0130.php/app/x", "/\u2126.php/", "/.php/", "/.php"} {
-		s.Get(path + "?" + goodLink)
+		s.Get(path + "?" + fixture.GoodLink)
 	}
-	if a := s.Get("/\u0130\u0130.php/app/x?" + badLink); a.Body.String() != "bad_signature/" {
+	if a := s.Get("/\u0130\u0130.php/app/x?" + fixture.BadLink); a.Body.String() != "bad_signature/" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}
 }
@@ -563,8 +564,8 @@ func TestAttackNobodysParameters(t *testing.T) {
 // it what was just refused: neither the client's headers, nor protected parameters in
 // the URL that Caddy restores, nor the body.
 func TestAttackErrorRoute(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("/app/*")+`
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+`
 	signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {
 		name other
 		algorithm md5
@@ -576,7 +577,7 @@ func TestAttackErrorRoute(t *testing.T) {
 	handle_errors {
 		test_backend errors
 	}`)
-	for _, query := range []string{badLink, goodLink + "&us%65r[]=admin", "user=admin", goodLink + "&account=x&sig=0"} {
+	for _, query := range []string{fixture.BadLink, fixture.GoodLink + "&us%65r[]=admin", "user=admin", fixture.GoodLink + "&account=x&sig=0"} {
 		r := gatewaytest.Request(t, "POST", "/app/x?"+query+"&a=1&account=acme", "user=admin",
 			"X-Verified-User: admin", "X_Account: admin", "X-Account: admin", "Cookie: user=admin; b=1", "Content-Type: application/x-www-form-urlencoded")
 		a := s.Do(r)
@@ -613,8 +614,8 @@ func TestAttackErrorRoute(t *testing.T) {
 // TestAttackErrorBeforeRoutes: Caddy refuses a method of 33 letters before all routes
 // and before its own alias filter; the guard stands before the error routes, too.
 func TestAttackErrorBeforeRoutes(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
 	r := gatewaytest.Request(t, strings.Repeat("A", 33), "/app/x?user=admin&a=1", "user=admin", "X-Verified-User: admin", "Connection: X-Verified-User")
 	r.Header["X_verified_user"] = []string{"admin"}
 	a := s.Do(r)
@@ -632,7 +633,7 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 	// where a message covers every parameter, any may be one that nobody signed
 	t.Setenv("KEY", hmacKey)
 	covers := "signed_link /all/* keyed_hash {env.KEY} {\nalgorithm hmac-sha256\nmessage {sorted_query}\nsignature {query.sig}\nuser {query.user}\n}\n"
-	s = gatewaytest.LoadSite(t, autologin("/app/*")+covers+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	s = gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+covers+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
 	for method, target := range map[string]string{strings.Repeat("A", 33): "/all/x?a=1", "GET": "/app/x?a=1"} {
 		if a := s.Do(gatewaytest.Request(t, method, target, "")); a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI+a.Seen.OrigText, "?") {
 			t.Errorf("%s: the error route gets %s", target, a.Body)
@@ -640,7 +641,7 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 	}
 	// an error of another handler, on a route that no definition matches, is no
 	// reason to take parameters away
-	s = gatewaytest.LoadSite(t, autologin("/app/*")+"error /open 404\nhandle_errors {\n\ttest_backend errors\n}")
+	s = gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"error /open 404\nhandle_errors {\n\ttest_backend errors\n}")
 	if a := s.Get("/open?user=jeff&a=1"); a.Seen == nil || a.Seen.URI != "/open?user=jeff&a=1" {
 		t.Errorf("an honest error page gets %s", a.Body)
 	}
@@ -649,7 +650,7 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 // TestAttackRewrittenError: a request for an open page that fails there must not come to a
 // protected one with parameters that nobody judged, because the error routes ask that page.
 func TestAttackRewrittenError(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for _, errors := range []string{
 		"rewrite * /app/error\ntest_backend errors",
 		"handle {\nuri strip_prefix /open\ntest_backend errors\n}",
@@ -659,7 +660,7 @@ func TestAttackRewrittenError(t *testing.T) {
 		"uri replace open app\nhandle {\ntest_backend errors\n}",
 		"uri path_regexp ^/open /app\ntest_backend errors",
 	} {
-		s := gatewaytest.LoadSite(t, autologin("/app/*")+"error /open* 404\nhandle_errors {\n"+errors+"\n}")
+		s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"error /open* 404\nhandle_errors {\n"+errors+"\n}")
 		for _, target := range []string{"/open/app/x?user=admin&a=1", "/open/app/x?a=1&user", "/open/app/x?us%65r[]=admin&a=1&key=x", "/open/app/x?a=1;user=admin&a=1"} {
 			a := s.Do(gatewaytest.Request(t, "POST", target, "user=admin"))
 			if a.Seen == nil || a.Seen.Backend != "errors" || a.Seen.Body != "" ||
@@ -673,11 +674,11 @@ func TestAttackRewrittenError(t *testing.T) {
 // TestAttackRewrittenErrorOfAnother: a link that one definition verified says nothing of what
 // another one protects, to whose page the error routes lead.
 func TestAttackRewrittenErrorOfAnother(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	errors := "handle_errors {\nrewrite * /app/error\ntest_backend errors\n}\n"
 	for _, mode := range []string{"", "recognize", "observe"} {
-		s := gatewaytest.LoadSite(t, autologin("/app/*")+"signed_link /shop/* "+mode+" akid {env.AKID_SECRET}\nerror /shop* 404\n"+errors)
-		for _, target := range []string{"/shop/?user=admin&akid=" + goodAKID + "&a=1", "/shop/?a=1&us%65r=admin", "/shop/?a=1&akid=" + goodAKID + "&user[]=admin"} {
+		s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"signed_link /shop/* "+mode+" akid {env.AKID_SECRET}\nerror /shop* 404\n"+errors)
+		for _, target := range []string{"/shop/?user=admin&akid=" + fixture.GoodAKID + "&a=1", "/shop/?a=1&us%65r=admin", "/shop/?a=1&akid=" + fixture.GoodAKID + "&user[]=admin"} {
 			a := s.Do(gatewaytest.Request(t, "GET", target, "", "Cookie: user=admin"))
 			if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI+a.Seen.OrigText, "admin") || a.Header1(t, "Cookie") != "" {
 				t.Errorf("%s, %s: %d %s", mode, target, a.Code, a.Body)
@@ -685,12 +686,12 @@ func TestAttackRewrittenErrorOfAnother(t *testing.T) {
 		}
 	}
 	// what was verified stays, with its user
-	s := gatewaytest.LoadSite(t, autologin("/app/*")+"signed_link /shop/* akid {env.AKID_SECRET} {\nstrip none\n}\nerror /shop* 404\n"+errors)
-	if a := s.Get("/shop/?akid=" + goodAKID + "&a=1"); a.Seen == nil || a.Seen.URI != "/app/error?akid="+goodAKID+"&a=1" || a.Header1(t, "X-Verified-User") == "" {
+	s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"signed_link /shop/* akid {env.AKID_SECRET} {\nstrip none\n}\nerror /shop* 404\n"+errors)
+	if a := s.Get("/shop/?akid=" + fixture.GoodAKID + "&a=1"); a.Seen == nil || a.Seen.URI != "/app/error?akid="+fixture.GoodAKID+"&a=1" || a.Header1(t, "X-Verified-User") == "" {
 		t.Errorf("a verified link: %d %s", a.Code, a.Body)
 	}
-	s = gatewaytest.LoadSite(t, autologin("/app/*")+"error /app/broken 500\n"+errors)
-	if a := s.Get("/app/broken?" + goodLink + "&a=1"); a.Seen == nil || !strings.Contains(a.Seen.URI, "user=jeff") {
+	s = gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"error /app/broken 500\n"+errors)
+	if a := s.Get("/app/broken?" + fixture.GoodLink + "&a=1"); a.Seen == nil || !strings.Contains(a.Seen.URI, "user=jeff") {
 		t.Errorf("a verified link that fails: %d %s", a.Code, a.Body)
 	}
 }
@@ -698,13 +699,13 @@ func TestAttackRewrittenErrorOfAnother(t *testing.T) {
 // TestAttackRewrittenErrorOfAnotherSite: the error routes of a server are one list, with the
 // sites' hosts before each.
 func TestAttackRewrittenErrorOfAnotherSite(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.Load(t, `{
 		admin off
 		auto_https off
 	}
 	http://a.test {
-		`+autologin("/app/*")+`
+		`+fixture.Autologin("/app/*")+`
 		test_backend
 	}
 	http://b.test {
@@ -729,8 +730,8 @@ func TestAttackRewrittenErrorOfAnotherSite(t *testing.T) {
 // TestAttackSecondDefinitionsHeader: a refusal by the first definition must not let a
 // forged output header of the second into the error route.
 func TestAttackSecondDefinitionsHeader(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("/app/*")+`
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+`
 	signed_link /other/* akid {env.AKID_SECRET} {
 		request_header X-Member {claim.user}
 	}
@@ -738,7 +739,7 @@ func TestAttackSecondDefinitionsHeader(t *testing.T) {
 	handle_errors {
 		test_backend errors
 	}`)
-	for _, target := range []string{"/app/x", "/open", "/other/x?akid=" + goodAKID} {
+	for _, target := range []string{"/app/x", "/open", "/other/x?akid=" + fixture.GoodAKID} {
 		a := s.Get(target, "X-Member: admin", "X.Member: admin")
 		if got := a.Header1(t, "X-Member"); got == "admin" {
 			t.Errorf("%s: X-Member is the client's", target)
@@ -750,7 +751,7 @@ func TestAttackSecondDefinitionsHeader(t *testing.T) {
 // another signs, for the holder of a link of the first could write any value into it, and
 // the backend believes both.
 func TestAttackIgnoredParameter(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	t.Setenv("KEY", hmacKey)
 	for ignore, good := range map[string]bool{"promo": false, "pro*": false, "key": false, "utm_*": true, "promos": true} {
 		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(`signed_link {
@@ -780,10 +781,10 @@ func TestAttackIgnoredParameter(t *testing.T) {
 // TestAttackPlaceholderInjection: a client that writes a placeholder gets its text
 // back, not its value (GHSA-j8px-rmrx-76h9).
 func TestAttackPlaceholderInjection(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("")+"test_backend")
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("")+"test_backend")
 	const user = "{env.AUTOLOGIN_SECRET}"
-	a := s.Get("/x?user=%7Benv.AUTOLOGIN_SECRET%7D&key=" + key(user, autologinSecret))
+	a := s.Get("/x?user=%7Benv.AUTOLOGIN_SECRET%7D&key=" + fixture.Key(user, fixture.AutologinSecret))
 	if a.Seen == nil || a.Header1(t, "X-Verified-User") != user || a.Seen.AuthUser != user {
 		t.Errorf("got %d %s", a.Code, a.Body)
 	}
@@ -814,21 +815,21 @@ func TestAttackExpiryOracle(t *testing.T) {
 // TestAttackRewrittenQuery: a rewrite before a nested definition copies the client's
 // bytes into a signed parameter; what the backend would see is not what was verified.
 func TestAttackRewrittenQuery(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		rewrite /x /x?user={query.u}&key={query.key}&a=1
 		rewrite /y /y?user={query.user}&key={query.key}&a=1
-		`+autologin("")+`
+		`+fixture.Autologin("")+`
 		test_backend
 	}
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 	}`)
-	if a := s.Get("/x?" + goodLink + "&u=admin"); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
+	if a := s.Get("/x?" + fixture.GoodLink + "&u=admin"); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
 		t.Errorf("got %d %s", a.Code, a.Body)
 	}
-	if a := s.Get("/y?" + goodLink); a.Seen == nil || a.Seen.URI != "/y?user=jeff&a=1" || a.Seen.OrigURI != "/y?user=jeff" {
+	if a := s.Get("/y?" + fixture.GoodLink); a.Seen == nil || a.Seen.URI != "/y?user=jeff&a=1" || a.Seen.OrigURI != "/y?user=jeff" {
 		t.Errorf("an honest rewrite: %d %s", a.Code, a.Body)
 	}
 }
@@ -836,20 +837,20 @@ func TestAttackRewrittenQuery(t *testing.T) {
 // TestAttackRewrittenBefore: the same where the operator put the directive behind
 // `rewrite`, so that no signed_link saw the query before.
 func TestAttackRewrittenBefore(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\torder signed_link after rewrite\n}\nhttp:// {\n"+`
 		rewrite /x /x?user={query.u}&key={query.key}&a=1
 		rewrite /y /y?user={query.user}&key={query.key}&a=1
-		`+autologin("")+`
+		`+fixture.Autologin("")+`
 		test_backend
 		handle_errors {
 			respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 		}
 	}`)
-	if a := s.Get("/x?" + goodLink + "&u=admin"); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
+	if a := s.Get("/x?" + fixture.GoodLink + "&u=admin"); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
 		t.Errorf("got %d %s", a.Code, a.Body)
 	}
-	if a := s.Get("/y?" + goodLink); a.Seen == nil || a.Seen.URI != "/y?user=jeff&a=1" {
+	if a := s.Get("/y?" + fixture.GoodLink); a.Seen == nil || a.Seen.URI != "/y?user=jeff&a=1" {
 		t.Errorf("an honest rewrite: %d %s", a.Code, a.Body)
 	}
 }
@@ -864,7 +865,7 @@ func TestAttackPathOfAction(t *testing.T) {
 		action {path} prefix /do/
 	}
 	test_backend`)
-	query := "?user=42&sig=" + sum1("42delete"+"s3cret-of-42")
+	query := "?user=42&sig=" + fixture.Sum1("42delete"+"s3cret-of-42")
 	if a := s.Get("/do/delete" + query); a.Seen == nil {
 		t.Fatalf("the good link: %d", a.Code)
 	}
@@ -888,7 +889,7 @@ func TestAttackDecodedPath(t *testing.T) {
 		param user alnum
 	}
 	test_backend`)
-	query := "?user=jeff&sig=" + sum256("0123456789abcdef", "/a/b c|jeff")
+	query := "?user=jeff&sig=" + fixture.Sum256("0123456789abcdef", "/a/b c|jeff")
 	if a := s.Get("/a/b%20c" + query); a.Seen == nil {
 		t.Fatalf("the good link: %d", a.Code)
 	}
@@ -905,12 +906,12 @@ func TestAttackDecodedPath(t *testing.T) {
 func TestAttackDoubleEncoding(t *testing.T) {
 	s := refusedAs(t, "", "strip none")
 	for query, want := range map[string]string{
-		"user=%2561dmin&key=" + key("admin", autologinSecret):   "",
-		"user=%2561dmin&key=" + key("%61dmin", autologinSecret): "%61dmin",
-		"user=a%2Bb&key=" + key("a+b", autologinSecret):         "a+b",
-		"user=a%2Bb&key=" + key("a b", autologinSecret):         "",
-		"user=a+b&key=" + key("a b", autologinSecret):           "a b",
-		"user=a+b&key=" + key("a+b", autologinSecret):           "",
+		"user=%2561dmin&key=" + fixture.Key("admin", fixture.AutologinSecret):   "",
+		"user=%2561dmin&key=" + fixture.Key("%61dmin", fixture.AutologinSecret): "%61dmin",
+		"user=a%2Bb&key=" + fixture.Key("a+b", fixture.AutologinSecret):         "a+b",
+		"user=a%2Bb&key=" + fixture.Key("a b", fixture.AutologinSecret):         "",
+		"user=a+b&key=" + fixture.Key("a b", fixture.AutologinSecret):           "a b",
+		"user=a+b&key=" + fixture.Key("a+b", fixture.AutologinSecret):           "",
 	} {
 		a := s.Get("/x?" + query)
 		switch {
@@ -930,7 +931,7 @@ func TestAttackDoubleEncoding(t *testing.T) {
 func TestAttackUnicodeIdentity(t *testing.T) {
 	ascii, text := refusedAs(t, ""), refusedAs(t, "", "user {query.user} utf8")
 	for _, user := range []string{"josé", "jose\u0301", "ｊｅｆｆ", "jeﬀ", "mike\u200b"} {
-		link := "/x?user=" + url.QueryEscape(user) + "&key=" + key(user, autologinSecret)
+		link := "/x?user=" + url.QueryEscape(user) + "&key=" + fixture.Key(user, fixture.AutologinSecret)
 		if a := ascii.Get(link); a.Seen != nil || a.Body.String() != "malformed/charset" {
 			t.Errorf("%q: %d %s", user, a.Code, a.Body)
 		}
@@ -938,7 +939,7 @@ func TestAttackUnicodeIdentity(t *testing.T) {
 			t.Errorf("%q, utf8: %d %s", user, a.Code, a.Body)
 		}
 	}
-	if a := text.Get("/x?user=jose%CC%81&key=" + key("josé", autologinSecret)); a.Seen != nil {
+	if a := text.Get("/x?user=jose%CC%81&key=" + fixture.Key("josé", fixture.AutologinSecret)); a.Seen != nil {
 		t.Error("the decomposed form verifies with the signature of the composed one")
 	}
 }
@@ -953,7 +954,7 @@ func TestAttackForwardedFor(t *testing.T) {
 		signature {query.sig}
 	}
 	test_backend`)
-	link := "/x?user=jeff&sig=" + sum256("0123456789abcdef", "jeff|198.51.100.7")
+	link := "/x?user=jeff&sig=" + fixture.Sum256("0123456789abcdef", "jeff|198.51.100.7")
 	for addr, want := range map[string]int{"198.51.100.7:1": 200, "192.0.2.1:1": 401} {
 		for _, header := range []string{"X-Forwarded-For: 198.51.100.7", "X-Real-Ip: 198.51.100.7", "X-Forwarded-For: 192.0.2.1"} {
 			r := gatewaytest.Request(t, "GET", link, "", header)
@@ -968,7 +969,7 @@ func TestAttackForwardedFor(t *testing.T) {
 // TestAttackHTTPoxy: the names of output headers are the operator's, and none may be one
 // that a server reads itself (CVE-2016-5385).
 func TestAttackHTTPoxy(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for _, name := range []string{
 		"Proxy", "Host", "Connection", "Transfer-Encoding", "Content-Length", "Content-Type", "Cookie", "Authorization", "Te",
 		"Upgrade", "Trailer", "Keep-Alive", "Proxy-Authorization", "X-Forwarded-For", "Expect", "X.Y", "X_Y", "X Y", "",
@@ -1002,12 +1003,12 @@ func TestAttackSecretInConfig(t *testing.T) {
 // TestAttackLogs: no secret and no signature in any line of ours at DEBUG, whatever
 // became of the request, and no secret in a line of Caddy's.
 func TestAttackLogs(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	t.Setenv("CANARY", "canary-secret-0123456789")
 	t.Setenv("TOKEN", "canary-token-0123456789")
 	file := filepath.Join(t.TempDir(), "log")
 	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\tlevel DEBUG\n\t}\n}\nhttp:// {\n\tlog\n"+
-		autologin("/app/*")+`
+		fixture.Autologin("/app/*")+`
 		signed_link /c/* keyed_hash {env.CANARY} {
 			algorithm md5
 			message {query.user}{secret}
@@ -1021,9 +1022,9 @@ func TestAttackLogs(t *testing.T) {
 		}
 		test_backend
 	}`)
-	canary := key("jeff", "canary-secret-0123456789")
-	expected := key("mike", "canary-secret-0123456789")
-	action := sum1("42delete" + "canary-token-0123456789")
+	canary := fixture.Key("jeff", "canary-secret-0123456789")
+	expected := fixture.Key("mike", "canary-secret-0123456789")
+	action := fixture.Sum1("42delete" + "canary-token-0123456789")
 	for _, target := range []string{
 		"/c/x?user=jeff&key=" + canary, "/c/x?user=mike&key=" + canary, "/c/x?user=jeff&user=x&key=" + canary,
 		"/do/delete?user=42&sig=" + action, "/do/delete?user=43&sig=" + action, "/c/x", "/c;x/?key=" + canary,
@@ -1036,7 +1037,7 @@ func TestAttackLogs(t *testing.T) {
 	}
 	own := 0
 	for line := range strings.SplitSeq(string(data), "\n") {
-		if strings.Contains(line, "canary-") || strings.Contains(line, autologinSecret) {
+		if strings.Contains(line, "canary-") || strings.Contains(line, fixture.AutologinSecret) {
 			t.Errorf("a secret: %s", line)
 		}
 		if strings.Contains(line, expected) {
@@ -1061,7 +1062,7 @@ func TestAttackSecondQuery(t *testing.T) {
 	for _, backend := range []string{"php", "strict", "servlet"} {
 		require, recognize := refusedAs(t, "", "backend "+backend), refusedAs(t, "recognize", "backend "+backend)
 		for _, query := range []string{
-			"/app/login?user=mike", "/app/login?user=mike&" + goodLink, "/app/x&" + goodLink + "&z?user=mike",
+			"/app/login?user=mike", "/app/login?user=mike&" + fixture.GoodLink, "/app/x&" + fixture.GoodLink + "&z?user=mike",
 			"/app?a=1&us%65r=mike", "/app?a=1&key=x", "/app?+user=mike", "/app?x;user=mike",
 		} {
 			a := require.Get("/?" + query)
@@ -1078,7 +1079,7 @@ func TestAttackSecondQuery(t *testing.T) {
 				t.Errorf("%s, recognize: %s: %d %s", backend, query, a.Code, a.Body)
 			}
 		}
-		if a := require.Get("/?" + goodLink + "&to=/app?user=mike"); a.Seen == nil {
+		if a := require.Get("/?" + fixture.GoodLink + "&to=/app?user=mike"); a.Seen == nil {
 			t.Errorf("%s: a question mark in a value: %d %s", backend, a.Code, a.Body)
 		}
 	}
@@ -1116,9 +1117,9 @@ func TestAttackUnsteadyValues(t *testing.T) {
 		BACKEND
 	}` + refusals
 	raw := strings.Replace(sorted, "{sorted_query}", "{query}", 1)
-	asForm := func(pair string) string { return "user=42&do=delete&sig=" + sum1("42delete"+pair+hmacKey) }
-	asWords := func(value string) string { return "user=42&do=delete&sig=" + sum1("42delete"+value+hmacKey) }
-	whole := func(message string) string { return "user=jeff&sig=" + sum256(hmacKey, message) }
+	asForm := func(pair string) string { return "user=42&do=delete&sig=" + fixture.Sum1("42delete"+pair+hmacKey) }
+	asWords := func(value string) string { return "user=42&do=delete&sig=" + fixture.Sum1("42delete"+value+hmacKey) }
+	whole := func(message string) string { return "user=jeff&sig=" + fixture.Sum256(hmacKey, message) }
 	for _, backend := range []string{"", "backend php", "backend servlet"} {
 		for _, tc := range []struct{ site, query, want string }{
 			// what was signed passes, and the same in another spelling does not
@@ -1175,7 +1176,7 @@ func TestAttackTruncatedCookie(t *testing.T) {
 	} {
 		for _, mode := range []string{"require", "recognize"} {
 			s := refusedAs(t, mode)
-			r := gatewaytest.Request(t, "GET", "/x?"+goodLink, "")
+			r := gatewaytest.Request(t, "GET", "/x?"+fixture.GoodLink, "")
 			r.Header["Cookie"] = slices.Clone(tc.lines)
 			a := s.Do(r)
 			if a.Seen == nil {
@@ -1189,10 +1190,10 @@ func TestAttackTruncatedCookie(t *testing.T) {
 	}
 	// nobody's, and where no PHP can stand behind
 	long := "a=" + strings.Repeat("x", most-2-6) + "; userX=1"
-	if a := refusedAs(t, "recognize").Get("/x?"+badLink, "Cookie: "+long); a.Seen == nil || a.Seen.Headers.Get("Cookie") != long[:most-6] {
+	if a := refusedAs(t, "recognize").Get("/x?"+fixture.BadLink, "Cookie: "+long); a.Seen == nil || a.Seen.Headers.Get("Cookie") != long[:most-6] {
 		t.Error("a cookie of nobody's request is not bounded")
 	}
-	if a := refusedAs(t, "", "backend servlet").Get("/x?"+goodLink, "Cookie: "+long); a.Seen == nil || a.Seen.Headers.Get("Cookie") != long {
+	if a := refusedAs(t, "", "backend servlet").Get("/x?"+fixture.GoodLink, "Cookie: "+long); a.Seen == nil || a.Seen.Headers.Get("Cookie") != long {
 		t.Error("cookies before a servlet container changed")
 	}
 }
@@ -1201,7 +1202,7 @@ func TestAttackTruncatedCookie(t *testing.T) {
 func TestAttackUndeclaredBody(t *testing.T) {
 	s := refusedAs(t, "", "methods GET POST")
 	for _, method := range []string{"GET", "POST"} {
-		r := gatewaytest.Request(t, method, "/x?"+goodLink, "user=admin", "Content-Type: application/x-www-form-urlencoded")
+		r := gatewaytest.Request(t, method, "/x?"+fixture.GoodLink, "user=admin", "Content-Type: application/x-www-form-urlencoded")
 		r.ContentLength = 0
 		if a := s.Do(r); a.Seen == nil || a.Seen.Body != "" || a.Header1(t, "X-Verified-User") != "jeff" {
 			t.Errorf("%s: got %d %s", method, a.Code, a.Body)

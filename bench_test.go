@@ -25,6 +25,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/devel/ratio"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -125,7 +126,7 @@ func hotLinks(t testing.TB) []hotLink {
 	t.Helper()
 	t.Setenv("AKID_SECRET", secret64)
 	t.Setenv("KEY", hmacKey)
-	t.Setenv("AUTOLOGIN_SECRET", autologinSecret)
+	t.Setenv("AUTOLOGIN_SECRET", fixture.AutologinSecret)
 	return []hotLink{
 		{
 			"akid", "signed_link recognize akid {env.AKID_SECRET}",
@@ -140,13 +141,13 @@ func hotLinks(t testing.TB) []hotLink {
 				expires {query.exp}
 				user {query.user}
 			}`,
-			"/page?user=jeff&exp=4102444800&sig=" + sum256(hmacKey, "jeff|4102444800"),
+			"/page?user=jeff&exp=4102444800&sig=" + fixture.Sum256(hmacKey, "jeff|4102444800"),
 			bareHMAC(sha256.New, hmacKey, "jeff|4102444800"),
 		},
 		{
-			"md5", autologin("", "param user alnum max 32"),
-			"/page?" + goodLink,
-			bareDigest(md5.Sum, "jeff"+autologinSecret),
+			"md5", fixture.Autologin("", "param user alnum max 32"),
+			"/page?" + fixture.GoodLink,
+			bareDigest(md5.Sum, "jeff"+fixture.AutologinSecret),
 		},
 		{
 			"sial", `signed_link sial {
@@ -158,7 +159,7 @@ func hotLinks(t testing.TB) []hotLink {
 				param action one_of delete keep
 				param comment digits max 12
 			}`,
-			"/page?user=5678&action=delete&comment=42&sig=" + sum1("5678delete42"+hmacKey),
+			"/page?user=5678&action=delete&comment=42&sig=" + fixture.Sum1("5678delete42"+hmacKey),
 			bareDigest(sha1.Sum, "5678delete42"+hmacKey),
 		},
 		{
@@ -169,7 +170,7 @@ func hotLinks(t testing.TB) []hotLink {
 				user {query.user}
 				ignore utm_*
 			}`,
-			"/page?utm_source=mail&user=jeff&page=7&sig=" + sum256(hmacKey, "/page?page=7&user=jeff"),
+			"/page?utm_source=mail&user=jeff&page=7&sig=" + fixture.Sum256(hmacKey, "/page?page=7&user=jeff"),
 			bareHMAC(sha256.New, hmacKey, "/page?page=7&user=jeff"),
 		},
 	}
@@ -300,7 +301,7 @@ func BenchmarkHandlerParallel(b *testing.B) {
 func BenchmarkUsers(b *testing.B) {
 	const options = "algorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nuser {query.user}\n"
 	b.Setenv("KEY", secret64)
-	one := serving(b, "signed_link keyed_hash {env.KEY} {\n"+options+"}", "/?user=500000&sig="+sum256(secret64, "500000"))
+	one := serving(b, "signed_link keyed_hash {env.KEY} {\n"+options+"}", "/?user=500000&sig="+fixture.Sum256(secret64, "500000"))
 	for _, n := range []int{1, 1000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			file := filepath.Join(b.TempDir(), "users.csv")
@@ -313,7 +314,7 @@ func BenchmarkUsers(b *testing.B) {
 				b.Fatal(err)
 			}
 			secret := fmt.Sprintf("%064d", n/2)
-			many := serving(b, "signed_link keyed_hash {\nuser_keys file "+file+"\n"+options+"}", "/?user=500000&sig="+sum256(secret, "500000"))
+			many := serving(b, "signed_link keyed_hash {\nuser_keys file "+file+"\n"+options+"}", "/?user=500000&sig="+fixture.Sum256(secret, "500000"))
 			ratio.Report(b, one, many)
 		})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 )
 
@@ -153,11 +154,11 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 // TestVerifyAstray: of a link that only a reading leads into a nested definition, verify
 // says which definition that is, in each mode.
 func TestVerifyAstray(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for mode, refused := range map[string]bool{"": true, "recognize": false, "observe": false} {
-		config := writeCaddyfile(t, "signed_link guard\nhandle /app* {\n"+autologin(mode)+"\nreverse_proxy 127.0.0.1:1\n}\nhandle {\nreverse_proxy 127.0.0.1:1\n}")
+		config := writeCaddyfile(t, "signed_link guard\nhandle /app* {\n"+fixture.Autologin(mode)+"\nreverse_proxy 127.0.0.1:1\n}\nhandle {\nreverse_proxy 127.0.0.1:1\n}")
 		for _, path := range []string{"/x/..;/app/login", "/index.php/app"} {
-			r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org"+path+"?"+goodLink)
+			r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org"+path+"?"+fixture.GoodLink)
 			var got rehearsal.Report
 			if err := json.Unmarshal([]byte(r.out), &got); err != nil {
 				t.Fatalf("%v: %s%s", err, r.out, r.errors)
@@ -176,9 +177,9 @@ func TestVerifyAstray(t *testing.T) {
 // TestVerifyScript: with FastCGI verify says which script runs, and the target that the
 // application sees.
 func TestVerifyScript(t *testing.T) {
-	setSecrets(t)
-	config := writeCaddyfile(t, autologin("", "backend php")+"\nroot * testdata\nphp_fastcgi 127.0.0.1:1")
-	r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org/app/index.php/login?"+goodLink)
+	fixture.SetSecrets(t)
+	config := writeCaddyfile(t, fixture.Autologin("", "backend php")+"\nroot * testdata\nphp_fastcgi 127.0.0.1:1")
+	r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org/app/index.php/login?"+fixture.GoodLink)
 	var got rehearsal.Report
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
 		t.Fatalf("%v: %s%s", err, r.out, r.errors)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/query"
 )
@@ -35,7 +36,7 @@ func FuzzGateway(f *testing.F) {
 				f.Fatal(err)
 			}
 			target, _ := l.Target.(string)
-			target = strings.ReplaceAll(target, "@K:jeff@", key("jeff", autologinSecret))
+			target = strings.ReplaceAll(target, "@K:jeff@", fixture.Key("jeff", fixture.AutologinSecret))
 			path, q, _ := strings.Cut(target, "?")
 			header := ""
 			if len(l.Headers) > 0 {
@@ -44,18 +45,18 @@ func FuzzGateway(f *testing.F) {
 			f.Add(path, q, header, "user=admin")
 		}
 	}
-	f.Add("/rec/x", goodLink, "X_Verified_User: admin", "")
-	f.Add("/index.php/app/x", badLink, "Connection: X-Verified-User", "")
-	f.Add("/open", badLink, "Remote_User: admin", "")
-	f.Add("/app/x", goodLink, "Authorization: Basic YWRtaW46eA==", "")
-	f.Add("/app/x", goodLink, "Connection: close, Content-Type,,\tCookie", "user=mike")
-	f.Setenv("AUTOLOGIN_SECRET", autologinSecret)
+	f.Add("/rec/x", fixture.GoodLink, "X_Verified_User: admin", "")
+	f.Add("/index.php/app/x", fixture.BadLink, "Connection: X-Verified-User", "")
+	f.Add("/open", fixture.BadLink, "Remote_User: admin", "")
+	f.Add("/app/x", fixture.GoodLink, "Authorization: Basic YWRtaW46eA==", "")
+	f.Add("/app/x", fixture.GoodLink, "Connection: close, Content-Type,,\tCookie", "user=mike")
+	f.Setenv("AUTOLOGIN_SECRET", fixture.AutologinSecret)
 	s, err := gatewaytest.TryLoad(f, "{\n\tadmin off\n\tauto_https off\n\tservers {\n\t\texpected_underscore_headers X_*\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+
-		"@app path /app /app/*\n"+autologin("@app")+autologin("/rec/* recognize")+"test_backend\n}\n")
+		"@app path /app /app/*\n"+fixture.Autologin("@app")+fixture.Autologin("/rec/* recognize")+"test_backend\n}\n")
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := key("jeff", autologinSecret)
+	good := fixture.Key("jeff", fixture.AutologinSecret)
 	names, err := query.NewNames(backend.Strict, []string{"user", "key"})
 	if err != nil {
 		f.Fatal(err)

@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // TestAttackHeaderBetween: a definition or guard that leaves the headers to the one right
 // before it does so only where nothing can stand between the two. What any handler there
 // makes of the client's bytes goes, as ever.
 func TestAttackHeaderBetween(t *testing.T) {
-	setSecrets(t)
-	first, second := autologin("/app/*", "name first"), autologin("/b/*", "name second")
+	fixture.SetSecrets(t)
+	first, second := fixture.Autologin("/app/*", "name first"), fixture.Autologin("/b/*", "name second")
 	const sets = "request_header X_Verified_User {query.who}\n"
 	for name, tc := range map[string]struct {
 		directives string
@@ -67,15 +68,15 @@ func TestAttackHeaderBetween(t *testing.T) {
 // TestAttackBehindAnother: what a definition must know of the headers it finds out by itself,
 // also where another one right before it has cleaned them.
 func TestAttackBehindAnother(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, "route {\n"+autologin("/b/*", "name first")+autologin("/app/*", "name second")+"test_backend\n}")
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, "route {\n"+fixture.Autologin("/b/*", "name first")+fixture.Autologin("/app/*", "name second")+"test_backend\n}")
 	if !s.Handlers()[1].Gate().Standing().Behind {
 		t.Fatal("the second stands elsewhere")
 	}
-	if a := s.Get("/app/x?"+goodLink, "X-HTTP-Method-Override: DELETE"); a.Code != http.StatusMethodNotAllowed {
+	if a := s.Get("/app/x?"+fixture.GoodLink, "X-HTTP-Method-Override: DELETE"); a.Code != http.StatusMethodNotAllowed {
 		t.Errorf("another method: status %d", a.Code)
 	}
-	a := s.Get("/app/x?"+goodLink, "Authorization: Basic YWRtaW46eA==", "X_Verified_User: admin")
+	a := s.Get("/app/x?"+fixture.GoodLink, "Authorization: Basic YWRtaW46eA==", "X_Verified_User: admin")
 	if a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 		t.Fatalf("status %d", a.Code)
 	}
@@ -88,10 +89,10 @@ func TestAttackBehindAnother(t *testing.T) {
 
 // TestOneGuard: of many definitions one looks at the headers of a request that none matches.
 func TestOneGuard(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	var b strings.Builder
 	for i := range 20 {
-		b.WriteString(autologin(fmt.Sprintf("/app%d/*", i), fmt.Sprintf("name d%d", i)))
+		b.WriteString(fixture.Autologin(fmt.Sprintf("/app%d/*", i), fmt.Sprintf("name d%d", i)))
 	}
 	s := gatewaytest.LoadSite(t, b.String()+"test_backend")
 	for i, h := range s.Handlers() {

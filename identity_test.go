@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
 
@@ -112,13 +113,13 @@ func withHeaders(r *http.Request, more http.Header) *http.Request {
 // being told to (tt-rss, FreshRSS, Kanboard, Heimdall: holes B2). Whoever sent it, it goes
 // in every mode, on every route, in every spelling, and from error routes.
 func TestAttackOtherGatewaysIdentity(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	names := believed(t, "identity")
 	for _, directive := range []string{
-		"signed_link guard\n", autologin("/app/*"), autologin("/app/* recognize"), autologin("/app/* observe"), autologin("/app/*", "missing pass"),
+		"signed_link guard\n", fixture.Autologin("/app/*"), fixture.Autologin("/app/* recognize"), fixture.Autologin("/app/* observe"), fixture.Autologin("/app/*", "missing pass"),
 	} {
 		s := gatewaytest.Load(t, trustingSite("test_spellings\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}"))
-		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open", "/boom", "/app;x/", "http:X./app"} {
+		for _, target := range []string{"/app/x?" + fixture.GoodLink, "/app/x?" + fixture.BadLink, "/app/x", "/open", "/boom", "/app;x/", "http:X./app"} {
 			for _, addr := range []string{"127.0.0.1:1", "192.0.2.1:1"} {
 				r := gatewaytest.Request(t, "GET", target, "")
 				r.RemoteAddr = addr
@@ -139,12 +140,12 @@ func TestAttackOtherGatewaysIdentity(t *testing.T) {
 // TestIdentityOfThisSite: what a handler of the configuration sets behind the first guard
 // is its word, past later guards, definitions and the guard of error routes.
 func TestIdentityOfThisSite(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		request_header Remote-User carol
 		signed_link guard
-		`+autologin("/app/* recognize")+`
+		`+fixture.Autologin("/app/* recognize")+`
 		signed_link /b* akid {env.AKID_SECRET}
 		error /boom 502
 		test_backend
@@ -153,7 +154,7 @@ func TestIdentityOfThisSite(t *testing.T) {
 		signed_link guard
 		test_backend errors
 	}`)
-	for _, target := range []string{"/open", "/app/x", "/app/x?" + goodLink, "/b?akid=" + badAKID, "/boom"} {
+	for _, target := range []string{"/open", "/app/x", "/app/x?" + fixture.GoodLink, "/b?akid=" + fixture.BadAKID, "/boom"} {
 		a := s.Get(target, "Remote-User: admin", "X-Remote-User: admin")
 		if a.Seen == nil || a.Header1(t, "Remote-User") != "carol" || a.Header1(t, "X-Remote-User") != "" {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
@@ -164,10 +165,10 @@ func TestIdentityOfThisSite(t *testing.T) {
 // TestAttackReturnedHeaders: a handler before the guard copied the request, so that the
 // guard cleaned the copy. The error route has the original.
 func TestAttackReturnedHeaders(t *testing.T) {
-	setSecrets(t)
-	for _, directive := range []string{"signed_link guard\n", autologin("/boom recognize"), autologin("/app")} {
+	fixture.SetSecrets(t)
+	for _, directive := range []string{"signed_link guard\n", fixture.Autologin("/boom recognize"), fixture.Autologin("/app")} {
 		s := gatewaytest.LoadSite(t, "test_copy\n"+directive+"error /boom 502\ntest_backend\nhandle_errors {\nrequest_header X-Set by-the-site\nsigned_link guard\ntest_backend errors\n}")
-		a := s.Get("/boom?"+goodLink, "Remote-User: admin", "X-Verified-User: admin")
+		a := s.Get("/boom?"+fixture.GoodLink, "Remote-User: admin", "X-Verified-User: admin")
 		if a.Seen == nil || a.Seen.Backend != "errors" || a.Header1(t, "Remote-User") != "" || a.Header1(t, "X-Verified-User") == "admin" {
 			t.Errorf("%s: %d %s", directive, a.Code, a.Body)
 		}
@@ -182,7 +183,7 @@ func TestAttackReturnedHeaders(t *testing.T) {
 // arrives, and what the client wrote under the same names does not, nor reaches that
 // gateway. With a genuine link a request can name two people, which lint tells.
 func TestForwardAuth(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Remote-User") != "" || r.Header.Get("X-Verified-User") != "" {
 			t.Errorf("the gateway gets %q", r.Header)
@@ -198,14 +199,14 @@ func TestForwardAuth(t *testing.T) {
 			uri /
 			copy_headers Remote-User Remote-Groups
 		}
-		`+autologin("/app/* recognize")+`
+		`+fixture.Autologin("/app/* recognize")+`
 		error /boom* 502
 		test_backend
 	}
 	handle_errors {
 		test_backend errors
 	}`)
-	for target, want := range map[string]string{"/carol": "carol", "/open": "", "/app/x?" + goodLink: "", "/boom": ""} {
+	for target, want := range map[string]string{"/carol": "carol", "/open": "", "/app/x?" + fixture.GoodLink: "", "/boom": ""} {
 		a := s.Get(target, "Remote-User: admin", "Remote-Groups: admins", "Remote-Email: a@b", "X-Verified-User: admin", "X-Forwarded-Uri: /carol")
 		if a.Seen == nil || a.Header1(t, "Remote-User") != want || a.Header1(t, "Remote-Groups") != "" || a.Header1(t, "Remote-Email") != "" {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
@@ -216,18 +217,18 @@ func TestForwardAuth(t *testing.T) {
 // TestIdentityOfThisSiteBehindCopy: the error route has what this site set on the request
 // that the guard cleaned, although a definition saw a copy of it.
 func TestIdentityOfThisSiteBehindCopy(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		request_header Remote-User carol
 		test_copy
-		`+autologin("/app/* recognize")+`
+		`+fixture.Autologin("/app/* recognize")+`
 		error 502
 	}
 	handle_errors {
 		test_backend errors
 	}`)
-	for _, target := range []string{"/open", "/app/x", "/app/x?" + goodLink} {
+	for _, target := range []string{"/open", "/app/x", "/app/x?" + fixture.GoodLink} {
 		if a := s.Get(target, "Remote-User: admin"); a.Seen == nil || a.Header1(t, "Remote-User") != "carol" {
 			t.Errorf("%s: %s", target, a.Body)
 		}
@@ -237,9 +238,9 @@ func TestIdentityOfThisSiteBehindCopy(t *testing.T) {
 // TestAttackErrorBeforeRoutesIdentity: the same headers, with a request that Caddy refuses
 // before all routes.
 func TestAttackErrorBeforeRoutesIdentity(t *testing.T) {
-	setSecrets(t)
-	always := gatewaytest.LoadSite(t, autologin("/app/*")+autologin("/other", "authorization cut always", "name other")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
-	kept := gatewaytest.LoadSite(t, autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	fixture.SetSecrets(t)
+	always := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+fixture.Autologin("/other", "authorization cut always", "name other")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
+	kept := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
 	for s, want := range map[*gatewaytest.Site]string{always: "", kept: "Basic YWRtaW46eA=="} {
 		r := gatewaytest.Request(t, strings.Repeat("A", 33), "/open", "", "Authorization: Basic YWRtaW46eA==")
 		a := s.Do(withAll(r, []string{"Remote-User", "X-Auth-Request-User"}))
@@ -260,7 +261,7 @@ func TestAttackErrorBeforeRoutesIdentity(t *testing.T) {
 // TestAttackAccept: a guard accepts what the gateway in front says, of trusted peers only,
 // once, and in the spelling that it named.
 func TestAttackAccept(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	const guard = "signed_link guard {\naccept Remote-User remote-groups SM_USER X-Authentik-Username\n}\n"
 	const trusted, stranger = "127.0.0.1:1", "192.0.2.1:1"
 	for _, tc := range []struct {
@@ -275,7 +276,7 @@ func TestAttackAccept(t *testing.T) {
 		{"the client's own before it", trusted, http.Header{"Remote-User": {"admin", "bob"}}, ""},
 		{"as it is spelled", trusted, http.Header{"Sm_user": {"bob"}, "Sm-User": {"admin"}}, "Sm_user"},
 	} {
-		for _, directives := range []string{guard, guard + autologin("/app/*"), guard + "route {\nsigned_link guard\n" + autologin("/app/* recognize") + "test_backend\n}\n"} {
+		for _, directives := range []string{guard, guard + fixture.Autologin("/app/*"), guard + "route {\nsigned_link guard\n" + fixture.Autologin("/app/* recognize") + "test_backend\n}\n"} {
 			s := gatewaytest.Load(t, trustingSite("test_spellings\n"+directives+"test_backend"))
 			r := gatewaytest.Request(t, "GET", "/open", "")
 			r.RemoteAddr = tc.addr
@@ -293,7 +294,7 @@ func TestAttackAccept(t *testing.T) {
 		}
 	}
 	// A definition that stands before it has cleaned the request already.
-	_, err := gatewaytest.TryLoad(t, trustingSite("route {\n"+autologin("/app/*")+guard+"test_backend\n}"))
+	_, err := gatewaytest.TryLoad(t, trustingSite("route {\n"+fixture.Autologin("/app/*")+guard+"test_backend\n}"))
 	if err == nil || !strings.Contains(err.Error(), "has deleted already (Caddyfile:") {
 		t.Errorf("a guard with accept behind a definition: %v", err)
 	}
@@ -302,23 +303,23 @@ func TestAttackAccept(t *testing.T) {
 // TestAttackAcceptOutput: what a definition of the configuration sets is nobody else's
 // word, in whichever order the two stand.
 func TestAttackAcceptOutput(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	const guard = "signed_link guard {\naccept Remote-User\n}\n"
-	definition := autologin("/app/*", "request_header remote-user {user}")
+	definition := fixture.Autologin("/app/*", "request_header remote-user {user}")
 	for _, directives := range []string{"route {\n" + guard + definition + "}", "route {\n" + definition + guard + "}"} {
 		_, err := gatewaytest.TryLoad(t, trustingSite(directives))
 		if err == nil || !strings.Contains(err.Error(), "accept Remote-User: the definition at Caddyfile:") || strings.Count(err.Error(), "Caddyfile:") < 2 {
 			t.Errorf("%v", err)
 		}
 	}
-	if _, err := gatewaytest.TryLoad(t, trustingSite(guard+autologin("/app/*", "request_header Remote-Email {user}"))); err != nil {
+	if _, err := gatewaytest.TryLoad(t, trustingSite(guard+fixture.Autologin("/app/*", "request_header Remote-Email {user}"))); err != nil {
 		t.Errorf("another header: %v", err)
 	}
 }
 
 // TestAcceptErrors: an accept that could not hold is refused when the configuration loads.
 func TestAcceptErrors(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for accept, want := range map[string]string{
 		"X-Verified-User":         "is what this gateway says",
 		"X-Verified-Account":      "is what this gateway says",
@@ -357,17 +358,17 @@ func TestAcceptErrors(t *testing.T) {
 // gateway's own on every guard, and not only on the first: what stands between cannot be
 // told from a client's any more.
 func TestAttackIdentityOutput(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `test_spellings
 	signed_link guard
 	route {
 		request_header /set* Remote-User carol
-		`+autologin("/app/* recognize", "request_header Remote-User {user}")+`
+		`+fixture.Autologin("/app/* recognize", "request_header Remote-User {user}")+`
 		signed_link guard
 		test_backend
 	}`)
 	for target, want := range map[string]string{
-		"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "", "/app/x": "", "/open": "", "/set": "",
+		"/app/x?" + fixture.GoodLink: "jeff", "/app/x?" + fixture.BadLink: "", "/app/x": "", "/open": "", "/set": "",
 	} {
 		r := gatewaytest.Request(t, "GET", target, "")
 		a := s.Do(withAll(r, []string{"Remote-User", "Remote-Users"}))
@@ -436,10 +437,10 @@ func marshal(t *testing.T, v any) string {
 // TestIdentityLog: that an identity header was deleted is said once for each name of the
 // table, without the value and in no spelling of the client's.
 func TestIdentityLog(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	file := filepath.Join(t.TempDir(), "log")
 	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput file "+file+"\n\t}\n}\nhttp:// {\ntest_spellings\n"+
-		autologin("/app/* recognize", "request_header X-Webauth-User {user}")+"signed_link guard\ntest_backend\n}")
+		fixture.Autologin("/app/* recognize", "request_header X-Webauth-User {user}")+"signed_link guard\ntest_backend\n}")
 	for i := range 3 {
 		r := gatewaytest.Request(t, "GET", "/open", "", "X-Verified-User: canary")
 		r = withAll(r, []string{"Remote-User", "X-Authentik-Canary" + strings.Repeat("x", i), "X-WebAuth-User"})
@@ -468,7 +469,7 @@ func TestIdentityLog(t *testing.T) {
 // TestAttackForwardedAlias: Caddy's proxies write X-Forwarded-Host, and the client writes
 // X_Forwarded_Host beside it, which PHP takes for the same.
 func TestAttackForwardedAlias(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.Load(t, trustingSite("test_spellings\nsigned_link guard\ntest_backend"))
 	for _, addr := range []string{"127.0.0.1:1", "192.0.2.1:1"} {
 		r := gatewaytest.Request(t, "GET", "/", "", "X-Forwarded-Host: a", "X-Forwarded-For: 192.0.2.9", "X-Forwarded-Proto: https")
@@ -483,7 +484,7 @@ func TestAttackForwardedAlias(t *testing.T) {
 // TestAttackAuthorization: PHP makes PHP_AUTH_USER of Authorization, and Cacti and tt-rss
 // believe it before REMOTE_USER: `curl -u admin:x` with jeff's link is admin (holes B2).
 func TestAttackAuthorization(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	names := believed(t, "credentials")
 	for _, tc := range []struct {
 		mode, option                string
@@ -499,9 +500,9 @@ func TestAttackAuthorization(t *testing.T) {
 		{"observe", "", true, true, true, true, true},
 		{"observe", "authorization cut always", true, true, true, true, true},
 	} {
-		s := gatewaytest.LoadSite(t, "test_spellings\n"+autologin("/app/* "+tc.mode, tc.option)+"error /app/boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+		s := gatewaytest.LoadSite(t, "test_spellings\n"+fixture.Autologin("/app/* "+tc.mode, tc.option)+"error /app/boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
 		for target, want := range map[string]bool{
-			"/app/x?" + goodLink: tc.good, "/app/x?" + badLink: tc.bad, "/app/x": tc.none, "/open?" + goodLink: tc.other, "/app/boom?" + goodLink: tc.err,
+			"/app/x?" + fixture.GoodLink: tc.good, "/app/x?" + fixture.BadLink: tc.bad, "/app/x": tc.none, "/open?" + fixture.GoodLink: tc.other, "/app/boom?" + fixture.GoodLink: tc.err,
 		} {
 			r := gatewaytest.Request(t, "GET", target, "")
 			a := s.Do(withAll(r, names))
@@ -521,10 +522,10 @@ func TestAttackAuthorization(t *testing.T) {
 // TestAttackAuthorizationOfErrorRoute: a refusal by a definition that keeps Authorization
 // hands none to the error route where another one never lets it through.
 func TestAttackAuthorizationOfErrorRoute(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for other, want := range map[string]string{"authorization cut": "Basic x", "authorization cut always": "", "mode observe\nauthorization cut always": "Basic x"} {
-		s := gatewaytest.LoadSite(t, autologin("/app/*", "authorization keep")+autologin("/other", "name other", other)+"test_backend\nhandle_errors {\ntest_backend errors\n}")
-		a := s.Get("/app/x?"+badLink, "Authorization: Basic x")
+		s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*", "authorization keep")+fixture.Autologin("/other", "name other", other)+"test_backend\nhandle_errors {\ntest_backend errors\n}")
+		a := s.Get("/app/x?"+fixture.BadLink, "Authorization: Basic x")
 		if a.Seen == nil || a.Seen.Backend != "errors" || a.Header1(t, "Authorization") != want {
 			t.Errorf("%s: %d %s", other, a.Code, a.Body)
 		}
@@ -534,7 +535,7 @@ func TestAttackAuthorizationOfErrorRoute(t *testing.T) {
 // TestAttackBasicAuthOverLink: behind basic_auth the link's user is the user of the
 // request, for the access log and for PHP's REMOTE_USER (holes A7).
 func TestAttackBasicAuthOverLink(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		basic_auth {
@@ -543,7 +544,7 @@ func TestAttackBasicAuthOverLink(t *testing.T) {
 		signed_link /none recognize akid {env.AKID_SECRET} {
 			user none
 		}
-		`+autologin("/app/* recognize")+`
+		`+fixture.Autologin("/app/* recognize")+`
 		signed_link /app/* recognize akid {env.AKID_SECRET} {
 			name second
 			allow shared_users
@@ -552,14 +553,14 @@ func TestAttackBasicAuthOverLink(t *testing.T) {
 	}`)
 	const staging = "Authorization: Basic c3RhZ2luZzpzdGFnaW5n"
 	for target, want := range map[string]string{
-		"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "staging", "/open": "staging", "/none?akid=" + goodAKID: "staging",
-		"/app/x?" + goodLink + "&akid=" + goodAKID: "", // two users
+		"/app/x?" + fixture.GoodLink: "jeff", "/app/x?" + fixture.BadLink: "staging", "/open": "staging", "/none?akid=" + fixture.GoodAKID: "staging",
+		"/app/x?" + fixture.GoodLink + "&akid=" + fixture.GoodAKID: "", // two users
 	} {
 		if a := s.Get(target, staging); a.Seen == nil || a.Seen.AuthUser != want {
 			t.Errorf("%s: %d %s, want %q", target, a.Code, a.Body, want)
 		}
 	}
-	if a := s.Get("/app/x?" + goodLink); a.Code != http.StatusUnauthorized {
+	if a := s.Get("/app/x?" + fixture.GoodLink); a.Code != http.StatusUnauthorized {
 		t.Errorf("without a password: %d", a.Code)
 	}
 	// the same without a guard before both
@@ -567,8 +568,8 @@ func TestAttackBasicAuthOverLink(t *testing.T) {
 	basic_auth {
 		staging $2a$04$EUVW1QBiPTozo8j4E5l.A.5DHvKK0qlsCTe5LtcNQdovQD2TRRAXO
 	}
-	`+autologin("/app/* recognize")+"test_backend\n}\n")
-	for target, want := range map[string]string{"/app/x?" + goodLink: "jeff", "/app/x?" + badLink: "staging", "/open": "staging"} {
+	`+fixture.Autologin("/app/* recognize")+"test_backend\n}\n")
+	for target, want := range map[string]string{"/app/x?" + fixture.GoodLink: "jeff", "/app/x?" + fixture.BadLink: "staging", "/open": "staging"} {
 		if a := s.Get(target, staging); a.Seen == nil || a.Seen.AuthUser != want {
 			t.Errorf("without a guard, %s: %d %s, want %q", target, a.Code, a.Body, want)
 		}
@@ -578,10 +579,10 @@ func TestAttackBasicAuthOverLink(t *testing.T) {
 // TestCutsAuthorization: what a handler that asks for a password may expect behind a
 // definition.
 func TestCutsAuthorization(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for directive, want := range map[string]bool{
-		"signed_link guard": false, autologin(""): true, autologin("recognize", "authorization cut always"): true,
-		autologin("", "authorization keep"): false, autologin("observe", "authorization cut always"): false,
+		"signed_link guard": false, fixture.Autologin(""): true, fixture.Autologin("recognize", "authorization cut always"): true,
+		fixture.Autologin("", "authorization keep"): false, fixture.Autologin("observe", "authorization cut always"): false,
 	} {
 		if got := gatewaytest.LoadSite(t, directive).Handlers()[0].CutsAuthorization(); got != want {
 			t.Errorf("%s: %t", directive, got)
@@ -593,12 +594,12 @@ func TestCutsAuthorization(t *testing.T) {
 // route, in every mode, and from the request of a form (holes D1: Content-Type gone, PHP
 // reads text/plain as a form).
 func TestAttackConnectionElsewhere(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for _, directive := range []string{
-		"signed_link guard\n", autologin("/app/*", "methods GET POST"), autologin("/app/* recognize"), autologin("/app/* observe"),
+		"signed_link guard\n", fixture.Autologin("/app/*", "methods GET POST"), fixture.Autologin("/app/* recognize"), fixture.Autologin("/app/* observe"),
 	} {
 		s := gatewaytest.LoadSite(t, directive+"error /boom 502\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
-		for _, target := range []string{"/app/x?" + goodLink, "/app/x?" + badLink, "/app/x", "/open", "/boom"} {
+		for _, target := range []string{"/app/x?" + fixture.GoodLink, "/app/x?" + fixture.BadLink, "/app/x", "/open", "/boom"} {
 			for _, method := range []string{"GET", "POST"} {
 				body := map[string]string{"POST": "user=mike"}[method]
 				a := s.Do(gatewaytest.Request(t, method, target, body, "Connection: close, Content-Type", "Connection: cookie,, TE ,X-Set,Authorization", "Content-Type: text/plain"))

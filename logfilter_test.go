@@ -11,6 +11,7 @@ import (
 
 	signedlink "github.com/signedlink/caddy-signed-link"
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/logfilter"
 )
 
@@ -33,7 +34,7 @@ func loadLogged(t *testing.T, directives string) (*gatewaytest.Site, string) {
 // TestAttackLogFilter: no line of the access log or of the log of errors holds a
 // signature where the filter is on both, whatever became of the request.
 func TestAttackLogFilter(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s, file := loadLogged(t, `signed_link recognize akid {env.AKID_SECRET}
 		signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {
 			algorithm md5
@@ -42,16 +43,16 @@ func TestAttackLogFilter(t *testing.T) {
 		}
 		error /boom 502
 		test_backend`)
-	signature := key("jeff", autologinSecret)
+	signature := fixture.Key("jeff", fixture.AutologinSecret)
 	for target, want := range map[string]string{
-		"/app/x?" + goodLink:                          "/app/x?user=jeff&key=REDACTED",
-		"/app/x?a=%6a&&" + badLink + "&b=%zz;c":       "/app/x?a=%6a&&user=mike&key=REDACTED&b=%zz;c",
-		"/app/x?user=jeff&k%65y=" + signature:         "/app/x?user=jeff&k%65y=REDACTED",
-		"/boom?" + goodLink:                           "/boom?user=jeff&key=REDACTED",
-		"/x?akid=" + goodAKID + "&t=1":                "/x?akid=REDACTED&t=1",
-		"/x?other=" + signature:                       "/x?other=REDACTED",
-		"/login?next=%2Fapp%3Fkey%3D" + signature:     "/login?next=%2Fapp%3Fkey%3DREDACTED",
-		"/x?" + strings.Repeat("a&", 1001) + goodLink: "/x?" + strings.Repeat("a&", 1001) + "user=jeff&key=REDACTED",
+		"/app/x?" + fixture.GoodLink:                          "/app/x?user=jeff&key=REDACTED",
+		"/app/x?a=%6a&&" + fixture.BadLink + "&b=%zz;c":       "/app/x?a=%6a&&user=mike&key=REDACTED&b=%zz;c",
+		"/app/x?user=jeff&k%65y=" + signature:                 "/app/x?user=jeff&k%65y=REDACTED",
+		"/boom?" + fixture.GoodLink:                           "/boom?user=jeff&key=REDACTED",
+		"/x?akid=" + fixture.GoodAKID + "&t=1":                "/x?akid=REDACTED&t=1",
+		"/x?other=" + signature:                               "/x?other=REDACTED",
+		"/login?next=%2Fapp%3Fkey%3D" + signature:             "/login?next=%2Fapp%3Fkey%3DREDACTED",
+		"/x?" + strings.Repeat("a&", 1001) + fixture.GoodLink: "/x?" + strings.Repeat("a&", 1001) + "user=jeff&key=REDACTED",
 	} {
 		s.Get(target, "Referer: http://example.org"+target)
 		line, err := json.Marshal(want)
@@ -66,7 +67,7 @@ func TestAttackLogFilter(t *testing.T) {
 		if !strings.Contains(string(data), `"uri":`+want) || !strings.Contains(string(data), `"Referer":["http://example.org`+want[1:]+"]") {
 			t.Errorf("no line has %s:\n%s", want, data)
 		}
-		for _, hidden := range []string{signature, goodAKID} {
+		for _, hidden := range []string{signature, fixture.GoodAKID} {
 			if strings.Contains(string(data), hidden) {
 				t.Errorf("%s: a signature:\n%s", target, data)
 			}
@@ -103,7 +104,7 @@ func TestLogFilterConfig(t *testing.T) {
 // TestLogFilterReload: each definition gives back what it took, and no more, whether the
 // configuration is replaced or does not load.
 func TestLogFilterReload(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	before := logfilter.Held("reload_sig")
 	provision := func(extra string) (caddy.Context, error) {
 		text := gatewaytest.SiteFile(`signed_link keyed_hash {env.AUTOLOGIN_SECRET} {

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // keyValues are the values of a metric in the configuration's own registry, by key id.
@@ -61,7 +62,7 @@ func TestKeyMetrics(t *testing.T) {
 		signature {query.sig}
 	}
 	test_backend`
-	signed := func(secret string) string { return "/?user=jeff&sig=" + sum256(secret, "jeff") }
+	signed := func(secret string) string { return "/?user=jeff&sig=" + fixture.Sum256(secret, "jeff") }
 	want := func(ctx *caddy.Context, metric string, want map[string]float64) {
 		t.Helper()
 		if got := keyValues(t, ctx, metric, "counted"); !maps.Equal(got, want) {
@@ -106,7 +107,7 @@ func TestUserKeyMetrics(t *testing.T) {
 	}
 	test_backend`)
 	for _, user := range []string{"1", "2", "2"} {
-		if a := s.Get("/?user=" + user + "&sig=" + sum256("secret-of-"+user+"-0123456789", user)); a.Code != 200 {
+		if a := s.Get("/?user=" + user + "&sig=" + fixture.Sum256("secret-of-"+user+"-0123456789", user)); a.Code != 200 {
 			t.Errorf("user %s: %d", user, a.Code)
 		}
 	}
@@ -170,9 +171,9 @@ func increases(before, after map[string]float64) map[string]float64 {
 
 // TestVerificationMetrics: what each request counts as, in each mode.
 func TestVerificationMetrics(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	named := func(first, name string, options ...string) string {
-		return autologin(first, append(options, "name "+name)...)
+		return fixture.Autologin(first, append(options, "name "+name)...)
 	}
 	directives := named("/require/*", "m_require", "throttle 1000 1h") + named("/pass/*", "m_pass", "missing pass") +
 		named("/recognize/* recognize", "m_recognize") + named("/observe/* observe", "m_observe") + "test_backend"
@@ -192,22 +193,22 @@ func TestVerificationMetrics(t *testing.T) {
 		header string
 		want   []string
 	}{
-		{"/require/x?" + goodLink, "A: b", []string{"verifications_total m_require none verified"}},
+		{"/require/x?" + fixture.GoodLink, "A: b", []string{"verifications_total m_require none verified"}},
 		{"/require/x", "A: b", []string{"verifications_total m_require missing refused"}},
-		{"/require/x?" + badLink, "A: b", []string{
+		{"/require/x?" + fixture.BadLink, "A: b", []string{
 			"verifications_total m_require bad_signature refused", "wrong_signatures_total m_require", "throttle_networks m_require",
 		}},
 		{"/require/x?user=jeff&user=joe&key=x", "A: b", []string{"verifications_total m_require ambiguous refused"}},
-		{"/require/x?" + goodLink, "Cookie: user=joe; a=b", []string{"verifications_total m_require none verified", "cookies_cut_total m_require"}},
+		{"/require/x?" + fixture.GoodLink, "Cookie: user=joe; a=b", []string{"verifications_total m_require none verified", "cookies_cut_total m_require"}},
 		{"/pass/x", "A: b", []string{"verifications_total m_pass missing anonymous"}},
-		{"/pass/x?" + badLink, "A: b", []string{"verifications_total m_pass bad_signature refused", "wrong_signatures_total m_pass"}},
-		{"/recognize/x?" + goodLink, "A: b", []string{"verifications_total m_recognize none verified"}},
-		{"/recognize/x?" + badLink, "A: b", []string{"verifications_total m_recognize bad_signature anonymous", "wrong_signatures_total m_recognize"}},
+		{"/pass/x?" + fixture.BadLink, "A: b", []string{"verifications_total m_pass bad_signature refused", "wrong_signatures_total m_pass"}},
+		{"/recognize/x?" + fixture.GoodLink, "A: b", []string{"verifications_total m_recognize none verified"}},
+		{"/recognize/x?" + fixture.BadLink, "A: b", []string{"verifications_total m_recognize bad_signature anonymous", "wrong_signatures_total m_recognize"}},
 		{"/recognize/x?" + strings.Repeat("a&", 1001), "A: b", []string{"verifications_total m_recognize malformed refused"}},
-		{"/observe/x?" + goodLink, "Cookie: user=joe", []string{"verifications_total m_observe none would_verify"}},
-		{"/observe/x?" + badLink, "A: b", []string{"verifications_total m_observe bad_signature would_refuse", "wrong_signatures_total m_observe"}},
+		{"/observe/x?" + fixture.GoodLink, "Cookie: user=joe", []string{"verifications_total m_observe none would_verify"}},
+		{"/observe/x?" + fixture.BadLink, "A: b", []string{"verifications_total m_observe bad_signature would_refuse", "wrong_signatures_total m_observe"}},
 		{"/observe/x", "A: b", []string{"verifications_total m_observe missing would_refuse"}},
-		{"/open?" + badLink, "A: b", nil},
+		{"/open?" + fixture.BadLink, "A: b", nil},
 	} {
 		before := series(t, ctx, "m_")
 		s.Get(tc.target, tc.header)
@@ -269,8 +270,8 @@ func TestVerificationMetrics(t *testing.T) {
 // TestAttackMetricLabels: nothing that a client writes becomes a label, so that it can
 // neither fill the memory nor put a line of its own into the metrics.
 func TestAttackMetricLabels(t *testing.T) {
-	setSecrets(t)
-	s, ctx := gatewaytest.ProvisionSite(t, autologin("/app/* recognize", "name l_one", "throttle 5 1m")+
+	fixture.SetSecrets(t)
+	s, ctx := gatewaytest.ProvisionSite(t, fixture.Autologin("/app/* recognize", "name l_one", "throttle 5 1m")+
 		"signed_link guard\nsigned_link /do/* akid {env.AKID_SECRET} {\nname l_two\n}\ntest_backend")
 	lines := func() map[string]float64 {
 		found := series(t, ctx, "")
@@ -284,7 +285,7 @@ func TestAttackMetricLabels(t *testing.T) {
 	for i := range 200 {
 		word := fmt.Sprintf("%s%d", canary, i)
 		for _, target := range []string{
-			"/app/" + word + "?user=" + word + "&key=" + word, "/app/x?" + word + "=1&key=" + key(word, autologinSecret) + "&user=" + word,
+			"/app/" + word + "?user=" + word + "&key=" + word, "/app/x?" + word + "=1&key=" + fixture.Key(word, fixture.AutologinSecret) + "&user=" + word,
 			"/do/x?akid=" + word, fmt.Sprintf("/do/x?akid=%d.%d.abcdef", i, i), "/app/..;/" + word, "/do/x?akid=1&akid[" + word + "]=2",
 		} {
 			r := gatewaytest.Request(t, word, target, "", "X-Verified-User: "+word, "Cookie: user="+word, "X-Forwarded-For: "+word)

@@ -1,58 +1,20 @@
 package signedlink_test
 
 import (
-	"crypto/md5"
-	"encoding/hex"
-	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 func TestMain(m *testing.M) { gatewaytest.Main(m) }
 
-// key is the md5 of value and secret, as the verifiable URL has it.
-func key(value, secret string) string {
-	sum := md5.Sum([]byte(value + secret))
-	return hex.EncodeToString(sum[:])
-}
-
-// Links that the tests use: published ones, and their tampered kin.
-const (
-	autologinSecret = "asdf1234qwerty"
-	goodLink        = "user=jeff&key=31c940a5a60bcd1022cd8dab2be76b98"
-	badLink         = "user=mike&key=31c940a5a60bcd1022cd8dab2be76b98"
-	akidSecret      = "secret_sauce"
-	goodAKID        = "1234.5678.tKK7gX"
-	badAKID         = "1234.5679.tKK7gX"
-)
-
-// autologin is the definition of the verifiable URL with further options.
-func autologin(first string, options ...string) string {
-	return "signed_link " + first + " keyed_hash {env.AUTOLOGIN_SECRET} {\nalgorithm md5\nmessage {query.user}{secret}\n" +
-		"signature {query.key}\n" + strings.Join(options, "\n") + "\n}\n"
-}
-
-func setSecrets(t *testing.T) {
-	t.Helper()
-	t.Setenv("AUTOLOGIN_SECRET", autologinSecret)
-	t.Setenv("AKID_SECRET", akidSecret)
-}
-
-// Interface guards
-var (
-	_ caddyhttp.MiddlewareHandler = gatewaytest.Backend{}
-	_                             = caddyfile.Token{}
-)
-
 // TestModes looks closer at what each mode makes of each kind of request: every place
 // in which a backend finds the URL, and every header.
 func TestModes(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	const other = "&a=1&&b=%zz"
 	type cell struct {
 		status  int
@@ -66,39 +28,39 @@ func TestModes(t *testing.T) {
 		good, bad, none, elsewhere cell
 	}{
 		{
-			name: "require", directive: autologin("/app/* require"),
+			name: "require", directive: fixture.Autologin("/app/* require"),
 			good:      cell{200, "/app/x?user=jeff" + other, "jeff", "valid", ""},
 			bad:       cell{401, "", "", "invalid", "bad_signature"},
 			none:      cell{401, "", "", "invalid", "missing"},
-			elsewhere: cell{200, "/open?" + goodLink + other, "", "", ""},
+			elsewhere: cell{200, "/open?" + fixture.GoodLink + other, "", "", ""},
 		},
 		{
-			name: "require, missing pass", directive: autologin("/app/*", "missing pass"),
+			name: "require, missing pass", directive: fixture.Autologin("/app/*", "missing pass"),
 			good:      cell{200, "/app/x?user=jeff" + other, "jeff", "valid", ""},
 			bad:       cell{401, "", "", "invalid", "bad_signature"},
 			none:      cell{200, "/app/x?a=1&&b=%zz", "", "invalid", "missing"},
-			elsewhere: cell{200, "/open?" + goodLink + other, "", "", ""},
+			elsewhere: cell{200, "/open?" + fixture.GoodLink + other, "", "", ""},
 		},
 		{
-			name: "recognize", directive: autologin("/app/* recognize"),
+			name: "recognize", directive: fixture.Autologin("/app/* recognize"),
 			good:      cell{200, "/app/x?user=jeff" + other, "jeff", "valid", ""},
 			bad:       cell{200, "/app/x?a=1&&b=%zz", "", "invalid", "bad_signature"},
 			none:      cell{200, "/app/x?a=1&&b=%zz", "", "invalid", "missing"},
-			elsewhere: cell{200, "/open?" + goodLink + other, "", "", ""},
+			elsewhere: cell{200, "/open?" + fixture.GoodLink + other, "", "", ""},
 		},
 		{
-			name: "observe", directive: autologin("/app/* observe"),
-			good:      cell{200, "/app/x?" + goodLink + other, "", "valid", ""},
-			bad:       cell{200, "/app/x?" + badLink + other, "", "invalid", "bad_signature"},
+			name: "observe", directive: fixture.Autologin("/app/* observe"),
+			good:      cell{200, "/app/x?" + fixture.GoodLink + other, "", "valid", ""},
+			bad:       cell{200, "/app/x?" + fixture.BadLink + other, "", "invalid", "bad_signature"},
 			none:      cell{200, "/app/x?user=jeff" + other, "", "invalid", "missing"},
-			elsewhere: cell{200, "/open?" + goodLink + other, "", "", ""},
+			elsewhere: cell{200, "/open?" + fixture.GoodLink + other, "", "", ""},
 		},
 		{
 			name: "guard", directive: "signed_link guard",
-			good:      cell{200, "/app/x?" + goodLink + other, "", "", ""},
-			bad:       cell{200, "/app/x?" + badLink + other, "", "", ""},
+			good:      cell{200, "/app/x?" + fixture.GoodLink + other, "", "", ""},
+			bad:       cell{200, "/app/x?" + fixture.BadLink + other, "", "", ""},
 			none:      cell{200, "/app/x?user=jeff" + other, "", "", ""},
-			elsewhere: cell{200, "/open?" + goodLink + other, "", "", ""},
+			elsewhere: cell{200, "/open?" + fixture.GoodLink + other, "", "", ""},
 		},
 	}
 	for _, mode := range modes {
@@ -112,10 +74,10 @@ func TestModes(t *testing.T) {
 			name, target string
 			want         cell
 		}{
-			{"good link", "/app/x?" + goodLink + other, mode.good},
-			{"bad link", "/app/x?" + badLink + other, mode.bad},
+			{"good link", "/app/x?" + fixture.GoodLink + other, mode.good},
+			{"bad link", "/app/x?" + fixture.BadLink + other, mode.bad},
 			{"no link", "/app/x?user=jeff" + other, mode.none},
-			{"other route", "/open?" + goodLink + other, mode.elsewhere},
+			{"other route", "/open?" + fixture.GoodLink + other, mode.elsewhere},
 		} {
 			t.Run(mode.name+"/"+tc.name, func(t *testing.T) {
 				a := s.Get(tc.target, "X-Verified-User: admin", "X-Verified-Scheme: evil")

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // TestAttackNestedReading: a path that Caddy hands to the handle of everything else, and
 // that the backend reads as one below the nested definition (CVE-2020-5902's class, and
 // the front controllers of PHP).
 func TestAttackNestedReading(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	astray := []struct{ path, backends string }{
 		{"/app;x/login", "servlet strict"},
 		{"/x/..;/app/login", "servlet strict"},
@@ -26,7 +27,7 @@ func TestAttackNestedReading(t *testing.T) {
 			return gatewaytest.LoadSite(t, `signed_link guard
 			@app path /app /app/*
 			handle @app {
-				`+autologin(mode, "backend "+backend)+`
+				`+fixture.Autologin(mode, "backend "+backend)+`
 				test_backend app
 			}
 			handle {
@@ -41,7 +42,7 @@ func TestAttackNestedReading(t *testing.T) {
 			if !strings.Contains(tc.backends, backend) {
 				continue
 			}
-			for _, query := range []string{"?user=mike", "?" + goodLink, ""} {
+			for _, query := range []string{"?user=mike", "?" + fixture.GoodLink, ""} {
 				if a := require.Get(tc.path + query); a.Seen != nil || a.Body.String() != "ambiguous/path" || a.Code != http.StatusBadRequest {
 					t.Errorf("%s, require: %s%s: %d %s", backend, tc.path, query, a.Code, a.Body)
 				}
@@ -61,7 +62,7 @@ func TestAttackNestedReading(t *testing.T) {
 			}
 		}
 		for _, path := range []string{"/app", "/app/login", "/app/a%20b", "/app//x"} {
-			if a := require.Get(path + "?" + goodLink); a.Seen == nil || a.Seen.Backend != "app" || a.Header1(t, "X-Verified-User") != "jeff" {
+			if a := require.Get(path + "?" + fixture.GoodLink); a.Seen == nil || a.Seen.Backend != "app" || a.Header1(t, "X-Verified-User") != "jeff" {
 				t.Errorf("%s: %s with a link: %d %s", backend, path, a.Code, a.Body)
 			}
 			if a := require.Get(path + "?user=mike"); a.Seen != nil {
@@ -74,13 +75,13 @@ func TestAttackNestedReading(t *testing.T) {
 // TestAttackNestedGroup: of a group Caddy takes the first route that matches; a reading
 // that leads to an earlier one does not lead to the definition.
 func TestAttackNestedGroup(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	handle /app/static/* {
 		test_backend files
 	}
 	handle /app* {
-		`+autologin("", "backend servlet")+`
+		`+fixture.Autologin("", "backend servlet")+`
 		test_backend app
 	}
 	handle {
@@ -100,7 +101,7 @@ func TestAttackNestedGroup(t *testing.T) {
 // literal paths, takes `/public/..;/app`, which the definition's backend never sees; but
 // nobody here knows that the two are not one application.
 func TestAttackBeforeDefinition(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.Load(t, `{
 		admin off
 		auto_https off
@@ -110,7 +111,7 @@ func TestAttackBeforeDefinition(t *testing.T) {
 		route {
 			reverse_proxy /public/* 127.0.0.1:1
 			@m path /app /app/*
-			`+strings.Replace(autologin("", "backend servlet"), "signed_link ", "signed_link @m ", 1)+`
+			`+strings.Replace(fixture.Autologin("", "backend servlet"), "signed_link ", "signed_link @m ", 1)+`
 			reverse_proxy 127.0.0.1:2
 		}
 		handle_errors {
@@ -131,7 +132,7 @@ func TestAttackBeforeDefinition(t *testing.T) {
 // TestAttackRewriteBehind: what a rewrite behind the definition makes of a path is one
 // more reading: /v1/members is /members to the backend, which has never heard of /v1.
 func TestAttackRewriteBehind(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for name, tc := range map[string]struct {
 		site   string
 		judged []string
@@ -196,12 +197,12 @@ func TestAttackRewriteBehind(t *testing.T) {
 			if strings.HasPrefix(tc.site, "handle_path") {
 				rest = "\nhandle {\ntest_backend\n}"
 			}
-			s := gatewaytest.LoadSite(t, "@m path /members /members/*\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\n"+tc.site+rest)
+			s := gatewaytest.LoadSite(t, "@m path /members /members/*\n"+strings.Replace(fixture.Autologin(""), "signed_link ", "signed_link @m ", 1)+"\n"+tc.site+rest)
 			for _, path := range tc.judged {
 				if a := s.Get(path + "?user=mike"); a.Seen != nil || a.Code != http.StatusUnauthorized && a.Code != http.StatusBadRequest {
 					t.Errorf("%s is a page of the definition: %d %s", path, a.Code, a.Body)
 				}
-				if a := s.Get(path + "?" + goodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
+				if a := s.Get(path + "?" + fixture.GoodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 					t.Errorf("%s with a link: %d %s", path, a.Code, a.Body)
 				}
 			}
@@ -217,12 +218,12 @@ func TestAttackRewriteBehind(t *testing.T) {
 // TestAttackRewriteFails: where a matcher fails for what a rewrite makes of the path, nobody
 // can say what comes of it. The request is refused, and is not what is rewritten.
 func TestAttackRewriteFails(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `route {
 		@e expression int({path.1}) > 0
 		vars @e area x
 		@m path /members /members/*
-		`+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+`
+		`+strings.Replace(fixture.Autologin(""), "signed_link ", "signed_link @m ", 1)+`
 		uri strip_prefix /v1
 		uri replace /x /{path.0}
 		test_backend
@@ -237,13 +238,13 @@ func TestAttackRewriteFails(t *testing.T) {
 
 // TestAttackRewriteBeside: the same past a nested definition.
 func TestAttackRewriteBeside(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	handle_path /v1/* {
 		test_backend
 	}
 	handle /members* {
-		`+autologin("")+`
+		`+fixture.Autologin("")+`
 		test_backend
 	}
 	handle {
@@ -255,7 +256,7 @@ func TestAttackRewriteBeside(t *testing.T) {
 	if a := s.Get("/v1/other?user=mike"); a.Seen == nil {
 		t.Errorf("another page: %d %s", a.Code, a.Body)
 	}
-	if a := s.Get("/members?" + goodLink); a.Seen == nil {
+	if a := s.Get("/members?" + fixture.GoodLink); a.Seen == nil {
 		t.Errorf("the link: %d %s", a.Code, a.Body)
 	}
 }
@@ -263,7 +264,7 @@ func TestAttackRewriteBeside(t *testing.T) {
 // TestHonestLongPathOfAnotherSite: two sites share a guard by a named route. What is too
 // long to be read as a path of the one's definition is none of the other's business.
 func TestHonestLongPathOfAnotherSite(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.Load(t, `{
 		admin off
 		auto_https off
@@ -274,7 +275,7 @@ func TestHonestLongPathOfAnotherSite(t *testing.T) {
 	http://a.test {
 		invoke gate
 		handle /app/* {
-			`+autologin("")+`
+			`+fixture.Autologin("")+`
 			test_backend
 		}
 	}
@@ -295,7 +296,7 @@ func TestHonestLongPathOfAnotherSite(t *testing.T) {
 // TestAttackBlindMatcher: a matcher that reads what an earlier handler made of the path as
 // sent is blind to its readings, unless that is made anew.
 func TestAttackBlindMatcher(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for name, site := range map[string]string{
 		"vars": `vars /app* area app
 			@m vars {http.vars.area} app`,
@@ -329,12 +330,12 @@ func TestAttackBlindMatcher(t *testing.T) {
 		"not":                    `@m not path_regexp ^/(?:open|public|static|x|index|)(?:/|\.|;|$)`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := gatewaytest.LoadSite(t, site+"\n"+strings.Replace(autologin(""), "signed_link ", "signed_link @m ", 1)+"\ntest_backend")
+			s := gatewaytest.LoadSite(t, site+"\n"+strings.Replace(fixture.Autologin(""), "signed_link ", "signed_link @m ", 1)+"\ntest_backend")
 			for _, path := range []string{"/app/login", "/x/..;/app/login", "/static/..;/app/login", "/index.php/app/login", "/%252fapp/login"} {
 				if a := s.Get(path + "?user=mike"); a.Seen != nil {
 					t.Errorf("%s passes: %s", path, a.Body)
 				}
-				if a := s.Get(path + "?" + goodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
+				if a := s.Get(path + "?" + fixture.GoodLink); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 					t.Errorf("%s with a link: %d %s", path, a.Code, a.Body)
 				}
 			}
@@ -350,7 +351,7 @@ func TestAttackBlindMatcher(t *testing.T) {
 // TestHonestAddressesNested: nested definitions that only recognize, and rewrites behind a
 // definition, refuse no honest address of the rest of the site, under any matcher.
 func TestHonestAddressesNested(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	addresses := honestAddresses(t)
 	for name, matcher := range pathMatchers {
 		if strings.Contains(matcher, "vars") {
@@ -358,10 +359,10 @@ func TestHonestAddressesNested(t *testing.T) {
 		}
 		for _, backend := range []string{"strict", "php", "servlet"} {
 			for _, site := range []string{
-				"signed_link guard\nhandle @m {\n" + autologin("recognize", "backend "+backend) + "test_backend\n}\nhandle {\ntest_backend\n}",
-				autologin("@m recognize", "backend "+backend) + "handle_path /blog/* {\ntest_backend\n}\nuri strip_suffix .html\nhandle {\ntest_backend\n}",
+				"signed_link guard\nhandle @m {\n" + fixture.Autologin("recognize", "backend "+backend) + "test_backend\n}\nhandle {\ntest_backend\n}",
+				fixture.Autologin("@m recognize", "backend "+backend) + "handle_path /blog/* {\ntest_backend\n}\nuri strip_suffix .html\nhandle {\ntest_backend\n}",
 			} {
-				s := quietSite(t, matcher+"\n"+site)
+				s := fixture.QuietSite(t, matcher+"\n"+site)
 				for _, address := range addresses {
 					if a := s.Get(address); a.Seen == nil {
 						t.Errorf("%s %s: %s is refused: %d %s", name, backend, address, a.Code, a.Body)

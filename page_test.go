@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // TestPage runs every row of the tables in docs/what-the-backend-sees.md: each cell is
 // what happens.
 func TestPage(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	page, err := os.ReadFile("docs/what-the-backend-sees.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := key("jeff", autologinSecret)
+	k := fixture.Key("jeff", fixture.AutologinSecret)
 	requests := map[string]string{
 		"good link":       "/members?user=jeff&key=K&page=1",
 		"bad link":        "/members?user=mike&key=K&page=1",
@@ -31,7 +32,7 @@ func TestPage(t *testing.T) {
 		t.Run(row[0]+"/"+row[1], func(t *testing.T) {
 			modes := strings.ReplaceAll(row[0], "`", "")
 			mode, rest, _ := strings.Cut(modes, ", ")
-			directive := "@members path /members /members/*\n" + autologin("@members "+mode, rest)
+			directive := "@members path /members /members/*\n" + fixture.Autologin("@members "+mode, rest)
 			if mode == "guard" {
 				directive = "signed_link guard\n"
 			}
@@ -85,7 +86,7 @@ func TestPage(t *testing.T) {
 		}
 		rows++
 		strip, unsigned := strings.Trim(row[0], "`"), strings.Trim(row[1], "`")
-		s := gatewaytest.LoadSite(t, autologin("", "strip "+strip, "unsigned "+unsigned)+"test_backend")
+		s := gatewaytest.LoadSite(t, fixture.Autologin("", "strip "+strip, "unsigned "+unsigned)+"test_backend")
 		a := s.Get("/x?user=jeff&key=" + k + "&page=1")
 		_, q, _ := strings.Cut(a.Seen.URI, "?")
 		if want := strings.Trim(row[2], "`"); strings.ReplaceAll(q, k, "K") != want {

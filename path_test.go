@@ -11,15 +11,9 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 )
-
-// quietSite loads a site that logs nothing: these tests send tens of thousands of requests.
-func quietSite(t *testing.T, directives string) *gatewaytest.Site {
-	t.Helper()
-	setSecrets(t)
-	return gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp:// {\n"+directives+"\n}\n")
-}
 
 // honestAddresses are what applications send that nobody attacks.
 func honestAddresses(t *testing.T) []string {
@@ -68,7 +62,7 @@ func TestHonestAddresses(t *testing.T) {
 	for name, matcher := range pathMatchers {
 		for _, backend := range []string{"strict", "php", "servlet"} {
 			for _, mode := range []string{"recognize", "require"} {
-				s := quietSite(t, matcher+"\n"+autologin("@m "+mode, "backend "+backend)+"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
+				s := fixture.QuietSite(t, matcher+"\n"+fixture.Autologin("@m "+mode, "backend "+backend)+"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
 				for _, address := range addresses {
 					a := s.Get(address)
 					if a.Seen == nil && (mode == "recognize" || a.Body.String() == "ambiguous/path") {
@@ -131,21 +125,21 @@ func TestAttackReadingOfPath(t *testing.T) {
 		rows[attack.row] = true
 		t.Run(attack.row+" "+attack.target, func(t *testing.T) {
 			site := func(mode string) *gatewaytest.Site {
-				return quietSite(t, "@m "+attack.matcher+"\n"+autologin("@m "+mode, "backend "+attack.backend)+
+				return fixture.QuietSite(t, "@m "+attack.matcher+"\n"+fixture.Autologin("@m "+mode, "backend "+attack.backend)+
 					"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}\" {err.status_code}\n}")
 			}
 			with := func(link string) string { return strings.ReplaceAll(attack.target, "@", link) }
-			if a := site("").Get(with(badLink), "X-Verified-User: admin"); a.Seen != nil || a.Body.String() != "bad_signature" {
+			if a := site("").Get(with(fixture.BadLink), "X-Verified-User: admin"); a.Seen != nil || a.Body.String() != "bad_signature" {
 				t.Errorf("require: %d %s", a.Code, a.Body)
 			}
-			if a := site("").Get(with(goodLink)); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
+			if a := site("").Get(with(fixture.GoodLink)); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
 				t.Errorf("a genuine link: %d %s", a.Code, a.Body)
 			}
-			if a := site("recognize").Get(with(badLink), "X-Verified-User: admin"); a.Seen == nil ||
+			if a := site("recognize").Get(with(fixture.BadLink), "X-Verified-User: admin"); a.Seen == nil ||
 				a.Header1(t, "X-Verified-User") != "" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "user=") {
 				t.Errorf("recognize: %d %s", a.Code, a.Body)
 			}
-			if a := site("observe").Get(with(badLink)); a.Seen == nil || !strings.HasSuffix(a.Seen.URI, badLink) {
+			if a := site("observe").Get(with(fixture.BadLink)); a.Seen == nil || !strings.HasSuffix(a.Seen.URI, fixture.BadLink) {
 				t.Errorf("observe: %d %s", a.Code, a.Body)
 			}
 		})
@@ -175,9 +169,9 @@ func TestAttackParameterInPath(t *testing.T) {
 		{"servlet", "/app/x%26user=mike", false},
 	} {
 		for _, mode := range []string{"require", "recognize"} {
-			s := quietSite(t, "@m path /app /app/*\n"+autologin("@m "+mode, "backend "+tc.backend)+
+			s := fixture.QuietSite(t, "@m path /app /app/*\n"+fixture.Autologin("@m "+mode, "backend "+tc.backend)+
 				"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}")
-			a := s.Get(tc.path + "?" + goodLink)
+			a := s.Get(tc.path + "?" + fixture.GoodLink)
 			switch {
 			case !tc.refused && (a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff"):
 				t.Errorf("%s %s %s: an honest link is refused: %d %s", mode, tc.backend, tc.path, a.Code, a.Body)
@@ -205,14 +199,14 @@ func TestAttackUnboundedPath(t *testing.T) {
 	const errors = "test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}\" {err.status_code}\n}"
 	for _, backend := range []string{"php", "strict"} {
 		for _, mode := range []string{"require", "recognize"} {
-			s := quietSite(t, "@m path /app /app/*\n"+autologin("@m "+mode, "backend "+backend)+errors)
+			s := fixture.QuietSite(t, "@m path /app /app/*\n"+fixture.Autologin("@m "+mode, "backend "+backend)+errors)
 			for name, target := range hostile {
 				if a := s.Get(target, "X-Verified-User: admin"); a.Seen != nil || a.Code != http.StatusBadRequest || a.Body.String() != "ambiguous/path" {
 					t.Errorf("%s %s: %s: %d %.80s", backend, mode, name, a.Code, a.Body)
 				}
 			}
 		}
-		s := quietSite(t, "@m path /app /app/*\n"+autologin("@m observe", "backend "+backend)+
+		s := fixture.QuietSite(t, "@m path /app /app/*\n"+fixture.Autologin("@m observe", "backend "+backend)+
 			"@would vars {http.signed_link.reason} ambiguous\nrequest_header @would X-Would {http.signed_link.reason}/{http.signed_link.detail}\n"+errors)
 		for name, target := range hostile {
 			if a := s.Get(target, "X-Verified-User: admin"); a.Seen == nil || a.Header1(t, "X-Would") != "ambiguous/path" || a.Header1(t, "X-Verified-User") != "" {
@@ -220,9 +214,9 @@ func TestAttackUnboundedPath(t *testing.T) {
 			}
 		}
 		for _, first := range []string{"require", "recognize", "observe"} {
-			s := quietSite(t, autologin(first, "backend "+backend)+errors)
+			s := fixture.QuietSite(t, fixture.Autologin(first, "backend "+backend)+errors)
 			for name, target := range hostile {
-				target += "?" + goodLink
+				target += "?" + fixture.GoodLink
 				if strings.Contains(target[:3], "?") {
 					continue // has a query
 				}
@@ -237,10 +231,10 @@ func TestAttackUnboundedPath(t *testing.T) {
 // TestReadingSeesVars: a matcher of a later definition sees, for each reading, what handlers
 // between the two have set.
 func TestReadingSeesVars(t *testing.T) {
-	s := quietSite(t, "signed_link guard\nroute {\n"+
-		"@a {\nexpression {path}.startsWith('/a/')\n}\n"+autologin("@a recognize", "name a")+
+	s := fixture.QuietSite(t, "signed_link guard\nroute {\n"+
+		"@a {\nexpression {path}.startsWith('/a/')\n}\n"+fixture.Autologin("@a recognize", "name a")+
 		"vars area two\nrequest_header X-Area two\n"+
-		"@b {\nvars area two\nheader X-Area two\nexpression {path}.startsWith('/b/')\n}\n"+autologin("@b", "name b")+
+		"@b {\nvars area two\nheader X-Area two\nexpression {path}.startsWith('/b/')\n}\n"+fixture.Autologin("@b", "name b")+
 		"test_backend\n}")
 	for target, refused := range map[string]bool{"/;/b/x": true, "/;/a/x": false, "/;/c/x": false, "/x/..;/b/?user=mike": true} {
 		if a := s.Get(target); (a.Seen == nil) != refused {
@@ -252,9 +246,9 @@ func TestReadingSeesVars(t *testing.T) {
 // TestRedirectToReading: a redirect to a path that the definition applies to in another
 // reading sends clients in circles, too.
 func TestRedirectToReading(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	for to, circles := range map[string]bool{"/index.php/app/x": true, "/;/app/": true, "/sorry": false} {
-		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("@m path /app/*\n"+autologin("@m", "redir "+to)+"test_backend"))
+		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("@m path /app/*\n"+fixture.Autologin("@m", "redir "+to)+"test_backend"))
 		if (err != nil) != circles || err != nil && !strings.Contains(err.Error(), "in circles") {
 			t.Errorf("redir %s: %v", to, err)
 		}
@@ -264,8 +258,8 @@ func TestRedirectToReading(t *testing.T) {
 // TestAttackParameterInPathOfWholeQuery: the same, where a message covers the whole query
 // and names no parameter.
 func TestAttackParameterInPathOfWholeQuery(t *testing.T) {
-	s := quietSite(t, "signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {\nalgorithm hmac-sha256\nmessage {query}\nsignature {query.sig}\nuser {query.user}\n}\ntest_backend")
-	mac := hmac.New(sha256.New, []byte(autologinSecret))
+	s := fixture.QuietSite(t, "signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {\nalgorithm hmac-sha256\nmessage {query}\nsignature {query.sig}\nuser {query.user}\n}\ntest_backend")
+	mac := hmac.New(sha256.New, []byte(fixture.AutologinSecret))
 	mac.Write([]byte("user=jeff&a=1"))
 	link := "user=jeff&a=1&sig=" + hex.EncodeToString(mac.Sum(nil))
 	for path, passes := range map[string]bool{"/app/x": true, "/app/R&D": true, "/app/x%26b=2": false, "/app/x&user=mike": false} {

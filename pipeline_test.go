@@ -1,10 +1,6 @@
 package signedlink_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -13,26 +9,16 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/request/bodies"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 )
-
-func sum256(key, message string) string {
-	m := hmac.New(sha256.New, []byte(key))
-	m.Write([]byte(message))
-	return hex.EncodeToString(m.Sum(nil))
-}
-
-func sum1(message string) string {
-	s := sha1.Sum([]byte(message))
-	return hex.EncodeToString(s[:])
-}
 
 // TestStripAndUnsigned: what is cut out of a verified request, byte for byte.
 func TestStripAndUnsigned(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
 	exp := "4102444800"
-	sig := sum256("0123456789abcdef", "jeff|"+exp)
+	sig := fixture.Sum256("0123456789abcdef", "jeff|"+exp)
 	link := "utm_source=x&&user=jeff&a=%zz&exp=" + exp + "&sig=" + sig + "&b=1+2&"
 	for _, tc := range []struct{ options, want string }{
 		{"", "utm_source=x&&user=jeff&a=%zz&b=1+2&"},
@@ -83,7 +69,7 @@ func TestStripWholeQuery(t *testing.T) {
 		}
 		test_backend`)
 		t.Run(tc.message+" "+tc.options, func(t *testing.T) {
-			sig := sum256("0123456789abcdef", tc.signed)
+			sig := fixture.Sum256("0123456789abcdef", tc.signed)
 			a := s.Get("/x?utm_x=1&b=2&user=jeff&sig=" + sig + "&a=1")
 			if a.Code != 200 || a.Seen.URI != "/x?"+tc.want {
 				t.Fatalf("status %d, backend saw %+v, want %q", a.Code, a.Seen, tc.want)
@@ -104,16 +90,16 @@ func TestStripWholeQuery(t *testing.T) {
 	}
 	test_backend`)
 	// Sorting hides in which order two values of one name were sent.
-	if a := s.Get("/x?user=jeff&a=1&a=2&sig=" + sum256("0123456789abcdef", "a=1&a=2&user=jeff")); a.Code != 400 {
+	if a := s.Get("/x?user=jeff&a=1&a=2&sig=" + fixture.Sum256("0123456789abcdef", "a=1&a=2&user=jeff")); a.Code != 400 {
 		t.Errorf("a repeated name under {sorted_query}: status %d, want 400", a.Code)
 	}
 }
 
 // TestSeveralSchemes: a migration from md5 to HMAC in one definition.
 func TestSeveralSchemes(t *testing.T) {
-	t.Setenv("OLD", autologinSecret)
+	t.Setenv("OLD", fixture.AutologinSecret)
 	t.Setenv("NEW", "0123456789abcdef")
-	t.Setenv("AKID_SECRET", akidSecret)
+	t.Setenv("AKID_SECRET", fixture.AKIDSecret)
 	s := gatewaytest.LoadSite(t, `signed_link {
 		scheme keyed_hash {env.NEW} {
 			name new
@@ -139,20 +125,20 @@ func TestSeveralSchemes(t *testing.T) {
 	s.At(time.Unix(1790000000, 0))
 	fresh, stale := "1790000001", "1789999999"
 	newSig := func(user, exp string) string {
-		return "user=" + user + "&exp=" + exp + "&sig=" + sum256("0123456789abcdef", user+"|"+exp)
+		return "user=" + user + "&exp=" + exp + "&sig=" + fixture.Sum256("0123456789abcdef", user+"|"+exp)
 	}
 	for _, tc := range []struct{ name, query, scheme, refusal string }{
 		{"the new one", newSig("jeff", fresh), "new", ""},
-		{"the old one", "user=jeff&sig=" + key("jeff", autologinSecret), "old", ""},
-		{"an AKID", "akid=" + goodAKID, "akid", ""},
+		{"the old one", "user=jeff&sig=" + fixture.Key("jeff", fixture.AutologinSecret), "old", ""},
+		{"an AKID", "akid=" + fixture.GoodAKID, "akid", ""},
 		{"the reason furthest along", newSig("jeff", stale), "", "expired/ new"},
 		{"neither", "user=jeff&sig=00", "", "bad_signature/ old"},
-		{"two links that share no parameter", newSig("jeff", fresh) + "&akid=" + goodAKID, "", "ambiguous/two_links "},
+		{"two links that share no parameter", newSig("jeff", fresh) + "&akid=" + fixture.GoodAKID, "", "ambiguous/two_links "},
 		{
 			"an old link with a parameter that only the new scheme signs",
-			"user=jeff&exp=9999999999&sig=" + key("jeff", autologinSecret), "", "ambiguous/uncovered old",
+			"user=jeff&exp=9999999999&sig=" + fixture.Key("jeff", fixture.AutologinSecret), "", "ambiguous/uncovered old",
 		},
-		{"an AKID with an unsigned user beside it", "user=admin&akid=" + goodAKID, "", "ambiguous/uncovered akid"},
+		{"an AKID with an unsigned user beside it", "user=admin&akid=" + fixture.GoodAKID, "", "ambiguous/uncovered akid"},
 		{"no link", "a=1", "", "missing/ "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -172,10 +158,10 @@ func TestSeveralSchemes(t *testing.T) {
 
 // TestSeveralDefinitions: each judges the URL as received; any require can refuse.
 func TestSeveralDefinitions(t *testing.T) {
-	t.Setenv("AUTOLOGIN_SECRET", autologinSecret)
-	t.Setenv("AKID_SECRET", akidSecret)
+	t.Setenv("AUTOLOGIN_SECRET", fixture.AutologinSecret)
+	t.Setenv("AKID_SECRET", fixture.AKIDSecret)
 	t.Setenv("TOKEN", "s3cret-of-5678")
-	action := func(user string) string { return "u=" + user + "&s=" + sum1(user+"delete"+"s3cret-of-5678") }
+	action := func(user string) string { return "u=" + user + "&s=" + fixture.Sum1(user+"delete"+"s3cret-of-5678") }
 	text := func(first, second string) string {
 		return `signed_link ` + first + ` akid {env.AKID_SECRET}
 		signed_link /do/* ` + second + ` sial {
@@ -197,15 +183,15 @@ func TestSeveralDefinitions(t *testing.T) {
 	}{
 		{"both find none", "recognize", "recognize", "a=1", 200, "/do/delete?a=1", "", ""},
 		{"the first finds none", "recognize", "require", action("9"), 200, "/do/delete?u=9", "9", "sial"},
-		{"the second finds none", "recognize", "recognize", "akid=" + goodAKID, 200, "/do/delete", "5678", "akid"},
-		{"the second requires one", "recognize", "require", "akid=" + goodAKID, 401, "", "", ""},
-		{"a bad first one", "recognize", "require", "akid=" + badAKID + "&" + action("9"), 200, "/do/delete?u=9", "9", "sial"},
-		{"both, one user: cuts add up", "recognize", "require", "akid=" + goodAKID + "&" + action("5678"), 200, "/do/delete?u=5678", "5678", "akid"},
-		{"both, two users", "recognize", "require", "akid=" + goodAKID + "&" + action("9"), 400, "", "", ""},
-		{"both, two users, neither required", "recognize", "recognize", "akid=" + goodAKID + "&" + action("9"), 200, "/do/delete", "", ""},
-		{"both, two users, the first required", "require", "recognize", "akid=" + goodAKID + "&" + action("9"), 400, "", "", ""},
+		{"the second finds none", "recognize", "recognize", "akid=" + fixture.GoodAKID, 200, "/do/delete", "5678", "akid"},
+		{"the second requires one", "recognize", "require", "akid=" + fixture.GoodAKID, 401, "", "", ""},
+		{"a bad first one", "recognize", "require", "akid=" + fixture.BadAKID + "&" + action("9"), 200, "/do/delete?u=9", "9", "sial"},
+		{"both, one user: cuts add up", "recognize", "require", "akid=" + fixture.GoodAKID + "&" + action("5678"), 200, "/do/delete?u=5678", "5678", "akid"},
+		{"both, two users", "recognize", "require", "akid=" + fixture.GoodAKID + "&" + action("9"), 400, "", "", ""},
+		{"both, two users, neither required", "recognize", "recognize", "akid=" + fixture.GoodAKID + "&" + action("9"), 200, "/do/delete", "", ""},
+		{"both, two users, the first required", "require", "recognize", "akid=" + fixture.GoodAKID + "&" + action("9"), 400, "", "", ""},
 		{"the first refuses", "require", "recognize", action("9"), 401, "", "", ""},
-		{"a bad second one leaves the first alone", "recognize", "recognize", "akid=" + goodAKID + "&u=9&s=00", 200, "/do/delete", "5678", "akid"},
+		{"a bad second one leaves the first alone", "recognize", "recognize", "akid=" + fixture.GoodAKID + "&u=9&s=00", 200, "/do/delete", "5678", "akid"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := gatewaytest.LoadSite(t, text(tc.first, tc.second))
@@ -238,7 +224,7 @@ func TestRefusals(t *testing.T) {
 	t.Setenv("LATER", "fedcba9876543210")
 	link := func(user string, iat, exp int64) string {
 		m := fmt.Sprintf("%s|%d|%d", user, iat, exp)
-		return fmt.Sprintf("/x?user=%s&iat=%d&exp=%d&sig=%s", user, iat, exp, sum256("0123456789abcdef", m))
+		return fmt.Sprintf("/x?user=%s&iat=%d&exp=%d&sig=%s", user, iat, exp, fixture.Sum256("0123456789abcdef", m))
 	}
 	text := func(options string) string {
 		return `signed_link keyed_hash {
@@ -280,7 +266,7 @@ func TestRefusals(t *testing.T) {
 		{"not yet valid within the skew", "GET", link("jeff", now+10, now+60), "", nil},
 		{"max lifetime", "GET", link("jeff", now, now+3611), "400 malformed malformed/max_lifetime invalid", nil},
 		{"a key of the future", "GET", "/x?user=jeff&iat=1790000000&exp=1790000060&sig=" +
-			sum256("fedcba9876543210", "jeff|1790000000|1790000060"), "401 not_yet_valid not_yet_valid/key invalid", nil},
+			fixture.Sum256("fedcba9876543210", "jeff|1790000000|1790000060"), "401 not_yet_valid not_yet_valid/key invalid", nil},
 		{"method", "POST", link("jeff", now, now+60), "405 method method/ invalid", map[string]string{"Allow": "GET, HEAD"}},
 		{"valid", "GET", link("jeff", now, now+60), "", nil},
 		{"too many", "GET", "/x?" + strings.Repeat("a=1&", 1001), "400 malformed malformed/too_many invalid", nil},
@@ -380,7 +366,7 @@ func TestRotation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s.At(tc.now)
-			a := s.Get("/autologin?user=jeff&key=" + key("jeff", tc.secret))
+			a := s.Get("/autologin?user=jeff&key=" + fixture.Key("jeff", tc.secret))
 			if tc.want != "" {
 				if a.Seen != nil || a.Body.String() != tc.want {
 					t.Fatalf("got %d %s, want %s", a.Code, a.Body, tc.want)
@@ -399,17 +385,17 @@ func TestRotation(t *testing.T) {
 
 // TestPlaceholders: all of them, on every request that the directive sees.
 func TestPlaceholders(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	const all = "[{http.signed_link.verdict}|{http.signed_link.reason}|{http.signed_link.detail}|{http.signed_link.user}|" +
 		"{http.signed_link.scheme}|{http.signed_link.key_id}|{http.signed_link.claim.mailing}|{http.signed_link.claim.nothing}|{http.signed_link.other}]"
 	s := gatewaytest.LoadSite(t, "signed_link /app/* recognize akid {env.AKID_SECRET}\nrespond \""+all+"\"")
 	for target, want := range map[string]string{
-		"/open":                             "[||||||||]",
-		"/app/x":                            "[invalid|missing|||||||]",
-		"/app/x?akid=" + goodAKID:           "[valid|||5678|akid||1234||]",
-		"/app/x?akid=" + badAKID:            "[invalid|bad_signature|||akid||||]",
-		"/app/x?akid=x":                     "[invalid|malformed|token||akid||||]",
-		"/app/x?akid=" + goodAKID + "&AKID": "[invalid|ambiguous|lookalike||||||]",
+		"/open":                           "[||||||||]",
+		"/app/x":                          "[invalid|missing|||||||]",
+		"/app/x?akid=" + fixture.GoodAKID: "[valid|||5678|akid||1234||]",
+		"/app/x?akid=" + fixture.BadAKID:  "[invalid|bad_signature|||akid||||]",
+		"/app/x?akid=x":                   "[invalid|malformed|token||akid||||]",
+		"/app/x?akid=" + fixture.GoodAKID + "&AKID": "[invalid|ambiguous|lookalike||||||]",
 	} {
 		if got := s.Get(target).Body.String(); got != want {
 			t.Errorf("%s: %s, want %s", target, got, want)
@@ -420,9 +406,9 @@ func TestPlaceholders(t *testing.T) {
 // TestNobodyIsNobody: a placeholder of Caddy's that nobody has set stays literal
 // otherwise, and a log or a header would name a user "{http.auth.user.id}".
 func TestNobodyIsNobody(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, "signed_link recognize akid {env.AKID_SECRET}\nrespond \"[{http.auth.user.id}]\"")
-	for target, want := range map[string]string{"/x": "[]", "/x?akid=" + badAKID: "[]", "/x?akid=" + goodAKID: "[5678]"} {
+	for target, want := range map[string]string{"/x": "[]", "/x?akid=" + fixture.BadAKID: "[]", "/x?akid=" + fixture.GoodAKID: "[5678]"} {
 		if got := s.Get(target).Body.String(); got != want {
 			t.Errorf("%s: %s, want %s", target, got, want)
 		}
@@ -432,14 +418,14 @@ func TestNobodyIsNobody(t *testing.T) {
 // TestRecognizeRefusesNoValue: a value that is too long for its rule, or for a header,
 // is nobody's, and no error of recognize's own.
 func TestRecognizeRefusesNoValue(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("recognize", "param user alnum max 6")+"test_backend")
-	if a := s.Get("/x?user=jeffrey&key=" + key("jeffrey", autologinSecret) + "&a=1"); a.Seen == nil || a.Seen.URI != "/x?a=1" {
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("recognize", "param user alnum max 6")+"test_backend")
+	if a := s.Get("/x?user=jeffrey&key=" + fixture.Key("jeffrey", fixture.AutologinSecret) + "&a=1"); a.Seen == nil || a.Seen.URI != "/x?a=1" {
 		t.Errorf("too long for the rule: %d", a.Code)
 	}
-	s = gatewaytest.LoadSite(t, autologin("recognize")+"test_backend")
+	s = gatewaytest.LoadSite(t, fixture.Autologin("recognize")+"test_backend")
 	long := strings.Repeat("a", headers.MaxValue+1)
-	if a := s.Get("/x?user=" + long + "&key=" + key(long, autologinSecret)); a.Seen == nil || a.Header1(t, "X-Verified-User") != "" {
+	if a := s.Get("/x?user=" + long + "&key=" + fixture.Key(long, fixture.AutologinSecret)); a.Seen == nil || a.Header1(t, "X-Verified-User") != "" {
 		t.Errorf("too long for a header: %d", a.Code)
 	}
 }
@@ -447,13 +433,13 @@ func TestRecognizeRefusesNoValue(t *testing.T) {
 // TestMissingSlash: the cure that docs/what-the-backend-sees.md gives for backends
 // that redirect /app to /app/ with the query that they got, which lacks the signature.
 func TestMissingSlash(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `@noslash path /app
 	redir @noslash /app/?{query} 308
 	@app path /app /app/*
-	`+autologin("@app")+`test_backend`)
-	a := s.Get("/app?a=%zz&" + goodLink)
-	if want := "/app/?a=%zz&" + goodLink; a.Code != 308 || a.Header().Get("Location") != want {
+	`+fixture.Autologin("@app")+`test_backend`)
+	a := s.Get("/app?a=%zz&" + fixture.GoodLink)
+	if want := "/app/?a=%zz&" + fixture.GoodLink; a.Code != 308 || a.Header().Get("Location") != want {
 		t.Fatalf("%d %s, want %s", a.Code, a.Header().Get("Location"), want)
 	}
 	if a = s.Get(a.Header().Get("Location")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
@@ -480,7 +466,7 @@ func TestRequestHeader(t *testing.T) {
 		if account != "" {
 			q += "&account=" + account
 		}
-		return path + q + "&sig=" + sum256("0123456789abcdef", user+"|"+account+"|"+path)
+		return path + q + "&sig=" + fixture.Sum256("0123456789abcdef", user+"|"+account+"|"+path)
 	}
 	a := s.Get(link("jeff", "acme", "/a/b"), "X-Account: evil", "X.Account: evil", "X-Both: evil")
 	if a.Seen == nil {
@@ -542,7 +528,7 @@ func TestUserEncoding(t *testing.T) {
 			handle_errors {
 				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 			}`)
-			a := s.Get("/x?user=" + tc.user + "&sig=" + sum256("0123456789abcdef", tc.user))
+			a := s.Get("/x?user=" + tc.user + "&sig=" + fixture.Sum256("0123456789abcdef", tc.user))
 			if tc.refusal != "" {
 				if a.Seen != nil || a.Body.String() != tc.refusal {
 					t.Errorf("got %d %s, want %s", a.Code, a.Body, tc.refusal)
@@ -562,13 +548,13 @@ func TestUserEncoding(t *testing.T) {
 // TestMatcher: true after a definition verified the request, false and never an error
 // otherwise, by the names of the schemes where there are any.
 func TestMatcher(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `@early signed_link
 	redir @early /early
 	signed_link recognize akid {env.AKID_SECRET} {
 		name members
 	}
-	`+autologin("/app/* recognize", "name links")+`
+	`+fixture.Autologin("/app/* recognize", "name links")+`
 	@links signed_link links
 	@any signed_link
 	@other signed_link other
@@ -577,13 +563,13 @@ func TestMatcher(t *testing.T) {
 	respond @any any
 	respond none`)
 	for target, want := range map[string]string{
-		"/app/x":                             "none",
-		"/app/x?" + goodLink:                 "links",
-		"/x?" + goodLink:                     "none",
-		"/x?akid=" + goodAKID:                "any",
-		"/x?akid=" + badAKID:                 "none",
-		"/app/x?akid=" + goodAKID:            "any",
-		"/app/x?akid=" + goodAKID + "&x=%zz": "any",
+		"/app/x":                                     "none",
+		"/app/x?" + fixture.GoodLink:                 "links",
+		"/x?" + fixture.GoodLink:                     "none",
+		"/x?akid=" + fixture.GoodAKID:                "any",
+		"/x?akid=" + fixture.BadAKID:                 "none",
+		"/app/x?akid=" + fixture.GoodAKID:            "any",
+		"/app/x?akid=" + fixture.GoodAKID + "&x=%zz": "any",
 	} {
 		if a := s.Get(target); a.Body.String() != want {
 			t.Errorf("%s: %q, want %q", target, a.Body, want)
@@ -629,7 +615,7 @@ func TestExpiryFormats(t *testing.T) {
 			if strings.Contains(tc.format, "last second") {
 				s.At(now.Add(999 * time.Millisecond))
 			}
-			a := s.Get("/x?user=jeff&exp=" + tc.text + "&sig=" + sum256("0123456789abcdef", "jeff|"+tc.text))
+			a := s.Get("/x?user=jeff&exp=" + tc.text + "&sig=" + fixture.Sum256("0123456789abcdef", "jeff|"+tc.text))
 			if a.Code != tc.status {
 				t.Errorf("status %d, want %d", a.Code, tc.status)
 			}
@@ -639,8 +625,8 @@ func TestExpiryFormats(t *testing.T) {
 
 // TestBodies: a body is let through only where its method is named, and unchanged.
 func TestBodies(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("", "methods GET HEAD POST")+`test_backend
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("", "methods GET HEAD POST")+`test_backend
 	handle_errors {
 		respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
 	}`)
@@ -682,7 +668,7 @@ func TestBodies(t *testing.T) {
 			if tc.header != "" {
 				headers = strings.Split(tc.header, "\n")
 			}
-			a := s.Do(gatewaytest.Request(t, tc.method, "/x?"+goodLink, tc.body, headers...))
+			a := s.Do(gatewaytest.Request(t, tc.method, "/x?"+fixture.GoodLink, tc.body, headers...))
 			if tc.refusal != "" {
 				if a.Seen != nil || a.Body.String() != tc.refusal {
 					t.Errorf("got %d %.200s, want %s", a.Code, a.Body, tc.refusal)
@@ -699,9 +685,9 @@ func TestBodies(t *testing.T) {
 	}
 
 	t.Run("recognize lets every body through", func(t *testing.T) {
-		s := gatewaytest.LoadSite(t, autologin("recognize", "methods GET POST")+"test_backend")
+		s := gatewaytest.LoadSite(t, fixture.Autologin("recognize", "methods GET POST")+"test_backend")
 		for _, body := range []string{"user=admin&a=1", "a=" + strings.Repeat("x", bodies.MaxInspected+10)} {
-			a := s.Do(gatewaytest.Request(t, "POST", "/x?"+goodLink+"&b=2", body, form))
+			a := s.Do(gatewaytest.Request(t, "POST", "/x?"+fixture.GoodLink+"&b=2", body, form))
 			if a.Seen == nil || a.Seen.Body != body || a.Header1(t, "X-Verified-User") != "" {
 				t.Fatalf("got %d, %d bytes", a.Code, len(a.Body.String()))
 			}
@@ -711,7 +697,7 @@ func TestBodies(t *testing.T) {
 		}
 	})
 	t.Run("an unknown length is no body of a GET (HTTP/3)", func(t *testing.T) {
-		r := gatewaytest.Request(t, "GET", "/x?"+goodLink, "user=admin")
+		r := gatewaytest.Request(t, "GET", "/x?"+fixture.GoodLink, "user=admin")
 		r.ContentLength = -1
 		a := s.Do(r)
 		if a.Seen == nil || a.Seen.Body != "" {
@@ -739,7 +725,7 @@ func TestUserKeys(t *testing.T) {
 		respond "{err.status_code} {err.message} {http.signed_link.reason}/{http.signed_link.detail}/{http.signed_link.scheme}" {err.status_code}
 	}`)
 	link := func(user, secret string) string {
-		return "/x?user=" + user + "&do=delete&comment=7&sig=" + sum1(user+"delete7"+secret)
+		return "/x?user=" + user + "&do=delete&comment=7&sig=" + fixture.Sum1(user+"delete7"+secret)
 	}
 	if a := s.Get(link("42", "s3cret-of-42")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "42" {
 		t.Fatalf("the good link: %d %s", a.Code, a.Body)
@@ -763,43 +749,43 @@ func TestUserKeys(t *testing.T) {
 
 // TestNested: with a guard at site level, definitions may stand anywhere.
 func TestNested(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	handle /app/* {
-		`+autologin("")+`
+		`+fixture.Autologin("")+`
 		uri strip_prefix /app
 		test_backend app
 	}
 	handle {
 		test_backend open
 	}`)
-	a := s.Get("/app/x?"+goodLink, "X-Verified-User: evil")
+	a := s.Get("/app/x?"+fixture.GoodLink, "X-Verified-User: evil")
 	if a.Seen == nil || a.Seen.Backend != "app" || a.Seen.URI != "/x?user=jeff" || a.Header1(t, "X-Verified-User") != "jeff" {
 		t.Errorf("the good link: %d %s", a.Code, a.Body)
 	}
-	a = s.Get("/open?"+goodLink, "X-Verified-User: evil", "X_Verified_User: evil")
-	if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Seen.URI != "/open?"+goodLink {
+	a = s.Get("/open?"+fixture.GoodLink, "X-Verified-User: evil", "X_Verified_User: evil")
+	if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Seen.URI != "/open?"+fixture.GoodLink {
 		t.Errorf("another route: %d %s", a.Code, a.Body)
 	}
-	if a := s.Get("/app/x?" + badLink); a.Code != http.StatusUnauthorized {
+	if a := s.Get("/app/x?" + fixture.BadLink); a.Code != http.StatusUnauthorized {
 		t.Errorf("the bad link: %d", a.Code)
 	}
 }
 
 // TestDefaultMethods: HEAD is a GET, everything else is refused with a link.
 func TestDefaultMethods(t *testing.T) {
-	setSecrets(t)
-	s := gatewaytest.LoadSite(t, autologin("")+"test_backend")
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("")+"test_backend")
 	for method, want := range map[string]int{
 		"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "DELETE": 405, "OPTIONS": 405, "PATCH": 405, "get": 405, "Get": 405,
 	} {
-		if a := s.Do(gatewaytest.Request(t, method, "/x?"+goodLink, "")); a.Code != want {
+		if a := s.Do(gatewaytest.Request(t, method, "/x?"+fixture.GoodLink, "")); a.Code != want {
 			t.Errorf("%s: %d, want %d", method, a.Code, want)
 		}
 	}
-	r := gatewaytest.LoadSite(t, autologin("recognize")+"test_backend")
+	r := gatewaytest.LoadSite(t, fixture.Autologin("recognize")+"test_backend")
 	for _, method := range []string{"POST", "get"} {
-		a := r.Do(gatewaytest.Request(t, method, "/x?"+goodLink+"&a=1", ""))
+		a := r.Do(gatewaytest.Request(t, method, "/x?"+fixture.GoodLink+"&a=1", ""))
 		if a.Seen == nil || a.Header1(t, "X-Verified-User") != "" || a.Seen.URI != "/x?a=1" {
 			t.Errorf("recognize, %s: %d %s", method, a.Code, a.Body)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 func init() {
@@ -37,7 +38,7 @@ func (testAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // TestPlaceholdersOfBystanders: what the placeholders say of a request does not depend on
 // whether a guard, or a definition that did not match, saw it first.
 func TestPlaceholdersOfBystanders(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	names := []string{
 		"http.signed_link.user", "http.signed_link.verdict", "http.signed_link.scheme", "http.signed_link.key_id",
 		"http.signed_link.reason", "http.signed_link.detail", "http.signed_link.claim.mailing", "http.signed_link.claim.user",
@@ -51,10 +52,10 @@ func TestPlaceholdersOfBystanders(t *testing.T) {
 	sites := map[string]string{
 		"alone":                       definition + headers.String() + "test_backend",
 		"behind a guard":              "signed_link guard\nroute {\n" + definition + headers.String() + "test_backend\n}",
-		"behind one that has no part": "signed_link /elsewhere/* " + autologin("")[len("signed_link "):] + definition + headers.String() + "test_backend",
-		"before one that has no part": definition + "signed_link /elsewhere/* " + autologin("")[len("signed_link "):] + headers.String() + "test_backend",
+		"behind one that has no part": "signed_link /elsewhere/* " + fixture.Autologin("")[len("signed_link "):] + definition + headers.String() + "test_backend",
+		"before one that has no part": definition + "signed_link /elsewhere/* " + fixture.Autologin("")[len("signed_link "):] + headers.String() + "test_backend",
 	}
-	for _, query := range []string{"akid=" + goodAKID, "akid=" + badAKID, "a=1", "akid=" + goodAKID + "&akid=1", "akid[]=1"} {
+	for _, query := range []string{"akid=" + fixture.GoodAKID, "akid=" + fixture.BadAKID, "a=1", "akid=" + fixture.GoodAKID + "&akid=1", "akid[]=1"} {
 		want := map[string]string{}
 		for _, site := range []string{"alone", "behind a guard", "behind one that has no part", "before one that has no part"} {
 			s := gatewaytest.LoadSite(t, sites[site])
@@ -76,7 +77,7 @@ func TestPlaceholdersOfBystanders(t *testing.T) {
 				t.Errorf("%s: %s: REMOTE_USER is %q, want %q", query, site, got, want["http.auth.user.id"])
 			}
 		}
-		if query == "akid="+goodAKID && (want["http.signed_link.user"] != "5678" || want["http.signed_link.claim.mailing"] != "1234" || want["http.signed_link.key_id"] != "k1") {
+		if query == "akid="+fixture.GoodAKID && (want["http.signed_link.user"] != "5678" || want["http.signed_link.claim.mailing"] != "1234" || want["http.signed_link.key_id"] != "k1") {
 			t.Errorf("the placeholders of a good link are %v", want)
 		}
 	}
@@ -85,15 +86,15 @@ func TestPlaceholdersOfBystanders(t *testing.T) {
 // TestPlaceholdersTakenBack: two definitions behind a guard name two users, so that in the
 // end nobody is one.
 func TestPlaceholdersTakenBack(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		signed_link recognize akid {env.AKID_SECRET}
-		`+strings.Replace(autologin(""), "signed_link ", "signed_link recognize", 1)+`
+		`+strings.Replace(fixture.Autologin(""), "signed_link ", "signed_link recognize", 1)+`
 		header >User "{http.signed_link.user}|{http.signed_link.claim.user}|{http.auth.user.id}|{http.signed_link.reason}"
 		test_backend
 	}`)
-	a := s.Get("/x?akid=" + goodAKID + "&" + goodLink)
+	a := s.Get("/x?akid=" + fixture.GoodAKID + "&" + fixture.GoodLink)
 	if a.Seen == nil {
 		t.Fatalf("status %d", a.Code)
 	}
@@ -104,17 +105,17 @@ func TestPlaceholdersTakenBack(t *testing.T) {
 
 // TestAuthUserSetBefore: a handler before the definition names a user; the link's counts.
 func TestAuthUserSetBefore(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, `signed_link guard
 	route {
 		vars http.auth.user.id somebody
 		signed_link recognize akid {env.AKID_SECRET}
 		test_backend
 	}`)
-	if a := s.Get("/x?akid=" + goodAKID); a.Seen == nil || a.Seen.AuthUser != "5678" {
+	if a := s.Get("/x?akid=" + fixture.GoodAKID); a.Seen == nil || a.Seen.AuthUser != "5678" {
 		t.Errorf("REMOTE_USER is %+v", a.Seen)
 	}
-	if a := s.Get("/x?akid=" + badAKID); a.Seen == nil || a.Seen.AuthUser != "somebody" {
+	if a := s.Get("/x?akid=" + fixture.BadAKID); a.Seen == nil || a.Seen.AuthUser != "somebody" {
 		t.Errorf("without a good link REMOTE_USER is %+v", a.Seen)
 	}
 }

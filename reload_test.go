@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/sourcemetrics"
 )
 
@@ -98,7 +99,7 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 		},
 	}}
 	get := func(path, user, secret string) (int, string, error) {
-		target := "http://example.org" + path + "?user=" + user + "&sig=" + sum256(secret, user)
+		target := "http://example.org" + path + "?user=" + user + "&sig=" + fixture.Sum256(secret, user)
 		response, err := client.Get(target)
 		for range 50 {
 			if err == nil {
@@ -265,7 +266,7 @@ func TestHundredReloadsWithFiles(t *testing.T) {
 	}}
 	status := func(path, user, secret string) int {
 		for range 50 {
-			response, err := client.Get("http://example.org" + path + "?user=" + user + "&sig=" + sum256(secret, user))
+			response, err := client.Get("http://example.org" + path + "?user=" + user + "&sig=" + fixture.Sum256(secret, user))
 			if err != nil {
 				continue // the socket was just handed over
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/sampling"
 )
 
@@ -18,13 +19,13 @@ import (
 // minute and then every hundredth, which says how many were left out; he is banned all the
 // same, the metrics count each of them, and nobody else's line is left out.
 func TestAttackLogFlood(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	filter, err := os.ReadFile(filepath.Join("docs", "observability", "fail2ban", "filter.d", "caddy-signed-link.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	banned := regexp.MustCompile(strings.Replace(regexp.MustCompile(`(?m)^failregex = (.*)$`).FindStringSubmatch(string(filter))[1], "<ADDR>", `(192\.0\.2\.\d+)`, 1))
-	s, ctx := gatewaytest.ProvisionSite(t, autologin("/app/*", "name flood_login")+autologin("/rec/* recognize", "name flood_other")+"test_backend")
+	s, ctx := gatewaytest.ProvisionSite(t, fixture.Autologin("/app/*", "name flood_login")+fixture.Autologin("/rec/* recognize", "name flood_other")+"test_backend")
 	now := time.Unix(1790000000, 0)
 	s.At(now)
 	log := s.LogTo()
@@ -42,7 +43,7 @@ func TestAttackLogFlood(t *testing.T) {
 	}
 	const flood = 1000
 	before := series(t, ctx, "flood_")
-	lines := send("/app/x?"+badLink, "192.0.2.1", flood)
+	lines := send("/app/x?"+fixture.BadLink, "192.0.2.1", flood)
 	if want := sampling.First + (flood-sampling.First)/sampling.Then; len(lines) != want {
 		t.Fatalf("%d lines of %d requests, want %d", len(lines), flood, want)
 	}
@@ -63,18 +64,18 @@ func TestAttackLogFlood(t *testing.T) {
 		t.Errorf("the metrics count %v of %d", n, flood)
 	}
 	for what, lines := range map[string][]string{
-		"another client":     send("/app/x?"+badLink, "192.0.2.2", 3),
+		"another client":     send("/app/x?"+fixture.BadLink, "192.0.2.2", 3),
 		"another reason":     send("/app/x", "192.0.2.1", 3),
-		"another detail":     send("/app/x?user[]=x&"+badLink, "192.0.2.1", 3),
-		"another definition": send("/rec/x?"+badLink, "192.0.2.1", 3),
+		"another detail":     send("/app/x?user[]=x&"+fixture.BadLink, "192.0.2.1", 3),
+		"another definition": send("/rec/x?"+fixture.BadLink, "192.0.2.1", 3),
 	} {
 		if len(lines) != 3 {
 			t.Errorf("%s: %d lines of 3:\n%s", what, len(lines), strings.Join(lines, "\n"))
 		}
 	}
-	send("/app/x?"+badLink, "192.0.2.1", 7)
+	send("/app/x?"+fixture.BadLink, "192.0.2.1", 7)
 	s.At(now.Add(time.Minute))
-	if lines := send("/app/x?"+badLink, "192.0.2.1", 2); len(lines) != 2 || !strings.HasSuffix(lines[0], `"left_out":7}`) || strings.Contains(lines[1], "left_out") {
+	if lines := send("/app/x?"+fixture.BadLink, "192.0.2.1", 2); len(lines) != 2 || !strings.HasSuffix(lines[0], `"left_out":7}`) || strings.Contains(lines[1], "left_out") {
 		t.Errorf("in the next minute:\n%s", strings.Join(lines, "\n"))
 	}
 }

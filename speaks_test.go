@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // All headers of an identity are one link's (holes B1).
@@ -100,7 +101,7 @@ func TestAttackMixedOrders(t *testing.T) {
 		"c": speaking("c", "{query.c}", "request_header X-C {query.c}", "request_header X-Both {query.c}"),
 	}
 	link := func(name, value string) string {
-		return "&" + name + "=" + value + "&" + name + "_sig=" + sum256("0123456789abcdef", value)
+		return "&" + name + "=" + value + "&" + name + "_sig=" + fixture.Sum256("0123456789abcdef", value)
 	}
 	for _, order := range []string{"abc", "acb", "bac", "bca", "cab", "cba"} {
 		for _, guarded := range []string{"", "signed_link guard\n"} {
@@ -162,7 +163,7 @@ func TestAttackMixedOrders(t *testing.T) {
 func TestAttackThirdOpinion(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
 	link := func(name, value string) string {
-		return "&" + name + "=" + value + "&" + name + "_sig=" + sum256("0123456789abcdef", value)
+		return "&" + name + "=" + value + "&" + name + "_sig=" + fixture.Sum256("0123456789abcdef", value)
 	}
 	s := gatewaytest.LoadSite(t, speaking("a", "{query.a}")+speaking("b", "{query.b}")+speaking("c", "{query.c}", "request_header X-C {query.c}")+"test_backend")
 	for _, third := range []string{"alice", "bob", "carol"} {

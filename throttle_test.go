@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -21,7 +22,7 @@ import (
 // throttledSite has AKIDs with this allowance; its name keeps it apart from others.
 func throttledSite(t *testing.T, mode, name, allowance string) *gatewaytest.Site {
 	t.Helper()
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.LoadSite(t, "signed_link "+mode+" akid {env.AKID_SECRET} {\nname "+name+"\nthrottle "+allowance+"\n}\n"+
 		"header >Reason {http.signed_link.reason}\ntest_backend\n"+`handle_errors {
 			respond "{err.message}" {err.status_code}
@@ -35,7 +36,7 @@ func guess(user, n int) string { return fmt.Sprintf("/x?akid=1.%d.%06d", user, n
 
 // TestThrottle: what a guesser gets in each mode, and when it is over.
 func TestThrottle(t *testing.T) {
-	const good = "/x?akid=" + goodAKID + "&a=b"
+	const good = "/x?akid=" + fixture.GoodAKID + "&a=b"
 	s := throttledSite(t, "require", "throttle_require", "10 1m")
 	for i := range 10 {
 		if a := s.From("192.0.2.1", guess(i, i)); a.Code != 401 || a.Header().Get("Retry-After") != "" {
@@ -93,11 +94,11 @@ func TestAttackThrottleOthers(t *testing.T) {
 	for i := range 100 {
 		s.From("192.0.2.1", guess(5678, i), "X-Forwarded-For: 198.51.100.1", "Forwarded: for=198.51.100.1", "X-Real-Ip: 198.51.100.1")
 	}
-	if a := s.From("198.51.100.1", "/x?akid="+goodAKID); a.Code != 200 {
+	if a := s.From("198.51.100.1", "/x?akid="+fixture.GoodAKID); a.Code != 200 {
 		t.Errorf("the user whose links were guessed: %d %s", a.Code, a.Body)
 	}
 	// A broken link that is tried again and again is throttled alone, in its own office.
-	if a := s.From("192.0.2.1", "/x?akid="+goodAKID); a.Code != 429 {
+	if a := s.From("192.0.2.1", "/x?akid="+fixture.GoodAKID); a.Code != 429 {
 		t.Errorf("the user whose links are guessed from there: %d", a.Code)
 	}
 	if a := s.From("192.0.2.1", guess(1, 1)); a.Code != 401 {
@@ -172,7 +173,7 @@ func TestThrottleNoFailure(t *testing.T) {
 	test_backend`)
 	s.At(time.Unix(1_800_000_000, 0))
 	link := func(user, exp string) string {
-		return "/x?user=" + user + "&exp=" + exp + "&sig=" + sum256("0123456789abcdef", user+"|"+exp)
+		return "/x?user=" + user + "&exp=" + exp + "&sig=" + fixture.Sum256("0123456789abcdef", user+"|"+exp)
 	}
 	for _, target := range []string{
 		"/x", "/x?sig=00", "/x?user=a-b&exp=1&sig=00", link("jeff", "1"), link("jeff", "x"), link("jeff", "1900000000"),
@@ -197,7 +198,7 @@ func TestThrottleNoFailure(t *testing.T) {
 // TestThrottleSeveralSchemes: one request is one guess, and one that another scheme
 // verifies is none.
 func TestThrottleSeveralSchemes(t *testing.T) {
-	t.Setenv("OLD", autologinSecret)
+	t.Setenv("OLD", fixture.AutologinSecret)
 	t.Setenv("NEW", "0123456789abcdef")
 	s := gatewaytest.LoadSite(t, `signed_link {
 		scheme keyed_hash {env.NEW} {
@@ -217,7 +218,7 @@ func TestThrottleSeveralSchemes(t *testing.T) {
 	test_backend`)
 	s.At(time.Unix(1_800_000_000, 0))
 	for i := range 10 {
-		if a := s.From("192.0.2.1", "/x?user=jeff&sig="+key("jeff", autologinSecret)); a.Code != 200 {
+		if a := s.From("192.0.2.1", "/x?user=jeff&sig="+fixture.Key("jeff", fixture.AutologinSecret)); a.Code != 200 {
 			t.Fatalf("link %d of the old scheme: %d", i, a.Code)
 		}
 	}
@@ -231,7 +232,7 @@ func TestThrottleSeveralSchemes(t *testing.T) {
 // TestThrottleReload: a reload forgives nobody, other settings begin anew, and what no
 // configuration uses is gone.
 func TestThrottleReload(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	provision := func(allowance string) (*gatewaytest.Site, func()) {
 		s := gatewaytest.Provision(t, gatewaytest.SiteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_reload\nthrottle "+allowance+"\n}\ntest_backend"))
 		s.At(time.Unix(1_800_000_000, 0))
@@ -265,7 +266,7 @@ func TestThrottleReload(t *testing.T) {
 // TestForwardedWarning: X-Forwarded-For without trusted_proxies draws one warning, where
 // the client's address matters.
 func TestForwardedWarning(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	t.Setenv("S", "0123456789abcdef")
 	const throttled = "signed_link akid {env.AKID_SECRET} {\nthrottle 10 1m\n}\n"
 	const signed = "signed_link keyed_hash {env.S} {\nalgorithm hmac-sha256\nmessage {client_ip}|{query.user}\nsignature {query.sig}\n}\n"
@@ -307,7 +308,7 @@ func TestForwardedWarning(t *testing.T) {
 // TestThrottleBehindProxy: with trusted_proxies each of the proxy's clients counts for
 // itself.
 func TestThrottleBehindProxy(t *testing.T) {
-	setSecrets(t)
+	fixture.SetSecrets(t)
 	s := gatewaytest.Load(t, "{\nadmin off\nauto_https off\nservers {\ntrusted_proxies static 10.0.0.0/8\ntrusted_proxies_strict\n}\n}\nhttp:// {\n"+
 		"signed_link akid {env.AKID_SECRET} {\nname throttle_proxy\nthrottle 2 1m\n}\ntest_backend\n}\n")
 	s.At(time.Unix(1_800_000_000, 0))
@@ -318,20 +319,20 @@ func TestThrottleBehindProxy(t *testing.T) {
 			t.Errorf("guess %d: %d, want %d", i+1, a.Code, want)
 		}
 	}
-	if a := s.From("10.0.0.1", "/x?akid="+goodAKID, "X-Forwarded-For: 192.0.2.2"); a.Code != 200 {
+	if a := s.From("10.0.0.1", "/x?akid="+fixture.GoodAKID, "X-Forwarded-For: 192.0.2.2"); a.Code != 200 {
 		t.Errorf("another client of the proxy: %d", a.Code)
 	}
 }
 
 // BenchmarkThrottled is what a guess costs that is not looked at.
 func BenchmarkThrottled(b *testing.B) {
-	b.Setenv("AKID_SECRET", akidSecret)
+	b.Setenv("AKID_SECRET", fixture.AKIDSecret)
 	s, err := gatewaytest.TryLoad(b, gatewaytest.SiteFile("signed_link akid {env.AKID_SECRET} {\nname throttle_benchmark\nthrottle 1 30d\n}\n"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	d, r, now := s.Handlers()[0].Gate().Definition, &link.Request{ClientIP: "192.0.2.1"}, time.Now()
-	if err := r.Query.Parse("akid=" + badAKID); err != nil {
+	if err := r.Query.Parse("akid=" + fixture.BadAKID); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
