@@ -3,6 +3,7 @@ package routes
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -23,6 +24,9 @@ func TestEveryHandlerOfCaddy(t *testing.T) {
 			continue
 		}
 		name := nameOf(h)
+		if strings.HasPrefix(name, "signed_link") || strings.HasPrefix(name, "test_") {
+			continue // this module's own, and what its tests have
+		}
 		if _, known := kinds[name]; known || kindOf(h) == contains {
 			continue
 		}

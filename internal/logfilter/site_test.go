@@ -1,9 +1,8 @@
-package signedlink_test
+package logfilter_test
 
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,27 +14,11 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/logfilter"
 )
 
-// loadLogged loads a site that logs to the returned file, with the filter on both logs.
-func loadLogged(t *testing.T, directives string) (*gatewaytest.Site, string) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "log")
-	const format = `format filter {
-		request>uri signed_link other
-		request>headers signed_link other
-		resp_headers signed_link
-		uri signed_link
-	}
-	`
-	s := gatewaytest.Load(t, "{\n\tadmin off\n\tauto_https off\n\tdebug\n\tlog {\n\t\toutput file "+file+"\n\t\t"+format+"\n\t}\n}\nhttp:// {\n\tlog {\n"+
-		"output file "+file+"\n"+format+"\n}\n"+directives+"\n}\n")
-	return s, file
-}
-
 // TestAttackLogFilter: no line of the access log or of the log of errors holds a
 // signature where the filter is on both, whatever became of the request.
 func TestAttackLogFilter(t *testing.T) {
 	fixture.SetSecrets(t)
-	s, file := loadLogged(t, `signed_link recognize akid {env.AKID_SECRET}
+	s, file := fixture.LoadLogged(t, `signed_link recognize akid {env.AKID_SECRET}
 		signed_link /app/* keyed_hash {env.AUTOLOGIN_SECRET} {
 			algorithm md5
 			message {query.user}{secret}

@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"encoding/hex"
@@ -207,7 +207,7 @@ func TestAttackCookieShadow(t *testing.T) {
 // TestAttackCookieShadowOfWholeQuery: where the message covers every parameter, a cookie
 // shadows each of them, and not only those that the definition names.
 func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
-	t.Setenv("KEY", hmacKey)
+	t.Setenv("KEY", fixture.HMACKey)
 	for message, signed := range map[string]string{"{sorted_query}": "a=1&b=2&list[]=3&page=7&user=jeff", "{query}": "user=jeff&page=7&list[]=3&a=1;b=2"} {
 		last := map[string]string{"{sorted_query}": "a=1&b=2", "{query}": "a=1;b=2"}[message]
 		for _, backend := range []string{"php", "servlet", "strict"} {
@@ -221,7 +221,7 @@ func TestAttackCookieShadowOfWholeQuery(t *testing.T) {
 			}
 			test_backend`)
 			const cookies = "x=1; page=9; pag%65=8; list=4; list[]=5; b=3;sig=0; user=admin; utm_source=mail; Page=1"
-			a := s.Get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+fixture.Sum256(hmacKey, signed), "Cookie: "+cookies, "Cookie: page=2")
+			a := s.Get("/x?utm_source=news&user=jeff&page=7&list[]=3&"+last+"&sig="+fixture.Sum256(fixture.HMACKey, signed), "Cookie: "+cookies, "Cookie: page=2")
 			if a.Seen == nil {
 				t.Fatalf("%s, %s: %d %s", message, backend, a.Code, a.Body)
 			}
@@ -631,7 +631,7 @@ func TestAttackErrorBeforeRoutes(t *testing.T) {
 		t.Errorf("the error route gets %+v", a.Seen)
 	}
 	// where a message covers every parameter, any may be one that nobody signed
-	t.Setenv("KEY", hmacKey)
+	t.Setenv("KEY", fixture.HMACKey)
 	covers := "signed_link /all/* keyed_hash {env.KEY} {\nalgorithm hmac-sha256\nmessage {sorted_query}\nsignature {query.sig}\nuser {query.user}\n}\n"
 	s = gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+covers+"test_backend\nhandle_errors {\n\ttest_backend errors\n}")
 	for method, target := range map[string]string{strings.Repeat("A", 33): "/all/x?a=1", "GET": "/app/x?a=1"} {
@@ -752,7 +752,7 @@ func TestAttackSecondDefinitionsHeader(t *testing.T) {
 // the backend believes both.
 func TestAttackIgnoredParameter(t *testing.T) {
 	fixture.SetSecrets(t)
-	t.Setenv("KEY", hmacKey)
+	t.Setenv("KEY", fixture.HMACKey)
 	for ignore, good := range map[string]bool{"promo": false, "pro*": false, "key": false, "utm_*": true, "promos": true} {
 		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(`signed_link {
 			scheme keyed_hash {env.AUTOLOGIN_SECRET} {
@@ -1090,7 +1090,7 @@ func TestAttackSecondQuery(t *testing.T) {
 // another parameter where arg_separator.input says so, and Tomcat drops a pair with a
 // broken escape.
 func TestAttackUnsteadyValues(t *testing.T) {
-	t.Setenv("KEY", hmacKey)
+	t.Setenv("KEY", fixture.HMACKey)
 	const refusals = `
 	test_backend
 	handle_errors {
@@ -1117,9 +1117,13 @@ func TestAttackUnsteadyValues(t *testing.T) {
 		BACKEND
 	}` + refusals
 	raw := strings.Replace(sorted, "{sorted_query}", "{query}", 1)
-	asForm := func(pair string) string { return "user=42&do=delete&sig=" + fixture.Sum1("42delete"+pair+hmacKey) }
-	asWords := func(value string) string { return "user=42&do=delete&sig=" + fixture.Sum1("42delete"+value+hmacKey) }
-	whole := func(message string) string { return "user=jeff&sig=" + fixture.Sum256(hmacKey, message) }
+	asForm := func(pair string) string {
+		return "user=42&do=delete&sig=" + fixture.Sum1("42delete"+pair+fixture.HMACKey)
+	}
+	asWords := func(value string) string {
+		return "user=42&do=delete&sig=" + fixture.Sum1("42delete"+value+fixture.HMACKey)
+	}
+	whole := func(message string) string { return "user=jeff&sig=" + fixture.Sum256(fixture.HMACKey, message) }
 	for _, backend := range []string{"", "backend php", "backend servlet"} {
 		for _, tc := range []struct{ site, query, want string }{
 			// what was signed passes, and the same in another spelling does not

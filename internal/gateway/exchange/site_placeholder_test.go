@@ -1,4 +1,4 @@
-package signedlink_test
+package exchange_test
 
 import (
 	"net/http"

@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"fmt"

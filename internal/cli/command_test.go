@@ -1,7 +1,6 @@
-package signedlink_test
+package cli_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,46 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	"github.com/spf13/cobra"
-
-	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 )
 
 // The commands run here within the test, for tables; cmd/caddy runs them as people do.
-
-// ran is what a command printed.
-type ran struct {
-	out, errors string
-	failed      bool
-}
-
-// runCommand runs a verb with arguments and standard input.
-func runCommand(t testing.TB, verb, stdin string, args ...string) ran {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd := new(cobra.Command)
-	caddycmd.Commands()["signed-link"].CobraFunc(cmd)
-	cmd.SetArgs(append([]string{verb}, args...))
-	cmd.SetIn(strings.NewReader(stdin))
-	cmd.SetOut(&out)
-	cmd.SetErr(&errs)
-	err := cmd.ExecuteContext(t.Context())
-	return ran{out.String(), errs.String(), err != nil}
-}
-
-// writeCaddyfile writes a Caddyfile of one site for every host, and returns its path.
-func writeCaddyfile(t testing.TB, directives string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "Caddyfile")
-	if err := os.WriteFile(path, []byte(gatewaytest.SiteFile(directives)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // ofVector is the definition that a vector is for, and the user that it names.
 func ofVector(t *testing.T, v linktest.Vector, users string) (definition, user string) {
@@ -99,7 +64,7 @@ func usersOf(t *testing.T, vectors []linktest.Vector) string {
 func TestVerifyVectors(t *testing.T) {
 	for _, name := range []string{"akid", "verifiable_url", "sial"} {
 		t.Run(name, func(t *testing.T) {
-			all := linktest.Load(t, "testdata/vectors/"+name+".jsonl")
+			all := linktest.Load(t, fixture.Path("testdata", "vectors", name+".jsonl"))
 			users := ""
 			if name == "sial" {
 				users = usersOf(t, all)
@@ -129,11 +94,11 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 	for _, v := range vectors {
 		urls.WriteString(v.URL + "\n")
 	}
-	r := runCommand(t, "verify", urls.String(), "--config", writeCaddyfile(t, definition), "--json", "--at", fmt.Sprint(vectors[0].Now), "-")
-	if r.errors != "" {
-		t.Fatalf("%s\n%s", definition, r.errors)
+	r := fixture.RunCommand(t, "verify", urls.String(), "--config", fixture.WriteCaddyfile(t, definition), "--json", "--at", fmt.Sprint(vectors[0].Now), "-")
+	if r.Errors != "" {
+		t.Fatalf("%s\n%s", definition, r.Errors)
 	}
-	lines := strings.Split(strings.TrimSuffix(r.out, "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(r.Out, "\n"), "\n")
 	if len(lines) != len(vectors) {
 		t.Fatalf("%d lines for %d links", len(lines), len(vectors))
 	}
@@ -156,20 +121,20 @@ func verifyVectors(t *testing.T, definition string, vectors []linktest.Vector) {
 func TestVerifyAstray(t *testing.T) {
 	fixture.SetSecrets(t)
 	for mode, refused := range map[string]bool{"": true, "recognize": false, "observe": false} {
-		config := writeCaddyfile(t, "signed_link guard\nhandle /app* {\n"+fixture.Autologin(mode)+"\nreverse_proxy 127.0.0.1:1\n}\nhandle {\nreverse_proxy 127.0.0.1:1\n}")
+		config := fixture.WriteCaddyfile(t, "signed_link guard\nhandle /app* {\n"+fixture.Autologin(mode)+"\nreverse_proxy 127.0.0.1:1\n}\nhandle {\nreverse_proxy 127.0.0.1:1\n}")
 		for _, path := range []string{"/x/..;/app/login", "/index.php/app"} {
-			r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org"+path+"?"+fixture.GoodLink)
+			r := fixture.RunCommand(t, "verify", "", "--config", config, "--json", "http://example.org"+path+"?"+fixture.GoodLink)
 			var got rehearsal.Report
-			if err := json.Unmarshal([]byte(r.out), &got); err != nil {
-				t.Fatalf("%v: %s%s", err, r.out, r.errors)
+			if err := json.Unmarshal([]byte(r.Out), &got); err != nil {
+				t.Fatalf("%v: %s%s", err, r.Out, r.Errors)
 			}
 			if !strings.Contains(got.Definition, "keyed_hash (") || got.Detail != "path" || (got.Forwarded == nil) != refused {
-				t.Errorf("%q %s: %s", mode, path, r.out)
+				t.Errorf("%q %s: %s", mode, path, r.Out)
 			}
 		}
-		r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org/other")
-		if strings.Contains(r.out, "definition\"") || !strings.Contains(r.out, "no definition judges") {
-			t.Errorf("%q, an honest address of the rest: %s", mode, r.out)
+		r := fixture.RunCommand(t, "verify", "", "--config", config, "--json", "http://example.org/other")
+		if strings.Contains(r.Out, "definition\"") || !strings.Contains(r.Out, "no definition judges") {
+			t.Errorf("%q, an honest address of the rest: %s", mode, r.Out)
 		}
 	}
 }
@@ -178,13 +143,13 @@ func TestVerifyAstray(t *testing.T) {
 // application sees.
 func TestVerifyScript(t *testing.T) {
 	fixture.SetSecrets(t)
-	config := writeCaddyfile(t, fixture.Autologin("", "backend php")+"\nroot * testdata\nphp_fastcgi 127.0.0.1:1")
-	r := runCommand(t, "verify", "", "--config", config, "--json", "http://example.org/app/index.php/login?"+fixture.GoodLink)
+	config := fixture.WriteCaddyfile(t, fixture.Autologin("", "backend php")+"\nroot * testdata\nphp_fastcgi 127.0.0.1:1")
+	r := fixture.RunCommand(t, "verify", "", "--config", config, "--json", "http://example.org/app/index.php/login?"+fixture.GoodLink)
 	var got rehearsal.Report
-	if err := json.Unmarshal([]byte(r.out), &got); err != nil {
-		t.Fatalf("%v: %s%s", err, r.out, r.errors)
+	if err := json.Unmarshal([]byte(r.Out), &got); err != nil {
+		t.Fatalf("%v: %s%s", err, r.Out, r.Errors)
 	}
 	if f := got.Forwarded; f == nil || f.URI != "/app/index.php/login?user=jeff" || f.Script != "/index.php" {
-		t.Errorf("%s%s", r.out, r.errors)
+		t.Errorf("%s%s", r.Out, r.Errors)
 	}
 }

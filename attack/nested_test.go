@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"net/http"
@@ -185,7 +185,7 @@ func TestAttackRewriteBehind(t *testing.T) {
 		"fixed, where a file lies": {`@there {
 				path /home
 				file {
-					root testdata
+					root ` + fixture.Path("testdata") + `
 					try_files /honest_urls.txt
 				}
 			}

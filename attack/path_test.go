@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"crypto/hmac"
@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +17,7 @@ import (
 // honestAddresses are what applications send that nobody attacks.
 func honestAddresses(t *testing.T) []string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "honest_urls.txt"))
+	data, err := os.ReadFile(fixture.Path("testdata", "honest_urls.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"context"
@@ -69,7 +69,7 @@ func init() {
 // believed returns the headers of a kind that real software believes, as it spells them.
 func believed(t *testing.T, kind string) []string {
 	t.Helper()
-	data, err := os.ReadFile("internal/request/headers/testdata/believed.txt")
+	data, err := os.ReadFile(fixture.Path("internal", "request", "headers", "testdata", "believed.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,8 +84,6 @@ func (n *nobody) WriteHeader(int)             {}
 // secret64 has the length of the secrets of ActionKit instances.
 const secret64 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-const hmacKey = "0123456789abcdef0123456789abcdef"
-
 // hotLink is a definition, and a link that it verifies.
 type hotLink struct {
 	name      string
@@ -125,7 +123,7 @@ func akidOf(secret, cleartext string) string {
 func hotLinks(t testing.TB) []hotLink {
 	t.Helper()
 	t.Setenv("AKID_SECRET", secret64)
-	t.Setenv("KEY", hmacKey)
+	t.Setenv("KEY", fixture.HMACKey)
 	t.Setenv("AUTOLOGIN_SECRET", fixture.AutologinSecret)
 	return []hotLink{
 		{
@@ -141,8 +139,8 @@ func hotLinks(t testing.TB) []hotLink {
 				expires {query.exp}
 				user {query.user}
 			}`,
-			"/page?user=jeff&exp=4102444800&sig=" + fixture.Sum256(hmacKey, "jeff|4102444800"),
-			bareHMAC(sha256.New, hmacKey, "jeff|4102444800"),
+			"/page?user=jeff&exp=4102444800&sig=" + fixture.Sum256(fixture.HMACKey, "jeff|4102444800"),
+			bareHMAC(sha256.New, fixture.HMACKey, "jeff|4102444800"),
 		},
 		{
 			"md5", fixture.Autologin("", "param user alnum max 32"),
@@ -159,8 +157,8 @@ func hotLinks(t testing.TB) []hotLink {
 				param action one_of delete keep
 				param comment digits max 12
 			}`,
-			"/page?user=5678&action=delete&comment=42&sig=" + fixture.Sum1("5678delete42"+hmacKey),
-			bareDigest(sha1.Sum, "5678delete42"+hmacKey),
+			"/page?user=5678&action=delete&comment=42&sig=" + fixture.Sum1("5678delete42"+fixture.HMACKey),
+			bareDigest(sha1.Sum, "5678delete42"+fixture.HMACKey),
 		},
 		{
 			"query", `signed_link keyed_hash {env.KEY} {
@@ -170,8 +168,8 @@ func hotLinks(t testing.TB) []hotLink {
 				user {query.user}
 				ignore utm_*
 			}`,
-			"/page?utm_source=mail&user=jeff&page=7&sig=" + fixture.Sum256(hmacKey, "/page?page=7&user=jeff"),
-			bareHMAC(sha256.New, hmacKey, "/page?page=7&user=jeff"),
+			"/page?utm_source=mail&user=jeff&page=7&sig=" + fixture.Sum256(fixture.HMACKey, "/page?page=7&user=jeff"),
+			bareHMAC(sha256.New, fixture.HMACKey, "/page?page=7&user=jeff"),
 		},
 	}
 }
@@ -240,7 +238,7 @@ func serving(t testing.TB, directives, target string) func() {
 // BenchmarkVerdictFresh compares with an HMAC that begins with hmac.New, as most do.
 func BenchmarkVerdictFresh(b *testing.B) {
 	l := hotLinks(b)[1]
-	key, message := []byte(hmacKey), []byte("jeff|4102444800")
+	key, message := []byte(fixture.HMACKey), []byte("jeff|4102444800")
 	fresh := func() {
 		m := hmac.New(sha256.New, key)
 		m.Write(message)

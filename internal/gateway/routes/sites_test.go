@@ -1,4 +1,4 @@
-package signedlink_test
+package routes_test
 
 import (
 	"bytes"
@@ -23,6 +23,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/internal/devel/adversary"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // The tests of this file judge whole configurations: testdata/sites/README.md says how
@@ -190,7 +191,7 @@ func TestSites(t *testing.T) {
 	registerStrangers()
 	var files []string
 	for _, pattern := range []string{"*.caddyfile", "*.json"} {
-		found, err := filepath.Glob(filepath.Join("testdata", "sites", pattern))
+		found, err := filepath.Glob(fixture.Path("testdata", "sites", pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -375,8 +376,8 @@ func (c *siteCase) lint(t *testing.T) string {
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := runCommand(t, "lint", "", "--config", file, "--json")
-	return r.out + r.errors
+	r := fixture.RunCommand(t, "lint", "", "--config", file, "--json")
+	return r.Out + r.Errors
 }
 
 // sendGenuine sends jeff's link to what each site protects: it must arrive, with the
@@ -461,7 +462,7 @@ func TestSiteVerdicts(t *testing.T) {
 		pattern string
 		least   int
 	}{{"*", 350}, {"honest_*", 45}, {"hole_*", 9}, {"q_*", 5}, {"ok_*", 8}} {
-		found, err := filepath.Glob(filepath.Join("testdata", "sites", must.pattern))
+		found, err := filepath.Glob(fixture.Path("testdata", "sites", must.pattern))
 		if err != nil {
 			t.Fatal(err)
 		}

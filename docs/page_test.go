@@ -1,4 +1,4 @@
-package signedlink_test
+package docs_test
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 // what happens.
 func TestPage(t *testing.T) {
 	fixture.SetSecrets(t)
-	page, err := os.ReadFile("docs/what-the-backend-sees.md")
+	page, err := os.ReadFile(fixture.Path("docs/what-the-backend-sees.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

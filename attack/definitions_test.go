@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"encoding/json"
@@ -109,7 +109,7 @@ func TestAttackMixedOrders(t *testing.T) {
 			for name := range strings.SplitSeq(order, "") {
 				text += definitions[name]
 			}
-			s, file := loadLogged(t, text+`
+			s, file := fixture.LoadLogged(t, text+`
 			header >Placeholders "{http.signed_link.user}/{http.signed_link.scheme}/{http.signed_link.key_id}"
 			test_backend`)
 			first := strings.Trim(strings.ReplaceAll(order, "a", ""), " ")[:1] // that names a user

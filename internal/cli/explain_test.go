@@ -1,4 +1,4 @@
-package signedlink_test
+package cli_test
 
 import (
 	"encoding/hex"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/internal/cli/nearest"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 )
 
@@ -136,11 +137,11 @@ func TestNearestMiss(t *testing.T) {
 	t.Setenv("OTHER_SECRET", otherSecret)
 	for _, tc := range damages {
 		t.Run(tc.name, func(t *testing.T) {
-			config := writeCaddyfile(t, tc.definition)
-			minted := runCommand(t, "sign", "", append([]string{"--config", config, tc.url}, tc.sign...)...)
-			link := strings.TrimSuffix(minted.out, "\n")
-			if minted.failed || link == "" {
-				t.Fatalf("sign: %s", minted.errors)
+			config := fixture.WriteCaddyfile(t, tc.definition)
+			minted := fixture.RunCommand(t, "sign", "", append([]string{"--config", config, tc.url}, tc.sign...)...)
+			link := strings.TrimSuffix(minted.Out, "\n")
+			if minted.Failed || link == "" {
+				t.Fatalf("sign: %s", minted.Errors)
 			}
 			args := []string{"--config", config}
 			if tc.name == "a plus in base64" {
@@ -155,10 +156,10 @@ func TestNearestMiss(t *testing.T) {
 			} else if broken = tc.damage(link); broken == link {
 				t.Fatal("nothing is damaged")
 			}
-			r := runCommand(t, "explain", "", append(args, "--json", broken)...)
+			r := fixture.RunCommand(t, "explain", "", append(args, "--json", broken)...)
 			var e explained
-			if err := json.Unmarshal([]byte(r.out), &e); err != nil {
-				t.Fatalf("%v: %s %s", err, r.out, r.errors)
+			if err := json.Unmarshal([]byte(r.Out), &e); err != nil {
+				t.Fatalf("%v: %s %s", err, r.Out, r.Errors)
 			}
 			switch {
 			case e.Verdict != definition.Invalid:
@@ -168,8 +169,8 @@ func TestNearestMiss(t *testing.T) {
 			case tc.want != "" && (e.Nearest == nil || e.Nearest.Code != tc.want || !strings.Contains(e.Nearest.Text, tc.text)):
 				t.Errorf("nearest miss %+v, want %s, %q", e.Nearest, tc.want, tc.text)
 			}
-			people := runCommand(t, "explain", "", append(args, broken)...)
-			noSignature(t, link, r.out+r.errors+people.out+people.errors)
+			people := fixture.RunCommand(t, "explain", "", append(args, broken)...)
+			noSignature(t, link, r.Out+r.Errors+people.Out+people.Errors)
 		})
 	}
 }
@@ -229,12 +230,12 @@ func TestNearestKey(t *testing.T) {
 				}
 				return "signed_link keyed_hash " + secret + " {\n" + options + "\nmessage {query.user}{secret}\nsignature {query.key}\nparam user alnum\n}"
 			}
-			minted := runCommand(t, "sign", "", "--config", writeCaddyfile(t, definition("{env.DAMAGED_SECRET}", tc.signer)), "--user", "jeff", "https://example.org/in")
-			link := strings.TrimSuffix(minted.out, "\n")
-			r := runCommand(t, "explain", "", "--config", writeCaddyfile(t, definition("{file."+file+"}", tc.verifier)), "--json", link)
+			minted := fixture.RunCommand(t, "sign", "", "--config", fixture.WriteCaddyfile(t, definition("{env.DAMAGED_SECRET}", tc.signer)), "--user", "jeff", "https://example.org/in")
+			link := strings.TrimSuffix(minted.Out, "\n")
+			r := fixture.RunCommand(t, "explain", "", "--config", fixture.WriteCaddyfile(t, definition("{file."+file+"}", tc.verifier)), "--json", link)
 			var e explained
-			if err := json.Unmarshal([]byte(r.out), &e); err != nil {
-				t.Fatalf("%v: %s %s %s", err, r.out, r.errors, minted.errors)
+			if err := json.Unmarshal([]byte(r.Out), &e); err != nil {
+				t.Fatalf("%v: %s %s %s", err, r.Out, r.Errors, minted.Errors)
 			}
 			got := ""
 			if e.Nearest != nil {
@@ -243,7 +244,7 @@ func TestNearestKey(t *testing.T) {
 			if got != tc.want || e.Nearest != nil && !strings.Contains(e.Nearest.Text, tc.text) {
 				t.Errorf("nearest miss %+v, want %q %q", e.Nearest, tc.want, tc.text)
 			}
-			noSignature(t, link, r.out+r.errors)
+			noSignature(t, link, r.Out+r.Errors)
 		})
 	}
 }
@@ -255,8 +256,8 @@ func TestNearestEnds(t *testing.T) {
 	for i := range 100_000 {
 		fmt.Fprintf(&long, "&a%d", i)
 	}
-	r := runCommand(t, "explain", "https://example.org/in?user=jeff&sig=1"+long.String()+"\n", "--config", writeCaddyfile(t, ofURL), "--json", "-")
-	if !strings.Contains(r.out, `"detail":"too_long"`) || !strings.Contains(r.out, `"nearest":null`) {
-		t.Errorf("got %.300s %s", r.out, r.errors)
+	r := fixture.RunCommand(t, "explain", "https://example.org/in?user=jeff&sig=1"+long.String()+"\n", "--config", fixture.WriteCaddyfile(t, ofURL), "--json", "-")
+	if !strings.Contains(r.Out, `"detail":"too_long"`) || !strings.Contains(r.Out, `"nearest":null`) {
+		t.Errorf("got %.300s %s", r.Out, r.Errors)
 	}
 }

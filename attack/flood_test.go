@@ -1,10 +1,9 @@
-package signedlink_test
+package attack_test
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,7 +19,7 @@ import (
 // same, the metrics count each of them, and nobody else's line is left out.
 func TestAttackLogFlood(t *testing.T) {
 	fixture.SetSecrets(t)
-	filter, err := os.ReadFile(filepath.Join("docs", "observability", "fail2ban", "filter.d", "caddy-signed-link.conf"))
+	filter, err := os.ReadFile(fixture.Path("docs", "observability", "fail2ban", "filter.d", "caddy-signed-link.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +41,7 @@ func TestAttackLogFlood(t *testing.T) {
 		return lines
 	}
 	const flood = 1000
-	before := series(t, ctx, "flood_")
+	before := fixture.Series(t, ctx, "flood_")
 	lines := send("/app/x?"+fixture.BadLink, "192.0.2.1", flood)
 	if want := sampling.First + (flood-sampling.First)/sampling.Then; len(lines) != want {
 		t.Fatalf("%d lines of %d requests, want %d", len(lines), flood, want)
@@ -60,7 +59,7 @@ func TestAttackLogFlood(t *testing.T) {
 		t.Errorf("the filter of fail2ban finds %d of %d lines", bans, len(lines))
 	}
 	const counter = "verifications_total flood_login bad_signature refused"
-	if n := increases(before, series(t, ctx, "flood_"))[counter]; n != flood {
+	if n := fixture.Increases(before, fixture.Series(t, ctx, "flood_"))[counter]; n != flood {
 		t.Errorf("the metrics count %v of %d", n, flood)
 	}
 	for what, lines := range map[string][]string{

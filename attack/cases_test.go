@@ -1,4 +1,4 @@
-package signedlink_test
+package attack_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/signedlink/caddy-signed-link/internal/devel/adversary"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 // siteOfCase is a case of testdata/cases: what somebody asked or reported in public, and
@@ -31,7 +32,7 @@ type siteOfCase struct {
 
 func readCase(t *testing.T, name string) *siteOfCase {
 	t.Helper()
-	dir := filepath.Join("testdata", "cases", name)
+	dir := fixture.Path("testdata", "cases", name)
 	text, err := os.ReadFile(filepath.Join(dir, "case.json"))
 	if err != nil {
 		t.Fatal(err)

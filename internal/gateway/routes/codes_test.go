@@ -1,4 +1,4 @@
-package signedlink_test
+package routes_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
@@ -25,7 +26,7 @@ func TestRouteCodes(t *testing.T) {
 	t.Setenv("BACK", "127.0.0.1:9000")
 	shown := make(map[string]bool)
 	for _, pattern := range []string{"refused_*", "finding_*", "lint_*", "loads_*", "hole_*", "q_*"} {
-		files, err := filepath.Glob(filepath.Join("testdata", "sites", pattern))
+		files, err := filepath.Glob(fixture.Path("testdata", "sites", pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +46,7 @@ func TestRouteCodes(t *testing.T) {
 			}
 		}
 	}
-	page, err := os.ReadFile("docs/routes.md")
+	page, err := os.ReadFile(fixture.Path("docs/routes.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,46 +129,6 @@ func TestUserKeyMetrics(t *testing.T) {
 	}
 }
 
-// series are the values of the module's own metrics for the definitions whose label has
-// this prefix, by name and labels; of a histogram its count.
-func series(t *testing.T, ctx *caddy.Context, prefix string) map[string]float64 {
-	t.Helper()
-	families, err := ctx.GetMetricsRegistry().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := make(map[string]float64)
-	for _, family := range families {
-		name, ours := strings.CutPrefix(family.GetName(), "caddy_signed_link_")
-		if !ours {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			id, definition := name, ""
-			for _, l := range m.GetLabel() {
-				if id += " " + l.GetValue(); l.GetName() == "definition" {
-					definition = l.GetValue()
-				}
-			}
-			if strings.HasPrefix(definition, prefix) {
-				found[id] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			}
-		}
-	}
-	return found
-}
-
-// increases are the series that have grown, and by how much.
-func increases(before, after map[string]float64) map[string]float64 {
-	grown := make(map[string]float64)
-	for id, value := range after {
-		if value != before[id] {
-			grown[id] = value - before[id]
-		}
-	}
-	return grown
-}
-
 // TestVerificationMetrics: what each request counts as, in each mode.
 func TestVerificationMetrics(t *testing.T) {
 	fixture.SetSecrets(t)
@@ -178,7 +138,7 @@ func TestVerificationMetrics(t *testing.T) {
 	directives := named("/require/*", "m_require", "throttle 1000 1h") + named("/pass/*", "m_pass", "missing pass") +
 		named("/recognize/* recognize", "m_recognize") + named("/observe/* observe", "m_observe") + "test_backend"
 	s, ctx := gatewaytest.ProvisionSite(t, directives)
-	before := series(t, ctx, "m_")
+	before := fixture.Series(t, ctx, "m_")
 	for _, id := range []string{
 		"verifications_total m_require bad_signature refused", "verifications_total m_require none verified",
 		"verifications_total m_observe expired would_refuse", "cookies_cut_total m_pass", "path_refusals_total m_recognize",
@@ -210,9 +170,9 @@ func TestVerificationMetrics(t *testing.T) {
 		{"/observe/x", "A: b", []string{"verifications_total m_observe missing would_refuse"}},
 		{"/open?" + fixture.BadLink, "A: b", nil},
 	} {
-		before := series(t, ctx, "m_")
+		before := fixture.Series(t, ctx, "m_")
 		s.Get(tc.target, tc.header)
-		grown := increases(before, series(t, ctx, "m_"))
+		grown := fixture.Increases(before, fixture.Series(t, ctx, "m_"))
 		want := make(map[string]float64)
 		for _, id := range tc.want {
 			want[id] = 1
@@ -228,41 +188,41 @@ func TestVerificationMetrics(t *testing.T) {
 	// The bounds of the path rule: each definition says so that comes to look, and observe
 	// lets the request go on. And the path rule of a guard.
 	for _, target := range []string{"/require" + strings.Repeat("/x", 5000), strings.Repeat("/x.php/y.php", 50)} {
-		before := series(t, ctx, "m_")
+		before := fixture.Series(t, ctx, "m_")
 		s.Get(target)
-		if grown := increases(before, series(t, ctx, "m_")); grown["path_refusals_total m_require"] != 1 ||
+		if grown := fixture.Increases(before, fixture.Series(t, ctx, "m_")); grown["path_refusals_total m_require"] != 1 ||
 			grown["verifications_total m_require ambiguous refused"] != 1 {
 			t.Errorf("%.20s: %v", target, grown)
 		}
 	}
 	observed, observedContext := gatewaytest.ProvisionSite(t, named("/observe/* observe", "o_observe")+"test_backend")
-	before = series(t, observedContext, "o_")
+	before = fixture.Series(t, observedContext, "o_")
 	observed.Get("/" + strings.Repeat("x", 9000))
-	if grown, want := increases(before, series(t, observedContext, "o_")), map[string]float64{
+	if grown, want := fixture.Increases(before, fixture.Series(t, observedContext, "o_")), map[string]float64{
 		"path_refusals_total o_observe": 1, "verifications_total o_observe ambiguous would_refuse": 1,
 	}; !maps.Equal(grown, want) {
 		t.Errorf("observe: %v", grown)
 	}
 	guard, guardContext := gatewaytest.ProvisionSite(t, "signed_link guard\ntest_backend")
-	before = series(t, guardContext, "guard")
+	before = fixture.Series(t, guardContext, "guard")
 	r := gatewaytest.Request(t, http.MethodGet, "/", "")
 	r.URL = &url.URL{Scheme: "http", Opaque: "X./app/"}
 	guard.Do(r)
-	if grown, want := increases(before, series(t, guardContext, "guard")), map[string]float64{
+	if grown, want := fixture.Increases(before, fixture.Series(t, guardContext, "guard")), map[string]float64{
 		"path_refusals_total guard": 1, "verifications_total guard ambiguous refused": 1,
 	}; !maps.Equal(grown, want) {
 		t.Errorf("guard: %v", grown)
 	}
 
 	// The counts outlive the configuration, and requests of the one before still count.
-	all := series(t, ctx, "m_")
+	all := fixture.Series(t, ctx, "m_")
 	second, ctx := gatewaytest.ProvisionSite(t, directives)
-	if again := series(t, ctx, "m_"); !maps.Equal(all, again) {
-		t.Errorf("after a reload: %v", increases(all, again))
+	if again := fixture.Series(t, ctx, "m_"); !maps.Equal(all, again) {
+		t.Errorf("after a reload: %v", fixture.Increases(all, again))
 	}
 	s.Get("/pass/x")
 	second.Get("/pass/x")
-	if grown := increases(all, series(t, ctx, "m_")); grown["verifications_total m_pass missing anonymous"] != 2 {
+	if grown := fixture.Increases(all, fixture.Series(t, ctx, "m_")); grown["verifications_total m_pass missing anonymous"] != 2 {
 		t.Errorf("after a reload: %v", grown)
 	}
 }
@@ -274,7 +234,7 @@ func TestAttackMetricLabels(t *testing.T) {
 	s, ctx := gatewaytest.ProvisionSite(t, fixture.Autologin("/app/* recognize", "name l_one", "throttle 5 1m")+
 		"signed_link guard\nsigned_link /do/* akid {env.AKID_SECRET} {\nname l_two\n}\ntest_backend")
 	lines := func() map[string]float64 {
-		found := series(t, ctx, "")
+		found := fixture.Series(t, ctx, "")
 		for id := range found {
 			found[id] = 0
 		}
@@ -295,7 +255,7 @@ func TestAttackMetricLabels(t *testing.T) {
 		}
 	}
 	if after := lines(); !maps.Equal(before, after) {
-		t.Errorf("%v", slices.Sorted(maps.Keys(increases(before, after))))
+		t.Errorf("%v", slices.Sorted(maps.Keys(fixture.Increases(before, after))))
 		for id := range after {
 			if _, ok := before[id]; !ok {
 				t.Errorf("new: %s", id)

@@ -1,10 +1,12 @@
-package signedlink_test
+package cli_test
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 )
 
 const canary = "c4n4ryQ7Vd2kB9xWc4LmN8pRt6YzA3sD"
@@ -41,9 +43,9 @@ func TestAttackSecretInOutput(t *testing.T) {
 		"message":   "signed_link keyed_hash {env.CANARY} {\nalgorithm md5\nmessage {query.user}{" + canary + "}\nsignature {query.sig}\n}",
 		"env":       "signed_link keyed_hash {env." + canary[:8] + "} " + hash + "}",
 	}
-	check := func(t *testing.T, r ran, signature string) {
+	check := func(t *testing.T, r fixture.Ran, signature string) {
 		t.Helper()
-		for _, text := range []string{r.out, r.errors} {
+		for _, text := range []string{r.Out, r.Errors} {
 			if strings.Contains(text, canary) || strings.Contains(strings.ToLower(text), strings.ToLower(canary)) {
 				t.Errorf("the output holds the secret:\n%s", text)
 			}
@@ -54,13 +56,13 @@ func TestAttackSecretInOutput(t *testing.T) {
 	}
 	for name, definition := range good {
 		t.Run(name, func(t *testing.T) {
-			config := []string{"--config", writeCaddyfile(t, definition)}
-			minted := runCommand(t, "sign", "", append(config, "--user", "jeff", "https://example.org/in")...)
-			if minted.failed {
-				t.Fatal(minted.errors)
+			config := []string{"--config", fixture.WriteCaddyfile(t, definition)}
+			minted := fixture.RunCommand(t, "sign", "", append(config, "--user", "jeff", "https://example.org/in")...)
+			if minted.Failed {
+				t.Fatal(minted.Errors)
 			}
 			check(t, minted, "")
-			link := strings.TrimSpace(minted.out)
+			link := strings.TrimSpace(minted.Out)
 			_, signature, _ := strings.Cut(link, "sig=")
 			for _, url := range []string{
 				link, link + "0", link[:len(link)-20], link[len("https://"):], link + "&sig=" + signature, link + " " + signature,
@@ -68,33 +70,33 @@ func TestAttackSecretInOutput(t *testing.T) {
 				strings.Replace(link, "?", "%3F", 1), strings.Replace(link, "?", "%3f", 1), strings.Replace(link, "?", "&", 1),
 				"https://example.org/" + signature[:6],
 			} {
-				check(t, runCommand(t, "explain", "", append(config, url)...), signature)
-				check(t, runCommand(t, "explain", "", append(config, "--json", url)...), signature)
-				check(t, runCommand(t, "verify", "", append(config, "--json", url)...), "")
-				check(t, runCommand(t, "verify", "", append(config, url)...), signature)
+				check(t, fixture.RunCommand(t, "explain", "", append(config, url)...), signature)
+				check(t, fixture.RunCommand(t, "explain", "", append(config, "--json", url)...), signature)
+				check(t, fixture.RunCommand(t, "verify", "", append(config, "--json", url)...), "")
+				check(t, fixture.RunCommand(t, "verify", "", append(config, url)...), signature)
 			}
-			check(t, runCommand(t, "verify", "", append(config, link)...), signature)
-			check(t, runCommand(t, "lint", "", config...), "")
-			check(t, runCommand(t, "lint", "", append(config, "--json")...), "")
-			check(t, runCommand(t, "sign", "", append(config, "--user", "mike.", "https://example.org/in")...), "")
+			check(t, fixture.RunCommand(t, "verify", "", append(config, link)...), signature)
+			check(t, fixture.RunCommand(t, "lint", "", config...), "")
+			check(t, fixture.RunCommand(t, "lint", "", append(config, "--json")...), "")
+			check(t, fixture.RunCommand(t, "sign", "", append(config, "--user", "mike.", "https://example.org/in")...), "")
 		})
 	}
 	for name, definition := range bad {
 		t.Run("broken: "+name, func(t *testing.T) {
-			config := writeCaddyfile(t, definition)
-			for _, r := range []ran{
-				runCommand(t, "verify", "", "--config", config, "https://example.org/"),
-				runCommand(t, "lint", "", "--config", config),
-				runCommand(t, "sign", "", "--config", config, "--user", "jeff", "https://example.org/"),
+			config := fixture.WriteCaddyfile(t, definition)
+			for _, r := range []fixture.Ran{
+				fixture.RunCommand(t, "verify", "", "--config", config, "https://example.org/"),
+				fixture.RunCommand(t, "lint", "", "--config", config),
+				fixture.RunCommand(t, "sign", "", "--config", config, "--user", "jeff", "https://example.org/"),
 			} {
-				if !r.failed || r.errors == "" {
+				if !r.Failed || r.Errors == "" {
 					t.Errorf("this was loaded: %s", definition)
 				}
 				check(t, r, "")
 			}
 		})
 	}
-	check(t, runCommand(t, "keygen", "", "--set", set, "--id", "a"), "")
-	check(t, runCommand(t, "keygen", "", "--set", secret, "--id", "a"), "")
-	check(t, runCommand(t, "verify", "", "--secret", canary, "https://example.org/"), "")
+	check(t, fixture.RunCommand(t, "keygen", "", "--set", set, "--id", "a"), "")
+	check(t, fixture.RunCommand(t, "keygen", "", "--set", secret, "--id", "a"), "")
+	check(t, fixture.RunCommand(t, "verify", "", "--secret", canary, "https://example.org/"), "")
 }

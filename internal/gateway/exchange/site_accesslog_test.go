@@ -1,4 +1,4 @@
-package signedlink_test
+package exchange_test
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 func TestAccessLog(t *testing.T) {
 	fixture.SetSecrets(t)
 	t.Setenv("S", "0123456789abcdef")
-	s, file := loadLogged(t, fixture.Autologin("/app/*", "name login")+fixture.Autologin("/pass/*", "missing pass")+
+	s, file := fixture.LoadLogged(t, fixture.Autologin("/app/*", "name login")+fixture.Autologin("/pass/*", "missing pass")+
 		`signed_link /observe/* observe keyed_hash {
 			secret {env.S} 2027
 			algorithm hmac-sha256
@@ -93,7 +93,7 @@ func TestAccessLog(t *testing.T) {
 // TestAccessLogElsewhere: a request that nobody judged has no such field.
 func TestAccessLogElsewhere(t *testing.T) {
 	fixture.SetSecrets(t)
-	s, file := loadLogged(t, fixture.Autologin("/app/*")+"test_backend")
+	s, file := fixture.LoadLogged(t, fixture.Autologin("/app/*")+"test_backend")
 	s.Get("/open?" + fixture.GoodLink)
 	data, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(data), "handled request") || strings.Contains(string(data), `"signed_link":`) {
@@ -105,7 +105,7 @@ func TestAccessLogElsewhere(t *testing.T) {
 // included, which nobody else is told.
 func TestAccessLogObserve(t *testing.T) {
 	t.Setenv("S", "0123456789abcdef")
-	s, file := loadLogged(t, `signed_link observe keyed_hash {
+	s, file := fixture.LoadLogged(t, `signed_link observe keyed_hash {
 		secret {env.S} 2027
 		algorithm hmac-sha256
 		message {query.user}
