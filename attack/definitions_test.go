@@ -200,3 +200,54 @@ func lastEntry(t *testing.T, file string) (last entry) {
 	}
 	return last
 }
+
+// TestAttackSecondDefinitionsHeader: a refusal by the first definition must not let a
+// forged output header of the second into the error route.
+func TestAttackSecondDefinitionsHeader(t *testing.T) {
+	fixture.SetSecrets(t)
+	s := gatewaytest.LoadSite(t, fixture.Autologin("/app/*")+`
+	signed_link /other/* akid {env.AKID_SECRET} {
+		request_header X-Member {claim.user}
+	}
+	test_backend
+	handle_errors {
+		test_backend errors
+	}`)
+	for _, target := range []string{"/app/x", "/open", "/other/x?akid=" + fixture.GoodAKID} {
+		a := s.Get(target, "X-Member: admin", "X.Member: admin")
+		if got := a.Header1(t, "X-Member"); got == "admin" {
+			t.Errorf("%s: X-Member is the client's", target)
+		}
+	}
+}
+
+// TestAttackIgnoredParameter: what one scheme of a definition ignores is no parameter that
+// another signs, for the holder of a link of the first could write any value into it, and
+// the backend believes both.
+func TestAttackIgnoredParameter(t *testing.T) {
+	fixture.SetSecrets(t)
+	t.Setenv("KEY", fixture.HMACKey)
+	for ignore, good := range map[string]bool{"promo": false, "pro*": false, "key": false, "utm_*": true, "promos": true} {
+		_, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile(`signed_link {
+			scheme keyed_hash {env.AUTOLOGIN_SECRET} {
+				algorithm md5
+				message {query.promo}{secret}
+				signature {query.key}
+				user {query.promo}
+				name one
+			}
+			scheme keyed_hash {env.KEY} {
+				algorithm hmac-sha256
+				message {sorted_query}
+				signature {query.sig}
+				user {query.user}
+				ignore `+ignore+`
+				name two
+			}
+		}
+		test_backend`))
+		if (err == nil) != good || err != nil && !strings.Contains(err.Error(), "carries part of a link of one") {
+			t.Errorf("ignore %s: error %v", ignore, err)
+		}
+	}
+}

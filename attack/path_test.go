@@ -267,3 +267,184 @@ func TestAttackParameterInPathOfWholeQuery(t *testing.T) {
 		}
 	}
 }
+
+// TestAttackPathConfusion: the matcher and the backend read the path differently
+// (CVE-2020-5902, CVE-2020-11989, CVE-2018-14371): the definition applies where either
+// of them sees a path of its own, and not elsewhere.
+func TestAttackPathConfusion(t *testing.T) {
+	fixture.SetSecrets(t)
+	for _, tc := range []struct {
+		backend, matcher, path string
+		applies                bool
+	}{
+		{"servlet", "/app /app/*", "/app;x/", true},
+		{"servlet", "/app /app/*", "/app;x", true},
+		{"servlet", "/app /app/*", "/;x/app/", true},
+		{"servlet", "/app /app/*", "/;/app/", true},
+		{"servlet", "/app /app/*", "/x/..;/app/", true},
+		{"servlet", "/app /app/*", "/x/%2e%2e;/app/", true},
+		{"servlet", "/app /app/*", "/.;/app/", true},
+		{"servlet", "/app /app/*", "/other/x;jsessionid=1", false},
+		{"servlet", "/app /app/*", "/app/x;jsessionid=1", true},
+		{"servlet", "/app /app/*", "/index.php/app/1", false},
+		{"php", "/app /app/*", "/index.php/app/1", true},
+		{"php", "/app /app/*", "/app;x/", false},
+		{"php", "/autologin.php", "/autologin.php/", true},
+		{"php", "/autologin.php", "/autologin.php/x", true},
+		{"php", "/autologin.php", "/AutoLogin.PHP/x", true},
+		{"php", "/autologin.php", "/a%75tologin.php/", true},
+		{"php", "/autologin.php", "/autologin.php", true},
+		{"php", "/app /app/*", "/app%2f..", true},
+		{"php", "/app /app/*", "/app/%2e%2e", true},
+		{"php", "/app /app/*", "/app/../x", true},
+		// as sent, the page is another one, and the link is judged all the same
+		{"servlet", "/app /app/*", "/app/..;/other/", true},
+		{"php", "/app /app/*", "/x/../app/y", true},
+		{"php", "/app /app/*", "/index.php/app/../x", true},
+		{"php", "/app /app/*", "/x/../y", false},
+		{"php", "/app /app/*", "/index.php/app%00/x", true},
+		{"php", "/app /app/*", "/app%00x", true},
+		{"php", "/app /app/*", "/app/x%00y", true},
+		{"php", "/app /app/*", "/x/app%00", false},
+		{"strict", "/autologin.php", "/autologin.php%00.gif", true},
+		{"servlet", "/app /app/*", "/app%00x", false},
+		{"php", "/app /app/*", "/app/./x", true},
+		// Apache, to which %2F is a letter when it resolves dots
+		{"php", "/app /app/*", "/app/%2F/%2E.", true},
+		{"strict", "/app /app/*", "/%2e/app/%2F/%2E.", true},
+		{"php", "/app /app/*", "/x%2F../app/y", true},
+		{"strict", "/app /app/*", "/x%2Fapp/y", false},
+		{"strict", "/app /app/*", "/x%2F../y", false},
+		// Jetty and others, to whom `//` has an empty segment in it
+		{"servlet", "/app /app/*", "/app//..", true},
+		{"php", "/app /app/*", "/app//../x", true},
+		{"strict", "/app /app/*", "/x//../../app/y", true},
+		{"strict", "/app /app/*", "/x//../y", false},
+		{"strict", "/app /app/*", "/x//app/y", false},
+		{"servlet", "/app /app/*", "/app/../x", false},
+		{"strict", "/app /app/*", "/index.php/app/1", true},
+		{"strict", "/app /app/*", "/app;x/", true},
+		{"strict", "/app /app/*", "/index.php;x/app/1", true},
+		{"strict", "/app /app/*", "/caf%C3%A9/100%25", false},
+		{"strict", "/app /app/*", "/app/caf%C3%A9;jsessionid=1", true},
+		{"strict", "/app /app/*", "/images//logo.png", false},
+	} {
+		t.Run(tc.backend+" "+tc.matcher+" "+tc.path, func(t *testing.T) {
+			s := gatewaytest.LoadSite(t, "@app path "+tc.matcher+"\n"+fixture.Autologin("@app", "backend "+tc.backend)+`test_backend
+			handle_errors {
+				respond "{http.signed_link.reason}/{http.signed_link.detail}" {err.status_code}
+			}`)
+			a := s.Get(tc.path+"?"+fixture.GoodLink, "X-Verified-User: evil")
+			switch {
+			case a.Seen == nil:
+				t.Errorf("a genuine link is refused: %d %s", a.Code, a.Body)
+			case tc.applies && a.Header1(t, "X-Verified-User") != "jeff":
+				t.Errorf("a genuine link is not verified")
+			case !tc.applies && a.Seen.Headers["X-Verified-User"] != nil:
+				t.Errorf("a link of another page is judged")
+			}
+			for target, want := range map[string]string{
+				tc.path + "?user=admin": "malformed/no_signature", tc.path + "?" + fixture.BadLink: "bad_signature/", tc.path: "missing/",
+			} {
+				if a := s.Get(target, "X-Verified-User: evil"); tc.applies && (a.Seen != nil || a.Body.String() != want && !strings.HasPrefix(want, "malformed")) {
+					t.Errorf("%s: got %d %s", target, a.Code, a.Body)
+				} else if !tc.applies && a.Seen == nil {
+					t.Errorf("%s is refused: %d %s", target, a.Code, a.Body)
+				}
+			}
+		})
+	}
+	t.Run("observe refuses nothing", func(t *testing.T) {
+		s := gatewaytest.LoadSite(t, fixture.Autologin("/app/* observe")+"test_backend")
+		if a := s.Get("/app;x/?" + fixture.GoodLink); a.Seen == nil {
+			t.Errorf("refused: %d", a.Code)
+		}
+	})
+	t.Run("matchers of placeholders are judged on the other path", func(t *testing.T) {
+		s := gatewaytest.LoadSite(t, "@app expression {path}.startsWith('/app/')\n"+fixture.Autologin("@app")+"test_backend")
+		if a := s.Get("/;/app/x"); a.Code != http.StatusUnauthorized {
+			t.Errorf("%d", a.Code)
+		}
+		if a := s.Get("/;/other/x"); a.Seen == nil {
+			t.Errorf("an honest path is refused: %d", a.Code)
+		}
+	})
+}
+
+// TestAttackOpaqueTarget: Go makes a URL without a path of `GET http:X./app/`, which no
+// path matcher matches, and a proxy sends on `GET X./app/`, which php -S serves from /app.
+func TestAttackOpaqueTarget(t *testing.T) {
+	s := refusedAs(t, "/app/*")
+	for _, target := range []string{"http:X./app/?user=admin", "a:X./%2fapp/", "http:app/x"} {
+		if a := s.Get(target, "X-Verified-User: admin"); a.Seen != nil || a.Body.String() != "ambiguous/path" {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	for _, target := range []string{"http://example.org/open?a=1", "http://example.org?a=1"} {
+		if a := s.Get(target); a.Seen == nil {
+			t.Errorf("an honest target is refused, %s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	guarded := gatewaytest.LoadSite(t, "signed_link guard\nhandle /app/* {\n"+fixture.Autologin("")+"test_backend app\n}\ntest_backend\nhandle_errors {\ntest_backend errors\n}")
+	a := guarded.Get("http:X./app/?user=admin", "X-Verified-User: admin")
+	if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "user") || a.Header1(t, "X-Verified-User") != "" {
+		t.Errorf("behind a guard: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackPanic: bytes of which Unicode's lower case has another length, in front of a
+// script in the path.
+func TestAttackPanic(t *testing.T) {
+	s := refusedAs(t, "/app/*")
+	for _, path := range []string{"/\xff.php/", "/\xff\xff\xff.PHP/app/", "/%FF.php/x", "/\u0130\u0130.php/app/x", "/\u2126.php/", "/.php/", "/.php"} {
+		s.Get(path + "?" + fixture.GoodLink)
+	}
+	if a := s.Get("/\u0130\u0130.php/app/x?" + fixture.BadLink); a.Body.String() != "bad_signature/" {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackPathOfAction: another path that the backend takes for the signed action.
+func TestAttackPathOfAction(t *testing.T) {
+	t.Setenv("TOKEN", "s3cret-of-42")
+	s := gatewaytest.LoadSite(t, `signed_link sial {
+		user_keys inline {
+			42 {env.TOKEN}
+		}
+		action {path} prefix /do/
+	}
+	test_backend`)
+	query := "?user=42&sig=" + fixture.Sum1("42delete"+"s3cret-of-42")
+	if a := s.Get("/do/delete" + query); a.Seen == nil {
+		t.Fatalf("the good link: %d", a.Code)
+	}
+	for _, path := range []string{
+		"/do/del%65te", "/do/x/../delete", "/do//delete", "/do/delete/", "/do/delete;x", "/do/delete%00", "/do/Delete",
+		"//do/delete", "/do/./delete", "/do/%2e/delete", "/do/delete%2F", "/x/do/delete", "/do/",
+	} {
+		if a := s.Get(path + query); a.Seen != nil {
+			t.Errorf("%s reaches the backend", path)
+		}
+	}
+}
+
+// TestAttackDecodedPath: two paths that different routes answer have one decoded form.
+func TestAttackDecodedPath(t *testing.T) {
+	t.Setenv("S", "0123456789abcdef")
+	s := gatewaytest.LoadSite(t, `signed_link keyed_hash {env.S} {
+		algorithm hmac-sha256
+		message {path}|{query.user}
+		signature {query.sig}
+		param user alnum
+	}
+	test_backend`)
+	query := "?user=jeff&sig=" + fixture.Sum256("0123456789abcdef", "/a/b c|jeff")
+	if a := s.Get("/a/b%20c" + query); a.Seen == nil {
+		t.Fatalf("the good link: %d", a.Code)
+	}
+	for _, path := range []string{"/a%2Fb%20c", "/a%2fb%20c"} {
+		if a := s.Get(path + query); a.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", path, a.Code)
+		}
+	}
+}
