@@ -1,11 +1,8 @@
 package signedlink_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,14 +56,9 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 	waitingArrived, waitingRelease = make(chan struct{}), make(chan struct{})
 	t.Setenv("FIRST", "first-secret-0123456789")
 	t.Setenv("SECOND", "second-secret-0123456789")
-	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
+	socket := gatewaytest.NewSocket(t)
 	config := func(current, before string) []byte {
-		text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n}\nhttp:// {\n\tbind unix/" + socket + `
+		text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n}\nhttp:// {\n\tbind unix/" + socket.Path + `
 			signed_link keyed_hash {
 				secret {env.` + current + `} ` + strings.ToLower(current) + `
 				secret {env.` + before + `} ` + strings.ToLower(before) + `
@@ -92,29 +84,12 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 	load(0)
 	t.Cleanup(func() { _ = caddy.Stop() })
 
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
 	get := func(path, user, secret string) (int, string, error) {
-		target := "http://example.org" + path + "?user=" + user + "&sig=" + fixture.Sum256(secret, user)
-		response, err := client.Get(target)
-		for range 50 {
-			if err == nil {
-				break
-			}
-			// a connection that Caddy closed while it handed the socket over, before
-			// it read a request from it
-			response, err = client.Get(target)
-		}
+		response, body, err := socket.Get(path + "?user=" + user + "&sig=" + fixture.Sum256(secret, user))
 		if err != nil {
 			return 0, "", err
 		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		return response.StatusCode, string(body), err
+		return response.StatusCode, body, nil
 	}
 
 	var inFlight sync.WaitGroup
@@ -175,12 +150,7 @@ func TestReloadWhileRequestsRun(t *testing.T) {
 // them. Beside a hundred reloads and changes of the file no request gets a wrong
 // verdict, the user keys are read once, and in the end nothing is left over.
 func TestHundredReloadsWithFiles(t *testing.T) {
-	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
+	socket, dir := gatewaytest.NewSocket(t), t.TempDir()
 	put := func(name, content string) {
 		t.Helper()
 		path := filepath.Join(dir, name)
@@ -202,7 +172,7 @@ func TestHundredReloadsWithFiles(t *testing.T) {
 	}
 	put("users.csv", users.String())
 	config := func(i int) []byte {
-		text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n}\nhttp:// {\n\tbind unix/" + socket + fmt.Sprintf(`
+		text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n}\nhttp:// {\n\tbind unix/" + socket.Path + fmt.Sprintf(`
 			header Configuration %d
 			signed_link /set keyed_hash {
 				keys file %[2]s/keys.json
@@ -258,23 +228,12 @@ func TestHundredReloadsWithFiles(t *testing.T) {
 		}
 	})
 	before := loads()
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
 	status := func(path, user, secret string) int {
-		for range 50 {
-			response, err := client.Get("http://example.org" + path + "?user=" + user + "&sig=" + fixture.Sum256(secret, user))
-			if err != nil {
-				continue // the socket was just handed over
-			}
-			_, _ = io.Copy(io.Discard, response.Body)
-			response.Body.Close()
-			return response.StatusCode
+		response, _, err := socket.Get(path + "?user=" + user + "&sig=" + fixture.Sum256(secret, user))
+		if err != nil {
+			return 0
 		}
-		return 0
+		return response.StatusCode
 	}
 	stop := make(chan struct{})
 	var running sync.WaitGroup
@@ -325,7 +284,6 @@ func TestHundredReloadsWithFiles(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	client.CloseIdleConnections()
 	for deadline := time.Now().Add(time.Minute); watching() > watchingBefore || runtime.NumGoroutine() > goroutines; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines watch files, and %d of %d are left", watching()-watchingBefore, runtime.NumGoroutine(), goroutines)

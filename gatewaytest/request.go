@@ -1,13 +1,9 @@
 package gatewaytest
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,13 +59,8 @@ func (a *Answer) Header1(t *testing.T, name string) string {
 // Run runs Caddy itself with this site, on a socket, and returns a client for it.
 func Run(t *testing.T, global, directives string) *http.Client {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n" + global + "}\nhttp:// {\n\tbind unix/" + socket + "\n" + directives + "\n}\n"
+	socket := NewSocket(t)
+	text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n" + global + "}\nhttp:// {\n\tbind unix/" + socket.Path + "\n" + directives + "\n}\n"
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		t.Fatal(err)
@@ -78,12 +69,5 @@ func Run(t *testing.T, global, directives string) *http.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = caddy.Stop() })
-	transport := &http.Transport{
-		DisableCompression: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return socket.client
 }

@@ -1,15 +1,9 @@
 package sql_test
 
 import (
-	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -18,25 +12,12 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
-	"github.com/caddyserver/certmagic"
 
-	_ "github.com/signedlink/caddy-signed-link"
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/keys/sql"
 )
 
-func TestMain(m *testing.M) {
-	// Both are computed when their packages load; without this, tests would write into
-	// the home directory.
-	dir, err := os.MkdirTemp("", "signed-link-test")
-	if err != nil {
-		panic(err)
-	}
-	caddy.ConfigAutosavePath = filepath.Join(dir, "autosave.json")
-	caddy.DefaultStorage = &certmagic.FileStorage{Path: dir}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { gatewaytest.Main(m) }
 
 // TestHundredReloads: while a hundred configurations follow each other, every link gets
 // the right verdict. What the database said survives where the DSN stays, and does not
@@ -51,18 +32,13 @@ func TestHundredReloads(t *testing.T) {
 	}
 	t.Setenv("A_DSN", "fake://a")
 	t.Setenv("B_DSN", "fake://b")
-	dir, err := os.MkdirTemp("", "sl") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
+	socket := gatewaytest.NewSocket(t)
 	load := func(n int, dsn string) {
 		config := fmt.Sprintf(`{"admin":{"disabled":true,"config":{"persist":false}},"logging":{"logs":{"default":{"writer":{"output":"discard"}}}},
 			"apps":{"http":{"grace_period":1,"servers":{"s":{"listen":["unix/%s"],"automatic_https":{"disable":true},"routes":[{"handle":[
 			{"handler":"signed_link","schemes":[{"scheme":{"kind":"sial","action":"{http.request.uri.path}","prefix":"/do/"},"params":{"user":{"class":"digits"}},
 			"user_keys":{"source":"sql","driver":"fake","dsn":"{env.%s}","query":%q,"ttl":"1h","timeout":"10s"}}]},
-			{"handler":"static_response","body":"{http.signed_link.user} %d"}]}]}}}}}`, socket, dsn, query, n)
+			{"handler":"static_response","body":"{http.signed_link.user} %d"}]}]}}}}}`, socket.Path, dsn, query, n)
 		if err := caddy.Load([]byte(config), true); err != nil {
 			t.Errorf("load %d: %v", n, err)
 		}
@@ -75,25 +51,13 @@ func TestHundredReloads(t *testing.T) {
 		}
 	})
 
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}}
 	get := func(user, secret string) (int, string, error) {
 		sum := sha1.Sum([]byte(user + "delete" + secret))
-		target := "http://example.org/do/delete?user=" + user + "&sig=" + hex.EncodeToString(sum[:])
-		response, err := client.Get(target)
-		for range 50 { // Caddy closed the connection while it handed the socket over
-			if err == nil {
-				break
-			}
-			response, err = client.Get(target)
-		}
+		response, body, err := socket.Get("/do/delete?user=" + user + "&sig=" + hex.EncodeToString(sum[:]))
 		if err != nil {
 			return 0, "", err
 		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		return response.StatusCode, string(body), err
+		return response.StatusCode, body, nil
 	}
 
 	stop := make(chan struct{})
@@ -141,7 +105,6 @@ func TestHundredReloads(t *testing.T) {
 		t.Error(err)
 	}
 	stopped = true
-	client.CloseIdleConnections()
 	waitFor(t, func() bool { return a.get(&a.open)+b.get(&b.open) == 0 })
 	deadline := time.Now().Add(10 * time.Second)
 	for runtime.NumGoroutine() > before+10 && time.Now().Before(deadline) {

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
+	"github.com/signedlink/caddy-signed-link/block/blocktest"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 )
@@ -385,16 +384,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"akid {\ntext token\ntruncate 6\ntext alnum\n}", Scheme{}, "text is given twice"},
 		{"akid {\nalgorithm sha1\n}", Scheme{}, `unknown option "algorithm"; this scheme has token, truncate, text, and every scheme has name, secret`},
 	} {
-		var s Scheme
-		err := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tc.input))
-		switch {
-		case tc.err == "" && err != nil:
-			t.Errorf("%q: %v", tc.input, err)
-		case tc.err == "" && !reflect.DeepEqual(s, tc.want):
-			t.Errorf("%q: %+v, want %+v", tc.input, s, tc.want)
-		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || !strings.Contains(err.Error(), "Testfile:")):
-			t.Errorf("%q: error %v, want %q with its line", tc.input, err, tc.err)
-		}
+		blocktest.Check(t, tc.input, new(Scheme), &tc.want, tc.err)
 	}
 }
 

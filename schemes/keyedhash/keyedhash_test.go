@@ -3,12 +3,12 @@ package keyedhash
 import (
 	"crypto/md5"
 	"encoding/hex"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/signedlink/caddy-signed-link/block/blocktest"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 )
@@ -153,16 +153,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"keyed_hash {\nexpires {query.a}\nexpires {query.b}\n}", Options{}, "expires is given twice"},
 		{"keyed_hash {\naction {path}\n}", Options{}, `unknown option "action"; this scheme has algorithm, message, signature, encoding, truncate, expires, issued, and every scheme has name`},
 	} {
-		var s Scheme
-		err := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tc.input))
-		switch {
-		case tc.err == "" && err != nil:
-			t.Errorf("%q: %v", tc.input, err)
-		case tc.err == "" && !reflect.DeepEqual(s.Options, tc.want):
-			t.Errorf("%q: %+v, want %+v", tc.input, s.Options, tc.want)
-		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || !strings.Contains(err.Error(), "Testfile:")):
-			t.Errorf("%q: error %v, want %q with its line", tc.input, err, tc.err)
-		}
+		blocktest.Check(t, tc.input, new(Scheme), &Scheme{Options: tc.want}, tc.err)
 	}
 }
 

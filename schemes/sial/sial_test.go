@@ -9,8 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
+	"github.com/signedlink/caddy-signed-link/block/blocktest"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
 	"github.com/signedlink/caddy-signed-link/schemes/keyedhash"
@@ -401,16 +400,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"sial {\nencoding hex no\n}", Scheme{}, `"no" is not any_case`},
 		{"sial {\ntoken {query.t}\n}", Scheme{}, `unknown option "token"; this scheme has action, params, algorithm`},
 	} {
-		var s Scheme
-		err := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tc.input))
-		switch {
-		case tc.err == "" && err != nil:
-			t.Errorf("%q: %v", tc.input, err)
-		case tc.err == "" && !reflect.DeepEqual(s, tc.want):
-			t.Errorf("%q: %+v, want %+v", tc.input, s, tc.want)
-		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || !strings.Contains(err.Error(), "Testfile:")):
-			t.Errorf("%q: error %v, want %q with its line", tc.input, err, tc.err)
-		}
+		blocktest.Check(t, tc.input, new(Scheme), &tc.want, tc.err)
 	}
 }
 
