@@ -22,7 +22,8 @@ import (
 )
 
 // This file translates the Caddyfile into the configuration, and does nothing else:
-// no file is read, no secret resolved.
+// no file is read, no secret resolved. It is long because it has every option of a
+// definition and of a scheme; each is a row of a table and a few lines.
 
 func init() {
 	httpcaddyfile.RegisterDirective("signed_link", parseCaddyfile)

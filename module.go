@@ -32,6 +32,9 @@ import (
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
+// This file is long because half of it is the page that users read on caddyserver.com: every
+// field of the configuration. The other half makes what runs of it, once, when it loads.
+
 func init() {
 	caddy.RegisterModule(new(Handler))
 }
