@@ -11,10 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
-
 	"github.com/signedlink/caddy-signed-link/integration/backends"
+	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
 
 // answer is a response with its body.
@@ -44,7 +42,7 @@ var (
 type client struct {
 	address string
 	one     *http1
-	two     *http2Conn
+	two     *gateway.RawHTTP2
 }
 
 func (c *client) close() {
@@ -53,7 +51,7 @@ func (c *client) close() {
 		c.one = nil
 	}
 	if c.two != nil {
-		c.two.conn.Close()
+		c.two.Close()
 		c.two = nil
 	}
 }
@@ -173,19 +171,8 @@ func isSentinel(a *answer, sentinel string) bool {
 	return len(ids) > 0 && ids[0] == sentinel
 }
 
-type http2Conn struct {
-	conn    net.Conn
-	out     *bufio.Writer
-	framer  *http2.Framer
-	block   bytes.Buffer
-	encoder *hpack.Encoder
-	stream  uint32
-}
-
 const (
-	window   = 1 << 30
-	maxFrame = 16 << 10
-	maxBody  = 48 << 10 // so that no window of the gateway is ever full
+	maxBody = 48 << 10 // so that no window of the gateway is ever full
 	// longHeaders is the length of a header block, in bytes, beyond which a Caddy
 	// without this module breaks streams off as well.
 	longHeaders = 32 << 10
@@ -200,138 +187,28 @@ func (c *client) sendHTTP2(q *request, id string) (*answer, error) {
 	return a, err
 }
 
-func (c *client) dialHTTP2() error {
-	conn, err := net.DialTimeout("tcp", c.address, timeout)
-	if err != nil {
-		return err
-	}
-	out := bufio.NewWriter(conn)
-	t := &http2Conn{conn: conn, out: out, framer: http2.NewFramer(out, bufio.NewReader(conn)), stream: 1}
-	t.framer.AllowIllegalWrites = true
-	t.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	t.encoder = hpack.NewEncoder(&t.block)
-	c.two = t
-	_, _ = out.WriteString(http2.ClientPreface)
-	_ = t.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
-	_ = t.framer.WriteWindowUpdate(0, window)
-	return out.Flush()
-}
-
-func (c *client) tryHTTP2(q *request, id string) (a *answer, err error) {
+func (c *client) tryHTTP2(q *request, id string) (*answer, error) {
 	if c.two == nil {
-		if err := c.dialHTTP2(); err != nil {
+		two, err := gateway.DialHTTP2(c.address)
+		if err != nil {
 			return nil, err
 		}
+		c.two = two
 	}
-	t := c.two
-	keep := false
-	defer func() {
-		if !keep {
-			t.conn.Close()
-			c.two = nil
-		}
-	}()
-	if err := t.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+	two := c.two
+	response, err := two.Send(q.fields("http", id), []byte(q.Body[:min(len(q.Body), maxBody)]), q.trailers())
+	if two.Dead {
+		c.two = nil
+	}
+	switch {
+	case errors.Is(err, gateway.ErrClosed):
+		return nil, errNoAnswer
+	case errors.Is(err, gateway.ErrInternal) && two.FieldBytes() <= longHeaders:
+		return nil, errInternal
+	case errors.Is(err, gateway.ErrInternal), errors.Is(err, gateway.ErrBrokenOff):
+		return nil, errMalformed
+	case err != nil:
 		return nil, err
 	}
-	stream := t.stream
-	t.stream += 2
-	if t.write(stream, q, id) != nil || t.out.Flush() != nil {
-		return nil, errNoAnswer
-	}
-	a = &answer{Header: http.Header{}}
-	for {
-		frame, err := t.framer.ReadFrame()
-		if err != nil {
-			if broken := (http2.StreamError{}); errors.As(err, &broken) {
-				return nil, fmt.Errorf("unreadable answer: %w", err)
-			}
-			if silent := net.Error(nil); errors.As(err, &silent) && silent.Timeout() {
-				return nil, fmt.Errorf("no answer in %v", timeout)
-			}
-			return nil, errNoAnswer
-		}
-		ended := false
-		switch f := frame.(type) {
-		case *http2.SettingsFrame:
-			if !f.IsAck() {
-				_ = t.framer.WriteSettingsAck() // goes out with the next request
-			}
-		case *http2.PingFrame:
-			_ = t.framer.WritePing(true, f.Data)
-		case *http2.GoAwayFrame:
-			if f.ErrCode != http2.ErrCodeNo {
-				return nil, errMalformed
-			}
-		}
-		if frame.Header().StreamID != stream {
-			continue
-		}
-		switch f := frame.(type) {
-		case *http2.MetaHeadersFrame:
-			for _, field := range f.Fields {
-				if field.Name != ":status" {
-					a.Header.Add(field.Name, field.Value)
-				} else if _, err := fmt.Sscan(field.Value, &a.Status); err != nil {
-					return nil, err
-				}
-			}
-			ended = f.StreamEnded()
-		case *http2.DataFrame:
-			a.Body = append(a.Body, f.Data()...)
-			ended = f.StreamEnded()
-		case *http2.RSTStreamFrame:
-			switch {
-			case f.ErrCode == http2.ErrCodeNo && a.Status > 0:
-				ended = true // it has answered and wants no body
-			case f.ErrCode == http2.ErrCodeInternal && t.block.Len() <= longHeaders:
-				return nil, errInternal
-			default:
-				keep = true
-				return nil, errMalformed
-			}
-		}
-		if ended {
-			keep = true
-			return a, nil
-		}
-	}
-}
-
-func (t *http2Conn) write(stream uint32, q *request, id string) error {
-	t.block.Reset()
-	for _, f := range q.fields("http", id) {
-		_ = t.encoder.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value}) // a buffer takes all
-	}
-	body := []byte(q.Body[:min(len(q.Body), maxBody)])
-	last := len(body) == 0 && len(q.Trailers) == 0
-	if err := t.writeBlock(stream, last); err != nil {
-		return err
-	}
-	for len(body) > 0 {
-		n := min(len(body), maxFrame)
-		if err := t.framer.WriteData(stream, n == len(body) && len(q.Trailers) == 0, body[:n]); err != nil {
-			return err
-		}
-		body = body[n:]
-	}
-	if len(q.Trailers) == 0 {
-		return nil
-	}
-	t.block.Reset()
-	for _, f := range q.trailers() {
-		_ = t.encoder.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value})
-	}
-	return t.writeBlock(stream, true)
-}
-
-func (t *http2Conn) writeBlock(stream uint32, last bool) error {
-	block := t.block.Bytes()
-	n := min(len(block), maxFrame)
-	err := t.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block[:n], EndStream: last, EndHeaders: n == len(block)})
-	for block = block[n:]; err == nil && len(block) > 0; block = block[n:] {
-		n = min(len(block), maxFrame)
-		err = t.framer.WriteContinuation(stream, n == len(block), block[:n])
-	}
-	return err
+	return &answer{response.Status, response.Header, response.Body}, nil
 }

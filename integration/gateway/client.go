@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,8 +13,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // Protocol is a version of HTTP.
@@ -191,135 +187,6 @@ func SendHTTP1(address, method string, raw []byte, all bool) ([]*Response, error
 		final := response.StatusCode >= 200
 		if err != nil || response.Close && final || !all && final {
 			return responses, nil
-		}
-	}
-}
-
-// SendHTTP2 sends one request to a cleartext port over HTTP/2 with prior knowledge:
-// its fields as they are, in their order, a body, and trailers. It returns nil if the
-// gateway breaks it off.
-func SendHTTP2(address string, fields []Field, body []byte, trailers []Field) (*Response, error) {
-	conn, err := net.DialTimeout("tcp", address, timeout)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return nil, err
-	}
-	framer := http2.NewFramer(conn, conn)
-	framer.AllowIllegalWrites = true
-	var sending sync.WaitGroup
-	var mu sync.Mutex // of writes
-	sending.Go(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		_ = sendHTTP2(conn, framer, fields, body, trailers) // a gateway that refuses early stops reading
-	})
-	defer sending.Wait()
-	defer conn.Close()
-	return readHTTP2(framer, &mu)
-}
-
-const (
-	stream = 1
-	window = 1 << 24 // more than any answer
-)
-
-func sendHTTP2(conn net.Conn, framer *http2.Framer, fields []Field, body []byte, trailers []Field) error {
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-		return err
-	}
-	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}); err != nil {
-		return err
-	}
-	if err := framer.WriteWindowUpdate(0, window); err != nil {
-		return err
-	}
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	encode := func(fields []Field) []byte {
-		block.Reset()
-		for _, f := range fields {
-			_ = encoder.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value}) // a buffer takes all
-		}
-		return bytes.Clone(block.Bytes())
-	}
-	noBody := len(body) == 0 && len(trailers) == 0
-	if err := sendFields(framer, encode(fields), noBody); err != nil {
-		return err
-	}
-	if len(body) > 0 {
-		if err := framer.WriteData(stream, len(trailers) == 0, body); err != nil {
-			return err
-		}
-	}
-	if len(trailers) > 0 {
-		return sendFields(framer, encode(trailers), true)
-	}
-	return nil
-}
-
-// sendFields sends a block of fields in as many frames as it takes.
-func sendFields(framer *http2.Framer, block []byte, last bool) error {
-	const most = 16 << 10
-	n := min(len(block), most)
-	err := framer.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: stream, BlockFragment: block[:n], EndStream: last, EndHeaders: n == len(block),
-	})
-	for block = block[n:]; err == nil && len(block) > 0; block = block[n:] {
-		n = min(len(block), most)
-		err = framer.WriteContinuation(stream, n == len(block), block[:n])
-	}
-	return err
-}
-
-func readHTTP2(framer *http2.Framer, mu *sync.Mutex) (*Response, error) {
-	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	response := &Response{Proto: string(HTTP2), Header: http.Header{}}
-	for {
-		frame, err := framer.ReadFrame()
-		var silent net.Error
-		switch {
-		case errors.As(err, &silent) && silent.Timeout():
-			return nil, err
-		case err != nil:
-			return nil, nil //nolint:nilerr // closed: the gateway has broken it off
-		}
-		ended := false
-		switch f := frame.(type) {
-		case *http2.SettingsFrame:
-			if !f.IsAck() {
-				mu.Lock()
-				_ = framer.WriteSettingsAck() // that it is closed shows when reading
-				mu.Unlock()
-			}
-		case *http2.MetaHeadersFrame:
-			for _, field := range f.Fields {
-				if field.Name == ":status" {
-					if _, err := fmt.Sscan(field.Value, &response.Status); err != nil {
-						return nil, err
-					}
-				} else {
-					response.Header.Add(field.Name, field.Value)
-				}
-			}
-			ended = f.StreamEnded()
-		case *http2.DataFrame:
-			response.Body = append(response.Body, f.Data()...)
-			ended = f.StreamEnded()
-		case *http2.RSTStreamFrame:
-			if f.ErrCode == http2.ErrCodeNo && response.Status > 0 {
-				return response, nil // it has answered and wants no body
-			}
-			return nil, nil
-		case *http2.GoAwayFrame:
-			if f.ErrCode != http2.ErrCodeNo {
-				return nil, nil
-			}
-		}
-		if ended {
-			return response, nil
 		}
 	}
 }
