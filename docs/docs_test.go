@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"reflect"
@@ -844,6 +845,35 @@ func TestFloors(t *testing.T) {
 			case !ok || floor >= own:
 				t.Errorf("%s on floor %d imports %s on floor %d", dir, own, imported, floor)
 			}
+		}
+	}
+}
+
+// TestNoCaddy: what knows nothing links none of Caddy's packages, its tests included, so that
+// they start at once.
+func TestNoCaddy(t *testing.T) {
+	const module = "github.com/signedlink/caddy-signed-link/"
+	var packages []string
+	for _, row := range regexp.MustCompile(`(?m)^\| -?\d+ \| ([^|]+) \| [^|]+ \| nothing \|$`).FindAllStringSubmatch(readFile(t, filepath.Join("docs", "architecture.md")), -1) {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			if name != "`keys`" { // its tests compare what it resolves with what Caddy would
+				packages = append(packages, "./"+strings.Trim(name, "`"))
+			}
+		}
+	}
+	if len(packages) < 11 {
+		t.Fatalf("only %q know nothing", packages)
+	}
+	command := exec.CommandContext(t.Context(), "go", append([]string{"list", "-test", "-f", `{{.ImportPath}} {{join .Deps " "}}`}, packages...)...)
+	command.Dir = root
+	out, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		name, deps, _ := strings.Cut(line, " ")
+		if strings.Contains(deps, "github.com/caddyserver/") {
+			t.Errorf("%s links Caddy", strings.TrimPrefix(name, module))
 		}
 	}
 }
