@@ -39,6 +39,12 @@ func TestAttackCost(t *testing.T) {
 			if len(ours) < 300 || len(stock) != len(ours) {
 				t.Fatalf("%d and %d requests were counted", len(ours), len(stock))
 			}
+			// Of what else goes on in a Caddy some may fall into a request: at times 3 % of it.
+			// It only adds, so the least of several counts is the request's own.
+			for again := 0; again < 2 && dearer(ours, stock, most); again++ {
+				least(ours, instructions(t, plugin, program, mark, "-definitions", definitions))
+				least(stock, instructions(t, plugin, program, mark, "-definitions", definitions, "-stock"))
+			}
 			worst, at := 0.0, ""
 			for i, m := range ours {
 				if m.name != stock[i].name || m.count < 10_000 || stock[i].count < 10_000 {
@@ -54,6 +60,23 @@ func TestAttackCost(t *testing.T) {
 			}
 			t.Logf("%d requests; the worst is %s: %.1f times", len(ours), at, worst)
 		})
+	}
+}
+
+// dearer reports whether one of ours takes more than most times what the same takes in stock.
+func dearer(ours, stock []measured, most uint64) bool {
+	for i, m := range ours {
+		if m.count > most*stock[i].count {
+			return true
+		}
+	}
+	return false
+}
+
+// least keeps the lesser count of each request.
+func least(all, again []measured) {
+	for i := range all {
+		all[i].count = min(all[i].count, again[i].count)
 	}
 }
 
