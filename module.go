@@ -598,6 +598,9 @@ func (c *SchemeConfig) spec(ctx caddy.Context) (s *definition.SchemeSpec, userKe
 		},
 	}
 	for name, p := range c.Params {
+		if p == nil {
+			return nil, nil, fmt.Errorf("param %s: the rule is null; its JSON is {\"class\": \"alnum\"}, for instance", name)
+		}
 		s.Params[name] = link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Optional: p.Optional}
 	}
 	if len(c.KeysRaw) > 0 {

@@ -1,8 +1,18 @@
 package signedlink_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
@@ -118,6 +128,81 @@ func TestModes(t *testing.T) {
 					t.Errorf("{http.signed_link.reason} is %q, want %q", got, tc.want.reason)
 				}
 			})
+		}
+	}
+}
+
+// TestAttackNonsenseInJSON: whatever stands in place of a value in the JSON of a definition,
+// the configuration loads, or is refused with an error. Who can write a configuration needs
+// no panic, but the administration endpoint takes one from whoever is let in.
+func TestAttackNonsenseInJSON(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "adapt", "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	tries := 0
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\{env\.(\w+)\}`).FindAllStringSubmatch(string(data), -1) {
+			t.Setenv(m[1], strings.Repeat("0123456789abcdef", 4))
+		}
+		_, text, _ := strings.Cut(string(data), separator)
+		var config any
+		if err := json.Unmarshal([]byte(text), &config); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		eachNonsense(config, "", false, func(at string) {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("%s: %s: %v", filepath.Base(file), at, r)
+				}
+			}()
+			tries++
+			nonsense, err := json.Marshal(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var c caddy.Config
+			if json.Unmarshal(nonsense, &c) != nil {
+				return
+			}
+			if s, err := gatewaytest.TryLoadJSON(t, nonsense); err == nil && s.Server != nil {
+				s.Get("/app/x?user=jeff&key=00&akid=1.2.AAAAAA&sig=00", "X-Verified-User: admin")
+			}
+		})
+	}
+	if tries < 2000 {
+		t.Errorf("only %d configurations were tried", tries)
+	}
+}
+
+// eachNonsense puts one wrong value after the other in place of each node of the JSON that
+// stands in a handler of signed_link, and calls try with where it stands.
+func eachNonsense(node any, at string, ours bool, try func(at string)) {
+	replace := func(child any, at string, set func(any)) {
+		if !ours {
+			eachNonsense(child, at, false, try)
+			return
+		}
+		for _, wrong := range []any{nil, map[string]any{}, []any{}, "", 0.0, []any{nil}, map[string]any{"x": nil}} {
+			set(wrong)
+			try(fmt.Sprintf("%s = %v", at, wrong))
+		}
+		set(child)
+		eachNonsense(child, at, true, try)
+	}
+	switch node := node.(type) {
+	case map[string]any:
+		ours = ours || node["handler"] == "signed_link"
+		for name, child := range maps.Clone(node) {
+			replace(child, at+"/"+name, func(v any) { node[name] = v })
+		}
+	case []any:
+		for i, child := range slices.Clone(node) {
+			replace(child, at+"/"+strconv.Itoa(i), func(v any) { node[i] = v })
 		}
 	}
 }
