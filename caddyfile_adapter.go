@@ -17,6 +17,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
+	"github.com/signedlink/caddy-signed-link/keys"
 	"github.com/signedlink/caddy-signed-link/keys/inline"
 	"github.com/signedlink/caddy-signed-link/link"
 )
@@ -589,42 +590,47 @@ func (s *schemeParser) secret(_ *SchemeConfig, d *caddyfile.Dispenser) error {
 }
 
 // keySource has the source of a line `keys <source> …` or `user_keys <source> …` read that
-// line, and its block, by itself.
-func keySource(d *caddyfile.Dispenser, unknown func(name string) error) (json.RawMessage, error) {
+// line, and its block, by itself. Opener is what a source of that option implements: of a
+// module that does not, no more is known here than of one that is not built in.
+func keySource[Opener any](d *caddyfile.Dispenser, unknown func(line caddyfile.Segment) error) (json.RawMessage, error) {
 	segment := d.NextSegment()
 	name := ""
 	if len(segment) > 1 {
 		name = segment[1].Text
 	}
-	module, err := caddy.GetModule("http.signed_link.keys." + name)
+	info, err := caddy.GetModule("http.signed_link.keys." + name)
 	if err != nil {
-		return nil, unknown(name)
+		return nil, unknown(segment)
 	}
-	source, ok := module.New().(caddyfile.Unmarshaler)
+	module := info.New()
+	if _, ok := module.(Opener); !ok {
+		return nil, unknown(segment)
+	}
+	source, ok := module.(caddyfile.Unmarshaler)
 	if !ok {
-		return nil, d.Errf("%s %s: this source cannot be written in a Caddyfile", segment[0].Text, name)
+		return nil, d.Errf("%s %s: this source cannot be written in a Caddyfile; write the configuration in JSON", segment[0].Text, name)
 	}
 	own := caddyfile.NewDispenser(segment)
 	if err := source.UnmarshalCaddyfile(own); err != nil {
 		return nil, err
 	}
 	if own.Next() {
-		return nil, own.Errf("%s %s: there is more on this line, or in its block, than the source reads", segment[0].Text, name)
+		return nil, own.Errf("%s %s: there is more on this line, or in its block, than the source reads; leave that out", segment[0].Text, name)
 	}
 	return caddyconfig.JSONModuleObject(source, "source", name, nil), nil
 }
 
 func sharedKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	return keySource(d, func(name string) error {
-		if name == "" {
+	return keySource[keys.SetOpener](d, func(line caddyfile.Segment) error {
+		if len(line) < 3 { // what stands there alone may be the secret itself
 			return d.Err("write `keys file <path>`")
 		}
-		return d.Errf("keys: unknown source %q; write `keys file <path>`", link.Shown(name))
+		return d.Errf("keys: unknown source %q; write `keys file <path>`", link.Shown(line[1].Text))
 	})
 }
 
 func userKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	return keySource(d, func(string) error { return d.Errf("write `%s`", block.UserKeysSyntax) })
+	return keySource[keys.UserOpener](d, func(caddyfile.Segment) error { return d.Errf("write `%s`", block.UserKeysSyntax) })
 }
 
 func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {

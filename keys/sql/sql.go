@@ -128,10 +128,8 @@ func (Source) CaddyModule() caddy.ModuleInfo {
 //	}
 func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	const syntax = "user_keys sql mysql|postgres {env.NAME} { query <sql> }"
-	option, args := block.Source(d)
+	_, args := block.Source(d)
 	switch {
-	case option == "keys":
-		return d.Err("keys: unknown source \"sql\"; write `keys file <path>`")
 	case len(args) > 2:
 		return d.Errf("write `%s`", block.UserKeysSyntax)
 	case len(args) == 0 || !slices.Contains(Drivers, args[0]):
