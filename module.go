@@ -326,7 +326,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	g := &h.gate
 	g.Handler, g.Rules, g.Origin, g.Server, g.Logger = h, &h.rules, h.Origin, app.ServerOf(ctx), ctx.Logger()
-	if done, err := h.app.Follow(ctx, h); done || err != nil {
+	if done, err := h.app.Follow(ctx, g); done || err != nil {
 		return err
 	}
 	if h.Unguarded {
@@ -546,7 +546,7 @@ func (h *Handler) compile(ctx caddy.Context, spec definition.Spec) error {
 		return err
 	}
 	h.gate.Definition = d
-	h.gate.SetMarks(h.app, users)
+	h.gate.SetMarks(users)
 	h.rules.Allow = strings.Join(d.Methods, ", ")
 	if h.Cookies != nil {
 		h.sessions, err = cookies.NewSessions(d.Profile, h.Cookies.Cut, h.Cookies.CutAll, d.Names)

@@ -32,11 +32,13 @@ func TestRulesAreTested(t *testing.T) {
 // TestParseProfile: the names of profiles, and what is none.
 func TestParseProfile(t *testing.T) {
 	for name, want := range map[string]Profile{"": Strict, "strict": Strict, "php": PHP, "servlet": Servlet} {
-		if got, err := ParseProfile(name); got != want || err != nil {
-			t.Errorf("%q: %s, %v", name, got, err)
+		if got, err := ParseProfile(name); err != nil || got != want || name != "" && got.String() != name {
+			t.Errorf("%q: %s, error %v", name, got, err)
 		}
 	}
-	if _, err := ParseProfile("PHP"); err == nil || !strings.Contains(err.Error(), "write strict, php or servlet") {
-		t.Errorf("%v", err)
+	for _, name := range []string{"PHP", "java", "tomcat", " php"} {
+		if _, err := ParseProfile(name); err == nil || !strings.Contains(err.Error(), "write strict, php or servlet") {
+			t.Errorf("%q: error %v", name, err)
+		}
 	}
 }

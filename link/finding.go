@@ -41,7 +41,8 @@ type Checked interface {
 }
 
 // Constructed is implemented by a [Scheme] that can tell whether another one signs in
-// the same way, so that one secret may serve both.
+// the same way, so that one secret may serve both. Two schemes of a module that cannot tell
+// sign alike where they are configured alike.
 type Constructed interface {
 	// Construction returns the same text for two schemes whose links are each other's.
 	Construction() string

@@ -23,19 +23,6 @@ func names(t testing.TB, profile backend.Profile, list ...string) *Names {
 	return n
 }
 
-func TestParseProfile(t *testing.T) {
-	for name, want := range map[string]backend.Profile{"": backend.Strict, "strict": backend.Strict, "php": backend.PHP, "servlet": backend.Servlet} {
-		if got, err := backend.ParseProfile(name); err != nil || got != want || name != "" && got.String() != name {
-			t.Errorf("%q: %s, error %v", name, got, err)
-		}
-	}
-	for _, name := range []string{"PHP", "java", "tomcat", " php"} {
-		if _, err := backend.ParseProfile(name); err == nil || !strings.Contains(err.Error(), "write strict, php or servlet") {
-			t.Errorf("%q: error %v", name, err)
-		}
-	}
-}
-
 func TestCheckName(t *testing.T) {
 	for _, tc := range []struct {
 		name                 string

@@ -72,10 +72,7 @@ func Provision(config map[string]any, logging *caddy.Logging) (*Configuration, e
 		return nil, errors.New("the configuration has no signed_link definition")
 	}
 	for _, d := range s.App.Definitions() {
-		d.Throttle = nil // who tries many links here is no guesser
-		for _, c := range d.Schemes {
-			c.Throttle = nil
-		}
+		d.ThrottleWith(nil) // who tries many links here is no guesser
 	}
 	return s, nil
 }

@@ -136,7 +136,6 @@ func (a *App) SetClock(now func() time.Time) { a.now = now }
 
 // AddGuard adds a guard.
 func (a *App) AddGuard(g *Gate) {
-	g.app = a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.guards = append(a.guards, g)
@@ -145,7 +144,6 @@ func (a *App) AddGuard(g *Gate) {
 // AddDefinition adds a definition, and the headers that it sets, to what every guard of the
 // configuration watches. It fails if a guard accepts one of these from a gateway in front.
 func (a *App) AddDefinition(g *Gate) error {
-	g.app = a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	names := g.Definition.Outputs()

@@ -60,7 +60,7 @@ func (g *Gate) Guard(r *http.Request, vars map[string]any, x *exchange.Exchange,
 			g.tell(r, place)
 			delete(r.Header, name)
 		case headers.DeleteUnless:
-			if !exchange.FromTrustedProxy(r) {
+			if !fromTrustedProxy(r) {
 				delete(r.Header, name)
 			}
 		case headers.DeleteAlias:
@@ -106,7 +106,7 @@ func (g *Gate) Guard(r *http.Request, vars map[string]any, x *exchange.Exchange,
 // client wrote under another spelling, and one that adds a line to the client's says two
 // names.
 func (g *Gate) believes(r *http.Request, name string, values []string) bool {
-	return slices.Contains(g.accepted, name) && len(values) == 1 && exchange.FromTrustedProxy(r)
+	return slices.Contains(g.accepted, name) && len(values) == 1 && fromTrustedProxy(r)
 }
 
 // tell writes down that an identity header of another gateway was deleted, once for each
@@ -120,7 +120,7 @@ func (g *Gate) tell(r *http.Request, place int) {
 	g.Logger.Info("deleted an identity header of another gateway, which is said once for each name; "+
 		"if a gateway in front of Caddy sets it, name it with `signed_link guard { accept <header> }`",
 		zap.String("header", headers.Table[place].String()), zap.String("definition", g.Label), zap.String("origin", g.Origin),
-		zap.String("client_ip", clientIP), zap.Bool("trusted_proxy", exchange.FromTrustedProxy(r)))
+		zap.String("client_ip", clientIP), zap.Bool("trusted_proxy", fromTrustedProxy(r)))
 }
 
 // Protected returns which segments of a query spell a protected parameter of any

@@ -18,6 +18,12 @@ func TrustsNoProxy(server *caddyhttp.Server) bool {
 	return proxies.IsValid() && proxies.Kind() == reflect.Interface && proxies.IsNil()
 }
 
+// fromTrustedProxy reports whether the request comes from a proxy that the operator trusts.
+func fromTrustedProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}
+
 // WatchForwarded says that the client's address matters to the gate.
 func (g *Gate) WatchForwarded() { g.watchForwarded = TrustsNoProxy(g.Server) }
 

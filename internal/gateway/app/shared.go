@@ -45,7 +45,7 @@ func (a *App) MarkOf(secret []byte) Mark {
 
 // SetMarks notes the fingerprints of what the schemes verify with: their keys, or their
 // sources of users' secrets, whose fingerprints are given.
-func (g *Gate) SetMarks(a *App, users []Mark) {
+func (g *Gate) SetMarks(users []Mark) {
 	for _, s := range g.Definition.Schemes {
 		if s.Keys == nil {
 			g.marks = append(g.marks, []Mark{users[s.Place]})
@@ -54,7 +54,7 @@ func (g *Gate) SetMarks(a *App, users []Mark) {
 		all := s.Keys.KeySet().All()
 		marks := make([]Mark, len(all))
 		for i := range all {
-			marks[i] = a.MarkOf(all[i].Secret.Bytes())
+			marks[i] = g.app.MarkOf(all[i].Secret.Bytes())
 		}
 		g.marks = append(g.marks, marks)
 	}

@@ -74,11 +74,12 @@ func newProgress() progress {
 	return progress{mark: rand.Text(), name: "signed_link", pending: make(map[*caddyhttp.Server]bool)}
 }
 
-// Follow is called by every handler before it is provisioned. When the last server is
-// about to be done, it walks over all. done says that the handler needs no provisioning:
-// it is a sentinel, or stands in a route that was replaced.
-func (a *App) Follow(ctx caddy.Context, handler routes.Gate) (done bool, err error) {
-	server := ServerOf(ctx)
+// Follow takes the gate of a handler into the app, before the handler is provisioned. When
+// the last server is about to be done, it walks over all. done says that the handler needs
+// no provisioning: it is a sentinel, or stands in a route that was replaced.
+func (a *App) Follow(ctx caddy.Context, g *Gate) (done bool, err error) {
+	g.app = a
+	handler, server := g.Handler, g.Server
 	modules := ctx.Modules()
 	if server == nil || len(modules) == 0 {
 		return false, nil

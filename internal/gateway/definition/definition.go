@@ -20,7 +20,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
-// Definition is one signed_link, compiled. It is immutable.
+// Definition is one signed_link, compiled. It is immutable once requests come.
 type Definition struct {
 	Profile backend.Profile
 	Methods []string // allowed; the first ones are GET and HEAD unless `methods` says otherwise
@@ -37,10 +37,11 @@ type Definition struct {
 	strip       Strip
 	cutUnsigned bool
 
-	Throttle *throttle.Throttle // nil: nobody has to wait
+	throttle *throttle.Throttle // nil: nobody has to wait
 }
 
-// Scheme is one scheme of a definition. It is immutable, but for what sources of keys bring.
+// Scheme is one scheme of a definition. It is immutable once requests come, but for what
+// sources of keys bring.
 type Scheme struct {
 	Name          string
 	kind          string // the last part of its module's id
@@ -65,7 +66,7 @@ type Scheme struct {
 	bound     atomic.Pointer[boundKeys]
 
 	Place    int                // among the schemes of its definition
-	Throttle *throttle.Throttle // of the definition
+	throttle *throttle.Throttle // of the definition
 	Findings []link.Finding     // what the checker says
 	Allowed  map[string]bool    // codes of findings that the operator allowed
 }

@@ -135,9 +135,9 @@ func (s *Scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 		return
 	}
 	v.stage = stageVerify
-	if s.Throttle != nil {
+	if s.throttle != nil {
 		v.client = s.suspect(r, l)
-		if v.throttled(s.Throttle.Wait(v.client, now)) {
+		if v.throttled(s.throttle.Wait(v.client, now)) {
 			return
 		}
 	}

@@ -9,11 +9,11 @@ import (
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
-// ThrottleWith has who guesses wait. It comes before all requests.
+// ThrottleWith has who guesses wait; with nil, nobody. It comes before all requests.
 func (d *Definition) ThrottleWith(t *throttle.Throttle) {
-	d.Throttle = t
+	d.throttle = t
 	for _, s := range d.Schemes {
-		s.Throttle = t
+		s.throttle = t
 	}
 }
 
@@ -29,24 +29,24 @@ func (v *Verdict) throttled(wait time.Duration) bool {
 // suspect is whom a failure of the link counts for: the client, as the user that the link
 // names. Nothing of that is verified yet.
 func (s *Scheme) suspect(r *link.Request, l *link.Link) throttle.Client {
-	c := s.Throttle.Client(r.ClientIP)
+	c := s.throttle.Client(r.ClientIP)
 	if s.User == nil {
 		return c
 	}
 	var b [headers.MaxValue]byte
-	return s.Throttle.As(c, s.User.Append(b[:0], r, keyedhash.Values{Claims: l.Claims}))
+	return s.throttle.As(c, s.User.Append(b[:0], r, keyedhash.Values{Claims: l.Claims}))
 }
 
 // settle counts a failure. It looks once more, after the signature was computed: of many
 // guesses at once, those beyond the allowance are answered alike, right or wrong, so that
 // they tell no more than if they had come one after the other.
 func (d *Definition) settle(v *Verdict, now time.Time) {
-	if d.Throttle == nil || v.stage < stageVerify || v.Reason == link.Throttled {
+	if d.throttle == nil || v.stage < stageVerify || v.Reason == link.Throttled {
 		return
 	}
 	if v.Wrong {
-		v.throttled(d.Throttle.Fail(v.client, now))
+		v.throttled(d.throttle.Fail(v.client, now))
 		return
 	}
-	v.throttled(d.Throttle.Wait(v.client, now))
+	v.throttled(d.throttle.Wait(v.client, now))
 }

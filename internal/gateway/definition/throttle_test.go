@@ -13,9 +13,9 @@ func TestAttackThrottleUnderWay(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	d := new(Definition)
 	d.ThrottleWith(throttle.New(throttle.Settings{Failures: 10, Window: time.Minute, IPv4Bits: 32, IPv6Bits: 64}))
-	client := d.Throttle.Client("192.0.2.1")
+	client := d.throttle.Client("192.0.2.1")
 	for range 10 {
-		d.Throttle.Fail(client, now)
+		d.throttle.Fail(client, now)
 	}
 	right, wrong := Verdict{stage: stageSigned, client: client}, Verdict{stage: stageVerify, client: client, Wrong: true}
 	for _, v := range []*Verdict{&right, &wrong} {
