@@ -68,13 +68,13 @@ func init() {
 //	keys            file <path>
 //	user_keys       inline { <user> <secret> } | file <path> | sql mysql|postgres <dsn> { query <sql>  ttl <d>  negative_ttl <d>  timeout <d>  cache <n>  max_lookups <n> }
 //	user            <template> [percent|utf8] | none
-//	param           <name> <class> [<value>...] [min <n>] [max <n>] [optional]
+//	param           <name>|{<placeholder>} <class> [<value>...] [without <characters>] [min <n>] [max <n>] [optional [empty]]
 //	ignore          <name or prefix*>...
 //	require_expiry
 //	max_lifetime    <duration>
-//	max_age         <duration>
+//	max_age         <duration> [ahead <duration>]
 //	clock_skew      <duration>
-//	allow           <finding>...
+//	allow           <finding>... | ambiguous_message between {a} {b}
 func parseCaddyfile(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // consume directive name
 	matcher, err := h.ExtractMatcherSet()
@@ -508,12 +508,9 @@ var schemeOptions = map[string]func(s *schemeParser, c *SchemeConfig, d *caddyfi
 		return block.None(d)
 	},
 	"max_lifetime": duration(func(c *SchemeConfig) *caddy.Duration { return &c.MaxLifetime }),
-	"max_age":      duration(func(c *SchemeConfig) *caddy.Duration { return &c.MaxAge }),
+	"max_age":      (*schemeParser).maxAge,
 	"clock_skew":   duration(func(c *SchemeConfig) *caddy.Duration { return &c.ClockSkew }),
-	"allow": func(_ *schemeParser, c *SchemeConfig, d *caddyfile.Dispenser) (err error) {
-		c.Allow, err = block.Args(d, 1, 0, "allow <finding>...")
-		return err
-	},
+	"allow": (*schemeParser).allow,
 }
 
 // duration reads an option that is a duration.
@@ -534,12 +531,54 @@ func (s *schemeParser) option(d *caddyfile.Dispenser) error {
 		s.end = segment[len(segment)-1].Line
 		return nil
 	}
-	if option != "secret" && option != "param" {
+	if !slices.Contains([]string{"secret", "param", "allow"}, option) { // of which there may be several
 		if err := s.seen.Once(d); err != nil {
 			return err
 		}
 	}
 	return read(s, s.config, d)
+}
+
+func (*schemeParser) maxAge(c *SchemeConfig, d *caddyfile.Dispenser) error {
+	const syntax = "max_age <duration> [ahead <duration>]"
+	args, err := block.Args(d, 1, 3, syntax)
+	if err != nil {
+		return err
+	}
+	if len(args) == 2 || len(args) == 3 && args[1] != "ahead" {
+		return d.Errf("max_age: unexpected %q; write `%s`", link.Shown(args[1]), syntax)
+	}
+	if c.MaxAge, err = block.ParseDuration(d, "max_age", args[0]); err == nil && len(args) == 3 {
+		c.MaxAhead, err = block.ParseDuration(d, "max_age", args[2])
+	}
+	return err
+}
+
+// allow reads the codes of findings, or one code and where it is allowed.
+func (s *schemeParser) allow(c *SchemeConfig, d *caddyfile.Dispenser) error {
+	const narrow = "allow ambiguous_message between <placeholder> <placeholder>"
+	args, err := block.Args(d, 1, 0, "allow <finding>...` or `"+narrow)
+	if err != nil {
+		return err
+	}
+	if i := slices.Index(args, "between"); i >= 0 {
+		if i != 1 || args[0] != "ambiguous_message" || len(args) != 4 {
+			return d.Errf("allow: between goes with one finding and two placeholders; write `%s`", narrow)
+		}
+		pair := [2]string{args[2], args[3]}
+		if slices.Contains(c.AllowBetween, pair) {
+			return d.Errf("allow: between %s and %s is given twice", link.Shown(pair[0]), link.Shown(pair[1]))
+		}
+		c.AllowBetween = append(c.AllowBetween, pair)
+		return nil
+	}
+	for _, code := range args {
+		if slices.Contains(c.Allow, code) {
+			return d.Errf("allow: %s is given twice", link.Shown(code))
+		}
+		c.Allow = append(c.Allow, code)
+	}
+	return nil
 }
 
 func (*schemeParser) user(c *SchemeConfig, d *caddyfile.Dispenser) error {
@@ -634,7 +673,7 @@ func userKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
 }
 
 func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
-	const syntax = "param <name> <class> [<value>...] [min <n>] [max <n>] [optional]"
+	const syntax = "param <name> <class> [<value>...] [without <characters>] [min <n>] [max <n>] [optional [empty]]"
 	args, err := block.Args(d, 2, 0, syntax)
 	if err != nil {
 		return err
@@ -649,10 +688,14 @@ func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
 	}
 	for rest := args[2:]; len(rest) > 0; {
 		switch {
-		case p.Class == string(link.OneOf) && rest[0] != "optional":
+		case p.Class == string(link.OneOf) && rest[0] != "optional" && !p.Optional:
 			p.Values, rest = append(p.Values, rest[0]), rest[1:]
 		case rest[0] == "optional" && !p.Optional:
 			p.Optional, rest = true, rest[1:]
+		case rest[0] == "empty" && p.Optional && !p.Empty:
+			p.Empty, rest = true, rest[1:]
+		case rest[0] == "without" && len(rest) >= 2 && p.Without == "":
+			p.Without, rest = rest[1], rest[2:]
 		case (rest[0] == "min" || rest[0] == "max") && len(rest) >= 2:
 			n, err := strconv.Atoi(rest[1])
 			if err != nil || n < 1 {

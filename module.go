@@ -197,7 +197,8 @@ type SchemeConfig struct {
 	// `utf8`. Default: such links do not verify.
 	UserEncoding string `json:"user_encoding,omitempty"`
 
-	// What values the parameters of the message may have, by name.
+	// What values the parts of the message may have: by the bare name of a parameter or a
+	// claim, by `{link.NAME}` for a field, and by `{path.N}` for a segment of the path.
 	Params map[string]*Param `json:"params,omitempty"`
 
 	// Parameters that mailers add, by name, or by prefix with a `*` at the end. They
@@ -213,11 +214,18 @@ type SchemeConfig struct {
 	// The longest time since issue. Default: any.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 
+	// How far in the future the time of issue may lie. Default: as far as `clock_skew`.
+	MaxAhead caddy.Duration `json:"max_ahead,omitempty"`
+
 	// How far the signer's clock may be off. Default: 0.
 	ClockSkew caddy.Duration `json:"clock_skew,omitempty"`
 
 	// Findings about the scheme that are accepted, by code.
 	Allow []string `json:"allow,omitempty"`
+
+	// Pairs of placeholders that stand beside each other in the message, between which
+	// `ambiguous_message` is accepted, as if a separator stood there that nobody sees.
+	AllowBetween [][2]string `json:"allow_between,omitempty"`
 
 	kind string // set in Provision
 }
@@ -236,8 +244,14 @@ type Param struct {
 	// The greatest length in bytes. Default: 256.
 	Max int `json:"max,omitempty"`
 
+	// Characters that no value has, although its class admits them. Default: none.
+	Without string `json:"without,omitempty"`
+
 	// Whether the parameter may be absent. Default: `false`.
 	Optional bool `json:"optional,omitempty"`
+
+	// Whether an optional parameter may be there without a value, too. Default: `false`.
+	Empty bool `json:"empty,omitempty"`
 }
 
 // RequestHeader is a header of verified requests.
@@ -408,7 +422,7 @@ func (h *Handler) provisionDefinition(ctx caddy.Context) error {
 	if err := h.openThrottle(); err != nil {
 		return err
 	}
-	release, err := logfilter.Hold(g.Definition.SignatureNames())
+	release, err := logfilter.Hold(g.Definition.SignatureNames(), g.Definition.Places())
 	if err != nil {
 		return err
 	}
@@ -458,6 +472,7 @@ func (h *Handler) compileOptions() (spec definition.Spec, err error) {
 	if h.rules.PassMissing, err = choose("missing", h.Missing, missingNames, []bool{false, true}); err != nil {
 		return spec, err
 	}
+	spec.Recognize = h.rules.Mode == outcome.Recognize
 	if h.rules.PassMissing && h.rules.Mode != outcome.Require {
 		return spec, fmt.Errorf("missing pass goes with require; %s never refuses a request without a link", h.Mode)
 	}
@@ -588,12 +603,13 @@ func (c *SchemeConfig) spec(ctx caddy.Context) (s *definition.SchemeSpec, userKe
 	}
 	s = &definition.SchemeSpec{
 		Name: c.label(), Kind: c.kind, Configuration: raw, Factory: factory,
-		User: c.User, UserEncoding: c.UserEncoding, Ignore: c.Ignore, Allow: c.Allow,
+		User: c.User, UserEncoding: c.UserEncoding, Ignore: c.Ignore, Allow: c.Allow, Between: c.AllowBetween,
 		Params: make(map[string]link.Rule),
 		Policy: link.Policy{
 			RequireExpiry: c.RequireExpiry,
 			MaxLifetime:   time.Duration(c.MaxLifetime),
 			MaxAge:        time.Duration(c.MaxAge),
+			MaxAhead:      time.Duration(c.MaxAhead),
 			ClockSkew:     time.Duration(c.ClockSkew),
 		},
 	}
@@ -601,7 +617,7 @@ func (c *SchemeConfig) spec(ctx caddy.Context) (s *definition.SchemeSpec, userKe
 		if p == nil {
 			return nil, nil, fmt.Errorf("param %s: the rule is null; its JSON is {\"class\": \"alnum\"}, for instance", name)
 		}
-		s.Params[name] = link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Optional: p.Optional}
+		s.Params[name] = link.Rule{Class: link.Class(p.Class), Values: p.Values, Min: p.Min, Max: p.Max, Without: p.Without, Optional: p.Optional, Empty: p.Empty}
 	}
 	if len(c.KeysRaw) > 0 {
 		s.Keys = func() (keys.SetOpener, error) {

@@ -82,9 +82,14 @@ func Duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	dur, err := caddy.ParseDuration(arg)
+	return ParseDuration(d, option, arg)
+}
+
+// ParseDuration reads a word of the option as [Duration] does.
+func ParseDuration(d *caddyfile.Dispenser, option, word string) (caddy.Duration, error) {
+	dur, err := caddy.ParseDuration(word)
 	if err != nil || dur <= 0 {
-		return 0, d.Errf("%s %s: write a duration above zero, such as 90s, 12h or 7d", option, arg)
+		return 0, d.Errf("%s %s: write a duration above zero, such as 90s, 12h or 7d", option, word)
 	}
 	return caddy.Duration(dur), nil
 }

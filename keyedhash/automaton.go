@@ -27,7 +27,8 @@ type symbol uint16
 
 const (
 	theSecret  symbol = 256
-	allSymbols        = 257
+	unseen     symbol = 257 // a separator that the operator vouches for
+	allSymbols        = 258
 	dead       int64  = -1
 )
 
@@ -239,6 +240,7 @@ func (m maybe) final(s int64) bool { return s == m.start() || m.language.final(s
 type escaped struct {
 	value language
 	form  bool
+	path  bool // a '+' stands for itself
 }
 
 func (e escaped) start() int64       { return e.value.start() * 32 }
@@ -259,6 +261,9 @@ func (e escaped) same(c symbol) int {
 func (e escaped) plain(c symbol) bool {
 	if e.form {
 		return c < 256 && tokenBytes[c]
+	}
+	if e.path {
+		return c < 256 && pathBytes[c] && c != '%'
 	}
 	return c < 256 && rawBytes[c] && c != '%' && c != '+'
 }
@@ -289,7 +294,7 @@ func (e escaped) step(s int64, c symbol) int64 {
 		}
 	case c == '%':
 		return value*32 + 1
-	case c == '+':
+	case c == '+' && !e.path:
 		decoded = ' '
 	case !e.plain(c):
 		return dead
@@ -344,6 +349,20 @@ var anything = run{bytes: anyBytes, max: -1}
 // ofRule is what a `param` rule admits. A rough language has no greatest length where
 // that is a bound and no form: it admits more, and needs few states.
 func ofRule(r link.Rule, rough bool) language {
+	l := ofClass(r, rough)
+	if r.Without != "" {
+		l = without(l, r.Without)
+	}
+	if len(r.Also) > 0 {
+		l = newEither(l, newOneOf(r.Also))
+	}
+	if r.Empty {
+		l = maybe{l}
+	}
+	return l
+}
+
+func ofClass(r link.Rule, rough bool) language {
 	longest := r.Max
 	if rough && r.Max > 16 && r.Min < r.Max {
 		longest = -1
@@ -365,16 +384,4 @@ func ofRule(r link.Rule, rough bool) language {
 		return run{tokenBytes, r.Min, longest}
 	}
 	return anything
-}
-
-// ofTime is what the gateway reads as a time; a link with another one never verifies.
-func ofTime(f link.TimeFormat) language {
-	switch f {
-	case link.UnixMS:
-		return run{digitBytes, 1, 13}
-	case link.RFC3339:
-		return rfc3339Text{}
-	default:
-		return run{digitBytes, 1, 10}
-	}
 }

@@ -26,74 +26,193 @@ func (s *Scheme) Findings() []link.Finding {
 			found = append(found, *f)
 		}
 	}
-	add(s.ambiguous(fields))
+	for _, f := range s.ambiguous() {
+		add(f)
+	}
 	add(s.extensible(fields))
 	for _, f := range s.unsignedTimes {
 		add(&f)
 	}
 	add(s.nameless())
+	add(s.unsignedSegments())
+	add(s.dateAsUnix())
 	add(s.collides(fields))
 	add(s.eternal())
 	add(ShortSignature(s.mac, MinBits))
 	return found
 }
 
-// ambiguous finds two links with one message: `delete`+`12`+`3` is `delete`+`1`+`23`.
+// ambiguous finds links with one message, and says of each pair of values between which
+// the operator allows that what it lets through.
+func (s *Scheme) ambiguous() []*link.Finding {
+	if oneSource(s.fields(false)) {
+		return nil
+	}
+	var found []*link.Finding
+	if f, pair := s.ambiguity(s.between); f != nil {
+		if f.Severity == link.Danger && pair[1] != "" {
+			f.Narrow = s.narrowest(pair)
+		}
+		found = append(found, f)
+	}
+	for i, pair := range s.between {
+		f, _ := s.ambiguity(slices.Concat(s.between[:i:i], s.between[i+1:]))
+		if f == nil {
+			continue // nothing needs it
+		}
+		f.Allowed = true
+		f.Narrow = allowBetween(pair)
+		found = append(found, f)
+	}
+	return found
+}
+
+// narrowest is the options that allow what is ambiguous, and no more; pair is the first place.
+func (s *Scheme) narrowest(pair [2]string) string {
+	const most = 8
+	pairs := append(slices.Clone(s.between), pair)
+	options := []string{allowBetween(pair)}
+	for len(options) <= most {
+		f, next := s.ambiguity(pairs)
+		switch {
+		case f == nil || f.Severity != link.Danger:
+			return strings.Join(options, "; ")
+		case next[1] == "" || slices.Contains(pairs, next):
+			return "" // no separator makes it unambiguous
+		}
+		pairs, options = append(pairs, next), append(options, allowBetween(next))
+	}
+	return ""
+}
+
+func allowBetween(pair [2]string) string {
+	return "allow ambiguous_message between " + pair[0] + " " + pair[1]
+}
+
+// parseBetween reads the pairs of `allow ambiguous_message between`.
+func (s *Scheme) parseBetween(pairs [][2]string) (parsed [][2]string, err error) {
+	var neighbours [][2]string
+	var last *part
+	for _, f := range s.fields(true) {
+		if f.part != nil {
+			if last != nil {
+				neighbours = append(neighbours, [2]string{last.placeholder(), f.part.placeholder()})
+			}
+			last = f.part
+		}
+	}
+	for _, pair := range pairs {
+		for i, text := range pair {
+			inner, braced := strings.CutPrefix(text, "{")
+			inner, closed := strings.CutSuffix(inner, "}")
+			if !braced || !closed {
+				return nil, fmt.Errorf("allow ambiguous_message between: %q is no placeholder; write two that are neighbours in the message, as in between {query.id} {query.email}", link.Shown(text))
+			}
+			inner = link.Typed(inner)
+			pair[i] = "{" + strings.Replace(inner, "raw_query.", "query.", 1) + "}"
+		}
+		if !slices.Contains(neighbours, pair) {
+			var known []string
+			for _, n := range neighbours {
+				known = append(known, n[0]+" "+n[1])
+			}
+			return nil, fmt.Errorf("allow ambiguous_message between %s %s: they are no neighbours in the message, in this order; there are %s",
+				link.Shown(pair[0]), link.Shown(pair[1]), orNone(known))
+		}
+		parsed = append(parsed, pair)
+	}
+	return parsed, nil
+}
+
+// ambiguity finds two links with one message: `delete`+`12`+`3` is `delete`+`1`+`23`. Between
+// the values of a pair a separator is taken to stand that nobody sees. pair are the values
+// between which the two differ first, where that is known.
 //
 // The secret parts what stands around it, because nobody can write it into a value
 // without knowing it; and with secrets of users the user parts two messages, because
-// another user has another secret.
-func (s *Scheme) ambiguous(fields []field) *link.Finding {
-	if oneSource(fields) {
-		return nil
+// another user has another secret. Nobody chooses the address that a request comes from
+// freely: where two links with one message must come from two addresses, that is a warning.
+func (s *Scheme) ambiguity(pairs [][2]string) (f *link.Finding, pair [2]string) {
+	fields := separated(s.fields(false), pairs)
+	f = &link.Finding{Code: "ambiguous_message", Severity: link.Danger}
+	found, unique, a, b := s.twoLinks(fields, separated(s.fields(true), pairs))
+	if unique {
+		return nil, pair
 	}
-	f := &link.Finding{Code: "ambiguous_message", Severity: link.Danger}
-	var a, b []string
-	for _, rough := range []bool{true, false} { // the first is quick and nearly always enough
-		var unique bool
-		a, b, unique = twoReadings(s.fields(rough), func(a, b []string) bool {
-			f.Example = s.collision(fields, a, b)
-			return f.Example != nil
-		})
-		if unique {
-			return nil
+	if i := slices.IndexFunc(fields, func(x field) bool { return x.part != nil && x.part.kind == clientIP }); i >= 0 {
+		fromOne := true
+		for _, address := range []string{"192.0.2.1", "2001:db8::1"} {
+			same := slices.Clone(fields)
+			for j := range same {
+				if same[j].part != nil && same[j].part.kind == clientIP {
+					same[j].language = literalWord(address)
+				}
+			}
+			if other, unique, x, y := s.twoLinks(same, same); !unique {
+				fromOne, found, a, b = false, other, x, y
+				break
+			}
 		}
-		if f.Example != nil {
-			break
+		if fromOne {
+			f.Severity = link.Warning
 		}
 	}
-	if f.Example == nil {
-		f.Example = s.searchCollision(fields)
-	}
-	if f.Example == nil {
+	if found == nil {
 		f.Message = "message: it cannot be shown that links with different values have different messages"
 		f.Cure = "put a separator between the values that their param rules exclude, and name each of them once"
-		return f
+		return f, pair
 	}
+	f.Example = found.collision
 	f.Message = "message: links with different values have one message, so whoever holds the one can make the other"
 	f.Cure = "put a separator between the values that their param rules exclude, where the signer has one"
 	if a != nil {
 		if one, next := boundary(fields, a, b); next != nil {
-			f.Message = fmt.Sprintf("message: nothing says where %s ends and %s begins, so whoever holds one link can make others", one.placeholder(), next.placeholder())
+			pair = [2]string{one.placeholder(), next.placeholder()}
+			f.Message = fmt.Sprintf("message: nothing says where %s ends and %s begins, so whoever holds one link can make others", pair[0], pair[1])
 			f.Cure = fmt.Sprintf("restrict the values by param rules so that only one reading is left (digits next to one_of, or min and max alike), "+
-				"or separate %s and %s by a character that the rules exclude, where the signer does", one.placeholder(), next.placeholder())
+				"or separate %s and %s by a character that the rules exclude, where the signer does", pair[0], pair[1])
 		}
 	}
-	return f
+	if found.otherUser {
+		f.Message += "; a link of one user can be made one of another"
+	}
+	if f.Severity == link.Warning {
+		f.Message += ", for another address"
+	}
+	return f, pair
+}
+
+// twoLinks looks for two links with one message among the readings of a text, first in rough
+// languages, which is quick and nearly always enough. unique reports that there are none.
+func (s *Scheme) twoLinks(fields, rough []field) (found *pairOfLinks, unique bool, a, b []string) {
+	for _, languages := range [][]field{rough, fields} {
+		a, b, unique = twoReadings(languages, func(a, b []string) bool {
+			found = s.collision(fields, a, b)
+			return found != nil
+		})
+		if unique {
+			return nil, true, nil, nil
+		}
+		if found != nil {
+			return found, false, a, b
+		}
+	}
+	return s.searchCollision(fields), false, nil, nil
 }
 
 // oneSource reports whether one value is all that the message has, once or more: two
 // of them differ in length, or where the message shows it.
 func oneSource(fields []field) bool {
-	var name string
+	var only value
 	for _, f := range fields {
 		if f.part == nil {
 			continue
 		}
-		if f.part.kind != queryValue || name != "" && f.part.name != name {
+		v := f.part.value()
+		if v.kind != queryValue && v.kind != linkField && v.kind != pathSegment || only.kind != literal && v != only {
 			return false
 		}
-		name = f.part.name
+		only = v
 	}
 	return true
 }
@@ -156,6 +275,10 @@ func admitsPadding(l language) bool {
 		return admitsPadding(l.rest)
 	case *both:
 		return admitsPadding(l.a) && admitsPadding(l.b)
+	case either:
+		return admitsPadding(l.a) || admitsPadding(l.b)
+	case *apart:
+		return strings.IndexByte(l.literal, 0) < 0
 	}
 	return false
 }
@@ -211,12 +334,16 @@ func roomy(l language) bool {
 		return roomy(l.value)
 	case *both:
 		return roomy(l.a) && roomy(l.b)
+	case either:
+		return roomy(l.a) || roomy(l.b)
+	case *apart:
+		return true
 	}
 	return false
 }
 
 func (s *Scheme) eternal() *link.Finding {
-	if s.expires.parameter != "" {
+	if s.expires.is() {
 		return nil
 	}
 	f := &link.Finding{
@@ -224,10 +351,60 @@ func (s *Scheme) eternal() *link.Finding {
 		Message: "no link says when it expires, so each is valid for as long as the secret is",
 		Cure:    "name the expiry with expires where the signer has one; else change the secret from time to time",
 	}
-	if s.issued.parameter != "" {
+	if s.issued.is() {
 		f.Cure = "write max_age, as links say when they were made"
 	}
 	return f
+}
+
+// unsignedSegments finds parts of a link's path that the message does not cover, beside others
+// that it does: whoever has a link can write what he likes there.
+func (s *Scheme) unsignedSegments() *link.Finding {
+	if s.path == nil || s.path.pattern == nil || s.path.to != nil || s.message.has(path, rawPath) {
+		return nil // what `to` leaves out does not reach the backend
+	}
+	var open []string
+	for i, f := range s.path.pattern.Fields() {
+		v := value{linkField, f.Name, s.path.first + i}
+		if v != s.signature && !slices.Contains(s.description.Determined, f.Name) {
+			open = append(open, v.String())
+		}
+	}
+	if len(open) == 0 || len(s.description.Determined) == 0 && s.signature.kind != linkField {
+		return nil
+	}
+	return &link.Finding{
+		Code: "unsigned_segments", Severity: link.Warning,
+		Message: fmt.Sprintf("path: %s is not in the message, so whoever has a link can write there what the backend gets", strings.Join(open, " and ")),
+		Cure:    "put it into the message where the signer has it; else restrict it by a param rule, such as one_of",
+	}
+}
+
+// dateAsUnix finds a time whose rule says that it is a date, and whose format that it is
+// seconds: 20261201 is a day in 1970, so that every link is expired, or none.
+func (s *Scheme) dateAsUnix() *link.Finding {
+	for _, t := range []struct {
+		option string
+		stamp  *stamp
+	}{{"expires", &s.expires}, {"issued", &s.issued}} {
+		if !t.stamp.is() || t.stamp.form.Format != link.Unix {
+			continue
+		}
+		rule, ruled := s.rules[t.stamp.value.key()]
+		name := strings.ToLower(t.stamp.value.name)
+		switch {
+		case ruled && rule.Max <= 8: // seconds since 1970 have ten digits
+		case slices.Contains([]string{"day", "date", "ymd", "yyyymmdd"}, name) && t.stamp.form.Unit == 0:
+		default:
+			continue
+		}
+		return &link.Finding{
+			Code: "date_as_unix", Severity: link.Warning,
+			Message: fmt.Sprintf("%s: %s looks like a date, and is read as seconds since 1970: 20261201 would be a day of that year", t.option, t.stamp.value),
+			Cure:    fmt.Sprintf("say how it is written, as in `%s %s YYYYMMDD`", t.option, t.stamp.value),
+		}
+	}
+	return nil
 }
 
 // nameless finds `params *` with bare values.
@@ -256,7 +433,9 @@ func (s *Scheme) nameless() *link.Finding {
 			field.part.name = other
 		}
 	}
-	f.Example = pairOf(a, s.example(fields, texts))
+	if pair := pairOf(a, s.example(fields, texts)); pair != nil {
+		f.Example = pair.collision
+	}
 	return f
 }
 
@@ -320,6 +499,12 @@ func (s *Scheme) Construction() string {
 			}
 			names = append(names, b.String())
 		}
+	}
+	for i := range s.tokens {
+		names = append(names, fmt.Sprintf("token %s %s", s.tokens[i].parameter, s.tokens[i].pattern))
+	}
+	if s.path != nil {
+		names = append(names, fmt.Sprintf("path %d %s", s.path.segment, s.path.pattern))
 	}
 	return fmt.Sprintf("%s %q", s.mac.Algorithm, names)
 }

@@ -9,28 +9,36 @@ import (
 	"strings"
 
 	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // example is a request whose message is known.
 type example struct {
 	values   []link.Value
 	user     string // whose secret it is
+	identity string // who the backend is told it is
 	message  []byte // under a secret that no value holds
 	rendered string // the same with {secret}
+}
+
+// pairOfLinks are two links with one message.
+type pairOfLinks struct {
+	collision *link.Collision
+	otherUser bool // they are of two users
 }
 
 // collision makes an example of two readings, if requests can have them: values that
 // stand in the message twice, or in a part of it, depend on each other, and the real
 // engine has the last word.
-func (s *Scheme) collision(fields []field, a, b []string) *link.Collision {
+func (s *Scheme) collision(fields []field, a, b []string) *pairOfLinks {
 	return pairOf(s.example(fields, a), s.example(fields, b))
 }
 
-func pairOf(a, b *example) *link.Collision {
+func pairOf(a, b *example) *pairOfLinks {
 	if a == nil || b == nil || a.user != b.user || !bytes.Equal(a.message, b.message) || slices.Equal(a.values, b.values) {
 		return nil
 	}
-	return &link.Collision{A: a.values, B: b.values, Message: a.rendered}
+	return &pairOfLinks{&link.Collision{A: a.values, B: b.values, Message: a.rendered}, a.identity != b.identity}
 }
 
 // example makes the request that has these texts in the fields; nil if it would not
@@ -40,6 +48,8 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 	e := new(example)
 	segments := []string{}
 	steps := make(map[int]string)
+	sent := make(map[string]string)  // the fields of the path, as sent
+	parts := make(map[string]string) // all fields
 	have := make(map[string]bool)
 	for i, f := range fields {
 		p, text := f.part, texts[i]
@@ -81,6 +91,10 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 			r.Path = value
 		case pathSegment:
 			steps[p.n] = escapePath(value)
+		case linkField:
+			parts[p.name] = value
+		case rawLinkField:
+			sent[p.name], parts[p.name] = value, query.UnescapePath(value)
 		case pathAction:
 			r.Path = p.prefix + value
 		case host, hostPort:
@@ -93,42 +107,109 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 			r.ClientIP = value
 		}
 	}
-	for n := 0; len(steps) > 0 && !have["{path}"]; n++ {
-		r.Path = strings.TrimSuffix(r.Path, "/") + "/"
-		if step, ok := steps[n]; ok {
-			r.Path += step
-			delete(steps, n)
-		}
-		if len(steps) > 0 {
-			r.Path += "/"
-		}
+	if len(steps) > 0 && !have["{path}"] {
+		r.Path = pathOf(steps)
 	}
-	for _, name := range append(slices.Clone(s.required), s.keyOf) {
-		if name != "" && !slices.ContainsFunc(segments, func(x string) bool { return strings.HasPrefix(x, name+"=") }) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(segments, func(x string) bool { return strings.HasPrefix(x, name+"=") })
+	}
+	for _, name := range append(slices.Clone(s.required), s.keyOf.parameter(), s.expires.value.parameter(), s.expires.plus.parameter(), s.issued.value.parameter()) {
+		if name != "" && !has(name) {
 			// it is outside of the message, and the same in every example
-			l, _ := s.ruled(name, "", true, false)
-			value := sample(l, representatives([]field{{language: l}}), rand.New(rand.NewPCG(1, 2)), new(int))
-			segments = append(segments, name+"="+url.QueryEscape(value))
+			segments = append(segments, name+"="+url.QueryEscape(s.sampleOf(parameterValue(name))))
 		}
 	}
-	if err := r.Query.Parse(strings.Join(append(segments, s.signature+"=x"), "&")); err != nil || r.Query.Control {
+	segments = s.exampleCarriers(r, segments, parts, sent, has)
+	if err := r.Query.Parse(strings.Join(segments, "&")); err != nil || r.Query.Control {
 		return nil
 	}
 	var l link.Link
-	if s.keyOf != "" {
-		l.User, _ = r.Value(s.keyOf)
-	}
 	if refusal := s.Read(r, &l); !refusal.None() || !s.keepsRules(r, &l) {
 		return nil
 	}
-	e.user, e.values = l.User, s.values(fields, r)
+	if s.keyOf.kind != literal {
+		l.User, _ = s.keyOf.read(r, &l)
+	}
+	if s.identity.kind != literal {
+		e.identity, _ = s.identity.read(r, &l)
+	}
+	e.user, e.values = l.User, s.values(fields, r, &l)
 	e.message = s.AppendMessage(nil, r, &l, []byte("\x00\xffthe secret\xff\x00"))
 	e.rendered = string(s.AppendMessage(nil, r, &l, []byte("{secret}")))
 	return e
 }
 
+// sampleOf is a value that keeps its rules, the same in every example.
+func (s *Scheme) sampleOf(v value) string {
+	l, _ := s.ruled(v, "", true, false)
+	return sample(l, representatives([]field{{language: l}}), rand.New(rand.NewPCG(1, 2)), new(int))
+}
+
+// pathOf is the path with these segments; those between them are empty.
+func pathOf(steps map[int]string) string {
+	var path strings.Builder
+	for n := 0; len(steps) > 0; n++ {
+		path.WriteString("/" + steps[n])
+		delete(steps, n)
+	}
+	return path.String()
+}
+
+// exampleCarriers puts tokens and path of an example together, with a wrong signature, and
+// adds the parameters to the segments.
+func (s *Scheme) exampleCarriers(r *link.Request, segments []string, parts, sent map[string]string, has func(name string) bool) []string {
+	const wrong = "x"
+	value := func(n int) string {
+		name := s.names.Fields[n]
+		if text, ok := parts[name]; ok {
+			return text
+		}
+		if s.signature == (value{linkField, name, n}) {
+			return wrong
+		}
+		return s.sampleOf(value{linkField, name, n})
+	}
+	for i := range s.tokens {
+		t := &s.tokens[i]
+		if has(t.parameter) {
+			continue
+		}
+		values := make([]string, len(t.pattern.Fields()))
+		for j := range values {
+			values[j] = value(t.first + j)
+		}
+		text := string(t.pattern.Join(nil, values))
+		for j := len(t.transforms) - 1; j >= 0; j-- {
+			text = t.transforms[j].invert(text)
+		}
+		segments = append(segments, t.parameter+"="+url.QueryEscape(text))
+	}
+	switch {
+	case s.path != nil && s.path.cut:
+		path := strings.TrimSuffix(r.Path, "/")
+		for strings.Count(path, "/") < s.path.segment {
+			path += "/x"
+		}
+		r.Path = path + "/" + wrong
+	case s.path != nil:
+		values := make([]string, len(s.path.pattern.Fields()))
+		for j, f := range s.path.pattern.Fields() {
+			if text, ok := sent[f.Name]; ok {
+				values[j] = text
+			} else {
+				values[j] = escapePath(value(s.path.first + j))
+			}
+		}
+		r.Path = string(s.path.pattern.Join(nil, values))
+	}
+	if name := s.signature.parameter(); name != "" {
+		segments = append(segments, name+"="+wrong)
+	}
+	return segments
+}
+
 // values are what the request has in the fields, each part once.
-func (s *Scheme) values(fields []field, r *link.Request) []link.Value {
+func (s *Scheme) values(fields []field, r *link.Request, l *link.Link) []link.Value {
 	var values []link.Value
 	for _, f := range fields {
 		p := f.part
@@ -149,7 +230,7 @@ func (s *Scheme) values(fields []field, r *link.Request) []link.Value {
 			v.Value = strings.Join(rest, "&")
 		default:
 			one := Template{segments: []segment{{kind: p.kind, text: p.name, n: p.n}}}
-			v.Value = string(one.Append(nil, r, Values{Left: s.inMessage}))
+			v.Value = string(one.Append(nil, r, Values{Left: s.inMessage, Fields: l.Fields}))
 		}
 		values = append(values, v)
 	}
@@ -165,6 +246,9 @@ func (s *Scheme) admitsEmpty(parameter string) bool {
 func (s *Scheme) keepsRules(r *link.Request, l *link.Link) bool {
 	for name, rule := range s.rules {
 		value, there := r.Value(name)
+		if v, err := s.names.parseValue(name, linkField, pathSegment); err == nil {
+			value, there = v.read(r, l)
+		}
 		if !there && slices.Contains(s.description.Claims, name) && !slices.Contains(s.description.Signed, name) {
 			value, there = l.Claims.Get(name), true
 		}
@@ -204,7 +288,7 @@ const samples = 5_000
 
 // searchCollision looks for two requests with one message among many short ones, where
 // values depend on each other and the readings of a text are not all that counts.
-func (s *Scheme) searchCollision(fields []field) *link.Collision {
+func (s *Scheme) searchCollision(fields []field) *pairOfLinks {
 	random := rand.New(rand.NewPCG(1, 2)) // the same in every start
 	seen := make(map[string]*example)
 	symbols := representatives(fields)

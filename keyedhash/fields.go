@@ -1,7 +1,6 @@
 package keyedhash
 
 import (
-	"fmt"
 	"math"
 	"net/url"
 	"slices"
@@ -34,8 +33,8 @@ const (
 // part says where the value of a field comes from, and how it gets there.
 type part struct {
 	kind     kind
-	name     string // of the parameter, or of the claim
-	n        int    // of a path segment
+	name     string // of the parameter, the field, or the claim
+	n        int    // of a path segment or field
 	prefix   string // of the path, before an action
 	before   string // what stands in the field before the value
 	optional bool   // an absent parameter is an empty text
@@ -46,8 +45,8 @@ func (p *part) shown() string {
 	switch p.kind {
 	case queryValue, rawQueryValue, formPair, restValues:
 		return p.name
-	case pathSegment:
-		return fmt.Sprintf("{path.%d}", p.n)
+	case pathSegment, linkField, rawLinkField:
+		return p.value().String()
 	case restPairs, rawQuery, sortedQuery:
 		return "{query}"
 	case path, rawPath, pathAction:
@@ -65,6 +64,9 @@ func (p *part) shown() string {
 	}
 }
 
+// value is what the part stands for in a template.
+func (p *part) value() value { return value{p.kind, p.name, p.n} }
+
 // placeholder names the part in a cure.
 func (p *part) placeholder() string {
 	if p.kind == queryValue || p.kind == rawQueryValue || p.kind == formPair {
@@ -76,28 +78,36 @@ func (p *part) placeholder() string {
 	return p.shown()
 }
 
-// rule returns the rules for the value of a parameter, and of the claim that is made
-// of it, as a language.
-func (s *Scheme) ruled(parameter, claim string, notEmpty, rough bool) (l language, optional bool) {
+// ruled returns what the rules for the value, and for the claim that is made of it, admit,
+// as a language.
+func (s *Scheme) ruled(v value, claim string, notEmpty, rough bool) (l language, optional bool) {
 	l = anything
 	switch {
-	case parameter != "" && parameter == s.identity:
-		l = run{anyBytes, 1, maxIdentity} // any other identity is refused
-		if rough {
-			l = run{anyBytes, 1, -1}
+	case v.kind == linkField:
+		l = s.ofField(v.n)
+	case v.kind == pathSegment:
+		l = run{bytes: segmentBytes, max: -1}
+	}
+	switch {
+	case v.kind != literal && v == s.identity:
+		// any other identity is refused
+		if most := (run{anyBytes, 1, maxIdentity}); rough {
+			l = intersect(l, run{anyBytes, 1, -1})
+		} else {
+			l = intersect(l, most)
 		}
 	case notEmpty:
-		l = run{bytes: anyBytes, min: 1, max: -1}
+		l = intersect(l, run{bytes: anyBytes, min: 1, max: -1})
 	}
-	if rule, ok := s.rules[parameter]; ok && parameter != "" {
+	if rule, ok := s.rules[v.key()]; ok && v.kind != literal {
 		l, optional = intersect(l, ofRule(rule, rough)), rule.Optional && !notEmpty
 	}
-	if rule, ok := s.rules[claim]; ok && claim != "" && claim != parameter && !slices.Contains(s.description.Signed, claim) {
+	if rule, ok := s.rules[claim]; ok && claim != "" && claim != v.parameter() && !slices.Contains(s.description.Signed, claim) {
 		l = intersect(l, ofRule(rule, rough))
 	}
-	for _, t := range []stamp{s.expires, s.issued} {
-		if t.parameter != "" && t.parameter == parameter {
-			l = intersect(l, ofTime(t.format))
+	for _, t := range []*stamp{&s.expires, &s.issued} {
+		if t.is() && t.value == v {
+			l = intersect(l, ofForm(t.form))
 		}
 	}
 	return l, optional
@@ -127,6 +137,8 @@ func longest(l language) int {
 		return l.max
 	case *oneOf:
 		return l.longest
+	case laidText:
+		return len(l)
 	}
 	return math.MaxInt
 }
@@ -148,8 +160,12 @@ func (s *Scheme) fields(rough bool) []field {
 			add(after{"/", run{bytes: decodedBytes, max: -1}}, p)
 		case rawPath:
 			add(after{"/", run{bytes: pathBytes, max: -1}}, p)
-		case pathSegment:
-			add(run{bytes: segmentBytes, max: -1}, p)
+		case pathSegment, linkField:
+			l, _ := s.ruled(p.value(), "", false, rough)
+			add(l, p)
+		case rawLinkField:
+			l, _ := s.ruled(value{linkField, m.text, m.n}, "", false, rough)
+			add(escaped{value: l, path: true}, p)
 		case rawQuery, sortedQuery:
 			add(run{bytes: queryBytes, max: -1}, p)
 		case scheme:
@@ -170,7 +186,7 @@ func (s *Scheme) fields(rough bool) []field {
 	for i, f := range fields {
 		// Two links with one secret have one user. Where it begins or ends at a known place,
 		// it has the same place in both.
-		if variable(f) && f.part.kind == queryValue && f.part.name == s.keyOf &&
+		if variable(f) && s.keyOf.kind != literal && f.part.value() == s.keyOf &&
 			(!slices.ContainsFunc(fields[:i], variable) || !slices.ContainsFunc(fields[i+1:], variable)) {
 			fields[i].pinned = true
 		}
@@ -178,9 +194,26 @@ func (s *Scheme) fields(rough bool) []field {
 	return fields
 }
 
+// separated are the fields with a separator, which nobody sees and no value has, between
+// the values of each pair, where they are neighbours.
+func separated(fields []field, pairs [][2]string) []field {
+	var out []field
+	var last *part
+	for _, f := range fields {
+		if f.part != nil {
+			if last != nil && slices.Contains(pairs, [2]string{last.placeholder(), f.part.placeholder()}) {
+				out = append(out, field{language: word{unseen}})
+			}
+			last = f.part
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
 func (s *Scheme) addParameter(add func(language, *part), p *part, x Part, rough bool) {
 	var l language
-	l, p.optional = s.ruled(x.Parameter, x.Claim, x.NotEmpty, rough)
+	l, p.optional = s.ruled(parameterValue(x.Parameter), x.Claim, x.NotEmpty, rough)
 	if p.kind == rawQueryValue {
 		l = escaped{value: l}
 	}
@@ -214,7 +247,7 @@ func (s *Scheme) addPart(add func(language, *part), x Part, rough bool) {
 		}
 		add(l, &part{kind: restValues, name: s.unusedName("other"), before: before})
 	case x.Form:
-		l, optional := s.ruled(x.Parameter, x.Claim, x.NotEmpty, rough)
+		l, optional := s.ruled(parameterValue(x.Parameter), x.Claim, x.NotEmpty, rough)
 		before += url.QueryEscape(x.Parameter) + "="
 		l = after{before, escaped{value: l, form: true}}
 		if optional {
@@ -222,16 +255,19 @@ func (s *Scheme) addPart(add func(language, *part), x Part, rough bool) {
 		}
 		add(l, &part{kind: formPair, name: x.Parameter, before: before, optional: optional})
 	case x.PathPrefix != "":
-		l, _ := s.ruled("", x.Claim, true, rough)
+		l, _ := s.ruled(value{}, x.Claim, true, rough)
 		add(intersect(l, run{bytes: tokenBytes, min: 1, max: -1}), &part{kind: pathAction, prefix: x.PathPrefix})
 	default:
 		s.addParameter(add, &part{kind: queryValue, name: x.Parameter}, x, rough)
 	}
 }
 
+// parameterValue is the value of a parameter.
+func parameterValue(name string) value { return value{kind: queryValue, name: name} }
+
 // unusedName is a name that means nothing to the scheme.
 func (s *Scheme) unusedName(name string) string {
-	for slices.Contains(s.description.Signed, name) || slices.Contains(s.description.Expiry, name) || name == s.signature || s.ignore.Match(name) {
+	for slices.Contains(s.description.Signed, name) || slices.Contains(s.description.Expiry, name) || name == s.signature.parameter() || s.inToken(name) || s.ignore.Match(name) {
 		name += "x"
 	}
 	return name

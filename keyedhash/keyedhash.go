@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,24 +23,22 @@ type Config struct {
 	Algorithm string
 	// Message is the template of what is signed. With a digest it holds {secret}.
 	Message string
-	// Signature is the placeholder of the parameter that carries the signature.
+	// Signature is the placeholder of what carries the signature, {query.NAME} or {path.N};
+	// empty where <signature> stands in a token or in the path.
 	Signature string
+	// Tokens are parameters that hold several fields, and Path a path that does.
+	Tokens []Token
+	Path   *Path
 	// Encoding is hex (default), base64 or base64url; AnyCase goes with hex.
 	Encoding string
 	AnyCase  bool
 	// Truncate keeps the first characters of the signature; 0 keeps all.
 	Truncate int
-	// Expires and Issued are the placeholders of the link's time window.
+	// Expires and Issued say where the link's time window stands.
 	Expires, Issued Time
 
 	// Preset makes a named scheme out of the engine.
 	Preset Preset
-}
-
-// Time names a parameter that carries a time.
-type Time struct {
-	Parameter string // a placeholder, {query.NAME}; empty if there is none
-	Format    string // unix (default), unix_ms or rfc3339
 }
 
 // Preset is what a named scheme adds to the engine.
@@ -73,9 +72,12 @@ type Preset struct {
 // Scheme is a compiled [Config]. It implements [link.Scheme].
 type Scheme struct {
 	mac          MAC
+	names        Names
 	message      *Template
-	signature    string
-	required     []string // parameters that must be there
+	signature    value
+	tokens       []token
+	path         *pathCarrier // nil: the path is no part of the link but by {path}
+	required     []string     // parameters that must be there
 	expires      stamp
 	issued       stamp
 	decodesPath  bool
@@ -87,14 +89,11 @@ type Scheme struct {
 
 	// for the checker
 	rules         map[string]link.Rule
-	identity      string         // the parameter that is the user
-	keyOf         string         // the same, where it says whose secret it is
-	unsignedTimes []link.Finding // expiries outside of the message
-}
-
-type stamp struct {
-	parameter string
-	format    link.TimeFormat
+	between       [][2]string // pairs of placeholders between which ambiguity is allowed
+	allows        bool        // or everywhere
+	identity      value       // what the user is
+	keyOf         value       // the same, where it says whose secret it is
+	unsignedTimes []link.Finding
 }
 
 // New compiles the configuration, or says what is wrong with it and how to cure it.
@@ -107,58 +106,85 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scheme{preset: c.Preset, ignore: o.Ignore, rules: o.Rules}
+	s := &Scheme{preset: c.Preset, ignore: o.Ignore, rules: maps.Clone(o.Rules), names: Names{Locals: c.Preset.Locals}, allows: o.Allow["ambiguous_message"]}
+	if s.rules == nil {
+		s.rules = make(map[string]link.Rule)
+	}
 	if s.mac, err = NewMAC(algorithm, encoding, c.Truncate); err != nil {
 		return nil, err
 	}
 	if c.Message == "" {
 		return nil, errors.New("message is missing: say what is signed, as in `message {query.user}{secret}`")
 	}
-	if s.message, err = ParseTemplate(c.Message, c.Preset.Locals...); err != nil {
+	if err := s.compileCarriers(&c); err != nil {
+		return nil, err
+	}
+	if s.message, err = s.names.Parse(c.Message); err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
 	if err := s.checkSecret(algorithm); err != nil {
 		return nil, err
 	}
-	if c.Signature == "" {
-		return nil, errors.New("signature is missing: say which parameter carries it, as in `signature {query.key}`")
-	}
-	if s.signature, err = QueryParameter(c.Signature); err != nil {
-		return nil, fmt.Errorf("signature: %w", err)
-	}
 	parameters := append(s.message.Parameters(), c.Preset.Signed...)
-	if slices.Contains(parameters, s.signature) {
-		return nil, fmt.Errorf("message: {query.%s} carries the signature, so it cannot be signed", s.signature)
+	if err := s.checkSigned(parameters); err != nil {
+		return nil, err
 	}
 	s.leavesOthers = !s.message.has(rawQuery, sortedQuery)
 	s.decodesPath = s.message.has(path, pathSegment)
 	s.readsHost = s.message.has(host, hostPort)
-	if s.expires, err = s.stamp("expires", c.Expires, parameters); err != nil {
+	if s.expires, err = s.stamp("expires", c.Expires); err != nil {
 		return nil, err
 	}
-	if s.issued, err = s.stamp("issued", c.Issued, parameters); err != nil {
+	if s.issued, err = s.stamp("issued", c.Issued); err != nil {
+		return nil, err
+	}
+	if err := s.compilePath(&c); err != nil {
 		return nil, err
 	}
 	for _, name := range parameters {
 		if o.Ignore.Match(name) {
 			return nil, fmt.Errorf("ignore: %q is part of the message; what is signed cannot be ignored", name)
 		}
-		if !o.Rules[name].Optional && !slices.Contains(s.required, name) {
+		if !s.rules[name].Optional && !slices.Contains(s.required, name) {
 			s.required = append(s.required, name)
 		}
 	}
 	s.describe(parameters)
+	if _, there := s.rules[s.signature.key()]; there {
+		return nil, fmt.Errorf("param %s: it is the signature, which either is right or is not", s.signature.key())
+	}
+	if s.between, err = s.parseBetween(o.Between); err != nil {
+		return nil, err
+	}
 	user := o.User
 	if user == "" {
 		user = s.description.User
 	}
-	if name, err := QueryParameter(user); err == nil {
-		s.identity = name
+	if v, err := s.names.parseValue(user, queryValue, linkField, pathSegment); err == nil {
+		s.identity = v
 		if o.UserKeys {
-			s.keyOf = name
+			s.keyOf = v
 		}
 	}
 	return s, nil
+}
+
+// checkSigned: what carries the signature cannot be signed.
+func (s *Scheme) checkSigned(parameters []string) error {
+	if s.message.names(s.signature) || s.signature.kind == linkField && s.message.names(value{rawLinkField, s.signature.name, s.signature.n}) {
+		return fmt.Errorf("message: %s carries the signature, so it cannot be signed", s.signature)
+	}
+	for _, name := range parameters {
+		if name == s.signature.parameter() || s.inToken(name) {
+			return fmt.Errorf("message: {query.%s} carries the signature, so it cannot be signed", name)
+		}
+	}
+	for _, m := range s.message.segments {
+		if v := m.value(); m.kind == rawLinkField && !s.path.has(v) {
+			return fmt.Errorf("message: %s: a token is decoded before it is taken apart, so its fields have one form only; write {link.%s}", v, v.name)
+		}
+	}
+	return nil
 }
 
 // checkSecret: a plain digest without the secret in it can be made by anyone.
@@ -182,53 +208,47 @@ func (s *Scheme) checkSecret(a Algorithm) error {
 	return nil
 }
 
-func (s *Scheme) stamp(option string, t Time, signed []string) (stamp, error) {
-	if t.Parameter == "" {
-		return stamp{}, nil
-	}
-	name, err := QueryParameter(t.Parameter)
-	if err != nil {
-		return stamp{}, fmt.Errorf("%s: %w", option, err)
-	}
-	if name == s.signature {
-		return stamp{}, fmt.Errorf("%s: {query.%s} carries the signature, so it cannot be a time", option, name)
-	}
-	if !slices.Contains(signed, name) && s.leavesOthers {
-		s.unsignedTimes = append(s.unsignedTimes, link.Finding{
-			Code: "unsigned_expiry", Severity: link.Danger,
-			Message: fmt.Sprintf("%s: {query.%s} is not in the message, so anyone can write a later time into a link", option, name),
-			Cure:    "put it into the message where the signer has it",
-		})
-	}
-	formats := map[string]link.TimeFormat{"": link.Unix, "unix": link.Unix, "unix_ms": link.UnixMS, "rfc3339": link.RFC3339}
-	format, ok := formats[t.Format]
-	if !ok {
-		return stamp{}, fmt.Errorf("%s: unknown format %q; write unix (seconds), unix_ms or rfc3339", option, t.Format)
-	}
-	return stamp{name, format}, nil
-}
-
 func (s *Scheme) describe(parameters []string) {
 	d := link.Description{
-		Signature:    []string{s.signature},
 		Signed:       parameters,
 		Path:         s.message.has(path, rawPath) || s.preset.Path,
 		PathSegments: s.message.pathSegments(),
 		Host:         s.message.has(host, hostPort),
 		Method:       s.message.has(method),
-		Expires:      s.expires.parameter != "",
-		Issues:       s.issued.parameter != "",
+		Expires:      s.expires.is(),
+		Issues:       s.issued.is(),
 		Claims:       s.preset.Claims,
 		User:         s.preset.User,
 		NeedsUserKey: s.preset.NeedsUserKey,
+		Fields:       s.names.Fields,
 	}
-	for _, t := range []stamp{s.expires, s.issued} {
-		if t.parameter != "" {
-			d.Expiry = append(d.Expiry, t.parameter)
-			if !s.leavesOthers && !slices.Contains(d.Signed, t.parameter) {
-				d.Signed = append(d.Signed, t.parameter)
+	if name := s.signature.parameter(); name != "" {
+		d.Signature = []string{name}
+	}
+	for i := range s.tokens {
+		switch name := s.tokens[i].parameter; {
+		case s.inToken(name):
+			d.Signature = append(d.Signature, name)
+		case !slices.Contains(d.Signed, name):
+			d.Carriers = append(d.Carriers, name)
+		}
+	}
+	for i, name := range s.names.Fields {
+		if v := (value{linkField, name, i}); v != s.signature && (s.determines(v) || s.determines(value{rawLinkField, name, i})) {
+			d.Determined = append(d.Determined, name)
+		}
+	}
+	for _, t := range []*stamp{&s.expires, &s.issued} {
+		for _, name := range t.parameters() {
+			d.Expiry = append(d.Expiry, name)
+			if !s.leavesOthers && !slices.Contains(d.Signed, name) {
+				d.Signed = append(d.Signed, name)
 			}
 		}
+		if t.is() && d.Rules == nil {
+			d.Rules = make(map[string]link.Rule)
+		}
+		t.implied(s.rules, d.Rules, s.required)
 	}
 	switch {
 	case s.message.has(sortedQuery) || s.preset.All:
@@ -237,15 +257,35 @@ func (s *Scheme) describe(parameters []string) {
 		d.Coverage = link.Raw
 	}
 	if d.User == "" {
-		// the only parameter of the message that is not a time
-		candidates := slices.DeleteFunc(slices.Clone(s.message.Parameters()), func(n string) bool {
-			return slices.Contains(d.Expiry, n)
-		})
-		if len(candidates) == 1 {
-			d.User = "{query." + candidates[0] + "}"
+		d.User = s.onlyValue()
+	}
+	s.describeCarrier(&d)
+	s.description = d
+}
+
+// onlyValue is the placeholder of the only signed value that is no time, "" if there are
+// several or none.
+func (s *Scheme) onlyValue() string {
+	var only value
+	for _, v := range s.message.values() {
+		if v.kind == rawQueryValue {
+			v.kind = queryValue
+		}
+		if v.kind == rawLinkField {
+			v.kind = linkField
+		}
+		switch {
+		case v.kind != queryValue && v.kind != linkField, s.expires.made(v), s.issued.made(v), v == only:
+		case only.kind == literal:
+			only = v
+		default:
+			return ""
 		}
 	}
-	s.description = d
+	if only.kind == literal {
+		return ""
+	}
+	return only.String()
 }
 
 // Describe implements [link.Scheme].
@@ -253,7 +293,12 @@ func (s *Scheme) Describe() link.Description { return s.description }
 
 // Read implements [link.Scheme].
 func (s *Scheme) Read(r *link.Request, l *link.Link) link.Refusal {
-	signature, ok := r.Value(s.signature)
+	if s.path != nil || s.tokens != nil {
+		if refusal := s.readCarriers(r, l); !refusal.None() {
+			return refusal
+		}
+	}
+	signature, ok := s.signature.read(r, l)
 	if !ok || signature == "" {
 		return link.Refuse(link.Malformed, "no_signature")
 	}
@@ -269,8 +314,8 @@ func (s *Scheme) Read(r *link.Request, l *link.Link) link.Refusal {
 	if s.decodesPath && HidesDelimiter(r.Path) {
 		return link.Refuse(link.Ambiguous, "path")
 	}
-	l.Expires = s.expires.read(r)
-	l.Issued = s.issued.read(r)
+	l.Expires = s.expires.read(r, l)
+	l.Issued = s.issued.read(r, l)
 	if s.preset.Prepare != nil {
 		return s.preset.Prepare(r, l)
 	}
@@ -287,14 +332,6 @@ func plainHost(h string) bool {
 		}
 	}
 	return true
-}
-
-func (t stamp) read(r *link.Request) link.Timestamp {
-	if t.parameter == "" {
-		return link.Timestamp{}
-	}
-	text, ok := r.Value(t.parameter)
-	return link.Timestamp{Text: text, Present: ok, Format: t.format}
 }
 
 // Verify implements [link.Scheme].
@@ -314,13 +351,13 @@ func (s *Scheme) Bind(key []byte) link.Verifier {
 	}
 }
 
-// AppendMessage implements [link.Signer].
+// AppendMessage implements [link.Messenger].
 func (s *Scheme) AppendMessage(dst []byte, r *link.Request, l *link.Link, key []byte) []byte {
 	return s.appendMessage(dst, s.message, r, l, key)
 }
 
 func (s *Scheme) appendMessage(dst []byte, t *Template, r *link.Request, l *link.Link, key []byte) []byte {
-	v := Values{Secret: key}
+	v := Values{Secret: key, Fields: l.Fields}
 	if s.preset.Local != nil {
 		v.Local = func(name string) string { return s.preset.Local(r, l, name) }
 	}
@@ -335,7 +372,7 @@ func (s *Scheme) appendMessage(dst []byte, t *Template, r *link.Request, l *link
 // `utm_x=1;order=2` would bring an unsigned `order`.
 func (s *Scheme) inMessage(segment string) bool {
 	name, _, _ := strings.Cut(segment, "=")
-	return name != s.signature && (strings.Contains(segment, ";") || !s.ignore.Match(name))
+	return name != s.signature.parameter() && !s.inToken(name) && (strings.Contains(segment, ";") || !s.ignore.Match(name))
 }
 
 // Remaining calls yield with the decoded name and value of every parameter that is

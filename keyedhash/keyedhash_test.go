@@ -70,15 +70,18 @@ func TestNewErrors(t *testing.T) {
 		{with(func(c *Config) { c.Message = "constant" }), link.Options{}, "nothing of the request is signed"},
 		{with(func(c *Config) { c.Algorithm, c.Message = "md5", "x{secret}" }), link.Options{}, "nothing of the request is signed"},
 		{with(func(c *Config) { c.Signature = "" }), link.Options{}, "signature is missing"},
-		{with(func(c *Config) { c.Signature = "sig" }), link.Options{}, "signature: this is not one parameter of the query"},
+		{with(func(c *Config) { c.Signature = "sig" }), link.Options{}, "signature: write one placeholder"},
 		{with(func(c *Config) { c.Signature = "{path.0}" }), link.Options{}, "signature: "},
 		{with(func(c *Config) { c.Signature = "{query.user}" }), link.Options{}, "{query.user} carries the signature, so it cannot be signed"},
 		{with(func(c *Config) { c.Message = "{raw_query.sig}{query.user}" }), link.Options{}, "{query.sig} carries the signature"},
-		{with(func(c *Config) { c.Expires = Time{Parameter: "exp"} }), link.Options{}, "expires: "},
-		{with(func(c *Config) { c.Issued = Time{Parameter: "{path.1}"} }), link.Options{}, "issued: "},
-		{with(func(c *Config) { c.Message = "{query.user}{query.exp}"; c.Expires = Time{"{query.exp}", "iso"} }), link.Options{}, `expires: unknown format "iso"; write unix (seconds), unix_ms or rfc3339`},
-		{with(func(c *Config) { c.Expires = Time{Parameter: "{query.sig}"} }), link.Options{Allow: map[string]bool{"unsigned_expiry": true}}, "expires: {query.sig} carries the signature"},
-		{with(func(c *Config) { c.Message = "{query}"; c.Issued = Time{Parameter: "{query.sig}"} }), link.Options{}, "issued: {query.sig} carries the signature"},
+		{with(func(c *Config) { c.Expires = Time{Value: "exp"} }), link.Options{}, "expires: "},
+		{with(func(c *Config) { c.Issued = Time{Value: "{path}"} }), link.Options{}, "issued: write one placeholder"},
+		{with(func(c *Config) {
+			c.Message = "{query.user}{query.exp}"
+			c.Expires = Time{Value: "{query.exp}", Format: "iso"}
+		}), link.Options{}, `expires: unknown format "iso"; write unix (seconds), unix_ms, rfc3339`},
+		{with(func(c *Config) { c.Expires = Time{Value: "{query.sig}"} }), link.Options{Allow: map[string]bool{"unsigned_expiry": true}}, "expires: {query.sig} carries the signature"},
+		{with(func(c *Config) { c.Message = "{query}"; c.Issued = Time{Value: "{query.sig}"} }), link.Options{}, "issued: {query.sig} carries the signature"},
 		{good, link.Options{Ignore: link.Ignore{"us*"}}, `ignore: "user" is part of the message`},
 		{with(func(c *Config) { c.Preset.Locals = []string{"user", "action"} }), link.Options{}, "message: without {action} the signature does not cover it"},
 	} {
@@ -115,21 +118,22 @@ func TestDescribe(t *testing.T) {
 		},
 		{
 			"the expiry is not the user",
-			Config{Message: "{query.user}{query.exp}{query.iat}", Expires: Time{Parameter: "{query.exp}"}, Issued: Time{Parameter: "{query.iat}"}},
+			Config{Message: "{query.user}{query.exp}{query.iat}", Expires: Time{Value: "{query.exp}"}, Issued: Time{Value: "{query.iat}"}},
 			link.Options{},
-			link.Description{Signed: []string{"user", "exp", "iat"}, Expiry: []string{"exp", "iat"}, Expires: true, Issues: true, User: "{query.user}"},
+			link.Description{Signed: []string{"user", "exp", "iat"}, Expiry: []string{"exp", "iat"}, Expires: true, Issues: true, User: "{query.user}",
+				Rules: map[string]link.Rule{"exp": tenDigits, "iat": tenDigits}},
 		},
 		{
 			"an unsigned expiry is not signed",
-			Config{Message: "{query.user}", Expires: Time{Parameter: "{query.exp}"}},
+			Config{Message: "{query.user}", Expires: Time{Value: "{query.exp}"}},
 			link.Options{Allow: map[string]bool{"unsigned_expiry": true}},
-			link.Description{Signed: []string{"user"}, Expiry: []string{"exp"}, Expires: true, User: "{query.user}"},
+			link.Description{Signed: []string{"user"}, Expiry: []string{"exp"}, Expires: true, User: "{query.user}", Rules: map[string]link.Rule{"exp": perhaps}},
 		},
 		{
 			"the raw query",
-			Config{Message: "{query}", Expires: Time{Parameter: "{query.exp}"}},
+			Config{Message: "{query}", Expires: Time{Value: "{query.exp}"}},
 			link.Options{},
-			link.Description{Signed: []string{"exp"}, Expiry: []string{"exp"}, Expires: true, Coverage: link.Raw},
+			link.Description{Signed: []string{"exp"}, Expiry: []string{"exp"}, Expires: true, Coverage: link.Raw, Rules: map[string]link.Rule{"exp": perhaps}},
 		},
 		{
 			"the sorted query",
@@ -158,8 +162,16 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// tenDigits is the rule of a time where there is no other; perhaps is that of one that need
+// not be there.
+var (
+	tenDigits = link.Rule{Class: link.Digits, Min: 10, Max: 10}
+	perhaps   = link.Rule{Class: link.Digits, Min: 10, Max: 10, Optional: true}
+)
+
 // normal makes empty lists nil.
 func normal(d link.Description) link.Description {
+	d.Fields, d.Determined, d.Carriers = append([]string(nil), d.Fields...), append([]string(nil), d.Determined...), append([]string(nil), d.Carriers...)
 	if len(d.Signed) == 0 {
 		d.Signed = nil
 	}
@@ -168,7 +180,7 @@ func normal(d link.Description) link.Description {
 
 func TestRead(t *testing.T) {
 	s := newScheme(t, Config{
-		Algorithm: "hmac-sha256", Message: "{query.user}:{query.page}:{query.exp}", Signature: "{query.sig}", Expires: Time{Parameter: "{query.exp}"},
+		Algorithm: "hmac-sha256", Message: "{query.user}:{query.page}:{query.exp}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}"},
 	}, link.Options{Rules: map[string]link.Rule{"page": {Optional: true}}})
 	for query, want := range map[string]string{
 		"user=jeff&page=1&exp=2&sig=" + hmacHex("jeff:1:2"):              "ok",
@@ -201,7 +213,7 @@ func TestRead(t *testing.T) {
 func TestTimeFormats(t *testing.T) {
 	for format, want := range map[string]link.TimeFormat{"": link.Unix, "unix": link.Unix, "unix_ms": link.UnixMS, "rfc3339": link.RFC3339} {
 		s := newScheme(t, Config{
-			Algorithm: "hmac-sha256", Message: "{query.e}{query.i}", Signature: "{query.sig}", Expires: Time{"{query.e}", format}, Issued: Time{"{query.i}", format},
+			Algorithm: "hmac-sha256", Message: "{query.e}{query.i}", Signature: "{query.sig}", Expires: Time{Value: "{query.e}", Format: format}, Issued: Time{Value: "{query.i}", Format: format},
 		}, link.Options{})
 		var l link.Link
 		if refusal := s.Read(linktest.NewRequest("https://example.org/?e=1&i=2&sig=x"), &l); !refusal.None() {
@@ -216,7 +228,7 @@ func TestTimeFormats(t *testing.T) {
 // TestAttackUnsignedExpiry: an expiry that stands beside the signature is the client's
 // own word. It needs `allow`, and even then nothing trusted can be made of it.
 func TestAttackUnsignedExpiry(t *testing.T) {
-	c := Config{Algorithm: "hmac-sha256", Message: "{query.user}", Signature: "{query.sig}", Expires: Time{Parameter: "{query.exp}"}}
+	c := Config{Algorithm: "hmac-sha256", Message: "{query.user}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}"}}
 	s := newScheme(t, c, link.Options{})
 	if f := findingOf(s, "unsigned_expiry"); f == nil || f.Severity != link.Danger {
 		t.Errorf("an unsigned expiry needs no allow: %+v", f)
@@ -317,7 +329,7 @@ func TestConformance(t *testing.T) {
 	long := strings.Repeat("longer than the buffer on the stack ", 40)
 	for name, s := range map[string]linktest.Suite{
 		"named": {
-			Scheme: newScheme(t, Config{Algorithm: "hmac-sha256", Message: "{query.user}\n{query.exp}", Signature: "{query.sig}", Expires: Time{Parameter: "{query.exp}"}}, link.Options{}),
+			Scheme: newScheme(t, Config{Algorithm: "hmac-sha256", Message: "{query.user}\n{query.exp}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}"}}, link.Options{}),
 			Vectors: []linktest.Vector{
 				vector("valid", "/?user=jeff&exp=1790000000&sig="+hmacHex("jeff\n1790000000"), linktest.Valid, "jeff"),
 				vector("late", "/?user=jeff&exp=1789999999&sig="+hmacHex("jeff\n1789999999"), linktest.Expired, ""),

@@ -85,7 +85,7 @@ func twoReadings(fields []field, possible func(a, b []string) bool) (a, b []stri
 			}
 			x, y := make([][]byte, len(fields)), make([][]byte, len(fields))
 			for _, w := range slices.Backward(way) {
-				if w.symbol != theSecret {
+				if w.symbol < 256 {
 					x[w.a.field] = append(x[w.a.field], byte(w.symbol))
 					y[w.b.field] = append(y[w.b.field], byte(w.symbol))
 				}
@@ -142,7 +142,7 @@ func representatives(fields []field) []symbol {
 			}
 		}
 	}
-	order = append(order, theSecret)
+	order = append(order, theSecret, unseen)
 	known := make(map[string]bool)
 	var out []symbol
 	var signature []byte

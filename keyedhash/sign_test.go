@@ -1,6 +1,7 @@
 package keyedhash
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -12,10 +13,10 @@ import (
 // signable are configurations of every construction that the engine knows.
 var signable = []Config{
 	{Algorithm: "md5", Message: "{query.user}{secret}", Signature: "{query.sig}"},
-	{Algorithm: "sha1", Message: "{secret}|{query.user}|{query.exp}", Signature: "{query.sig}", Expires: Time{Parameter: "{query.exp}"}, Encoding: "base64"},
-	{Algorithm: "hmac-sha256", Message: "{query}", Signature: "{query.sig}", Expires: Time{Parameter: "{query.exp}", Format: "unix_ms"}},
+	{Algorithm: "sha1", Message: "{secret}|{query.user}|{query.exp}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}"}, Encoding: "base64"},
+	{Algorithm: "hmac-sha256", Message: "{query}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}", Format: "unix_ms"}},
 	{Algorithm: "hmac-sha384", Message: "{method} {host}{path}?{sorted_query}", Signature: "{query.sig}", Encoding: "base64url", Truncate: 20},
-	{Algorithm: "hmac-sha512", Message: "{raw_path}\n{raw_query.user}\n{query.at}", Signature: "{query.sig}", Issued: Time{Parameter: "{query.at}", Format: "rfc3339"}},
+	{Algorithm: "hmac-sha512", Message: "{raw_path}\n{raw_query.user}\n{query.at}", Signature: "{query.sig}", Issued: Time{Value: "{query.at}", Format: "rfc3339"}},
 }
 
 // FuzzSign: what Sign makes verifies with the key that made it, with no other, and not
@@ -39,7 +40,7 @@ func FuzzSign(f *testing.F) {
 		}
 		at := time.Unix(now, 0)
 		grant := link.Grant{Now: at}
-		if s.expires.parameter != "" {
+		if s.expires.is() {
 			grant.Expires = at.Add(time.Hour)
 		}
 		target, err := s.Sign(r, grant, []byte(key))
@@ -91,7 +92,7 @@ func TestSignSaysWhatIsMissing(t *testing.T) {
 		if err := r.Query.Parse(tc.query); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Sign(r, tc.grant, []byte("key")); err == nil || err.Error() != tc.want {
+		if _, err := s.Sign(r, tc.grant, []byte("key")); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("%d %q: error %v, want %q", tc.config, tc.query, err, tc.want)
 		}
 	}

@@ -32,13 +32,15 @@ const (
 	secret
 	claim
 	local
+	linkField
+	rawLinkField
 )
 
 // segment is one piece of a template: a literal, or what is read from the request.
 type segment struct {
 	kind kind
-	text string // the literal, or the name of parameter, claim or local
-	n    int    // of pathSegment, from 0
+	text string // the literal, or the name of parameter, claim, local or field
+	n    int    // of pathSegment and of fields, from 0
 }
 
 // Template is a text with placeholders, compiled once. It is rendered over the
@@ -76,12 +78,27 @@ var prefixed = []struct {
 	{"query.", queryValue},
 	{"path.", pathSegment},
 	{"claim.", claim},
+	{"link.", linkField},
+	{"raw_link.", rawLinkField},
 }
 
-// ParseTemplate compiles a template. `\{` and `\}` are braces; locals are further
-// placeholders that the scheme defines (`{user}`, `{action}`). Errors name the
-// placeholder and never the text around it, which may hold a secret by mistake.
-func ParseTemplate(text string, locals ...string) (*Template, error) {
+// Names are the placeholders that a template has beside those of every request.
+type Names struct {
+	Locals []string // {NAME}, which a preset computes
+	Fields []string // {link.NAME} and {raw_link.NAME}, in the order of [link.Link]
+}
+
+// ParseTemplate compiles a template without names of its own; see [Names.Parse].
+func ParseTemplate(text string) (*Template, error) { return Names{}.Parse(text) }
+
+// escapes are what may stand behind a backslash, and what it means.
+var escapes = map[byte]byte{'{': '{', '}': '}', '\\': '\\', 'n': '\n', 't': '\t'}
+
+// Parse compiles a template. `\{`, `\}` and `\\` stand for themselves, `\n` and `\t` are a
+// line break and a tab; a backslash before anything else is an error, because it would be
+// signed as it stands, silently. Errors name the placeholder and never the text around it,
+// which may hold a secret by mistake.
+func (n Names) Parse(text string) (*Template, error) {
 	t := &Template{source: text}
 	var lit strings.Builder
 	flush := func() {
@@ -91,18 +108,21 @@ func ParseTemplate(text string, locals ...string) (*Template, error) {
 		}
 	}
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\' && i+1 < len(text) && (text[i+1] == '{' || text[i+1] == '}' || text[i+1] == '\\'):
+		switch c := text[i]; c {
+		case '\\':
+			if i+1 == len(text) || escapes[text[i+1]] == 0 {
+				return nil, errors.New(`a '\' stands before a character that it does not change; write \\ for a backslash, \n, \t, \{ or \}`)
+			}
 			i++
-			lit.WriteByte(text[i])
-		case c == '}':
+			lit.WriteByte(escapes[text[i]])
+		case '}':
 			return nil, errors.New("a '}' without its '{'; write \\} for a brace")
-		case c == '{':
+		case '{':
 			end := strings.IndexByte(text[i:], '}')
 			if end < 0 {
 				return nil, errors.New("a '{' without its '}'; write \\{ for a brace")
 			}
-			s, err := parsePlaceholder(text[i+1:i+end], locals)
+			s, err := n.placeholder(text[i+1 : i+end])
 			if err != nil {
 				return nil, err
 			}
@@ -120,36 +140,74 @@ func ParseTemplate(text string, locals ...string) (*Template, error) {
 	return t, nil
 }
 
-func parsePlaceholder(name string, locals []string) (segment, error) {
+func (n Names) placeholder(name string) (segment, error) {
 	if k, ok := simple[name]; ok {
 		return segment{kind: k}, nil
 	}
-	if slices.Contains(locals, name) {
+	if slices.Contains(n.Locals, name) {
 		return segment{kind: local, text: name}, nil
 	}
+	typed := link.Typed(name)
 	for _, p := range prefixed {
 		rest, ok := strings.CutPrefix(name, p.prefix)
 		if !ok {
 			continue
 		}
 		if rest == "" {
-			return segment{}, fmt.Errorf("{%s} lacks a name behind the dot", name)
+			return segment{}, fmt.Errorf("{%s} lacks a name behind the dot", typed)
 		}
 		s := segment{kind: p.kind, text: rest}
-		if p.kind == pathSegment {
-			n, err := strconv.Atoi(rest)
-			if err != nil || n < 0 || n > 99 || rest != strconv.Itoa(n) {
-				return segment{}, fmt.Errorf("{%s}: %q is not the number of a path segment, counted from 0", name, rest)
+		switch p.kind { //nolint:exhaustive // the others need nothing more
+		case pathSegment:
+			number, err := strconv.Atoi(rest)
+			if err != nil || number < 0 || number > 99 || rest != strconv.Itoa(number) {
+				if typed != name && slices.Contains(n.Fields, typed) {
+					return segment{}, n.asField(typed)
+				}
+				return segment{}, fmt.Errorf("{%s}: %q is not the number of a path segment, counted from 0", link.Shown(typed), link.Shown(rest))
 			}
-			s.n, s.text = n, ""
+			s.n, s.text = number, ""
+		case linkField, rawLinkField:
+			if s.n = slices.Index(n.Fields, rest); s.n < 0 {
+				return segment{}, n.noField(rest)
+			}
 		}
 		return s, nil
 	}
-	known := append([]string{
+	if slices.Contains(n.Fields, typed) {
+		return segment{}, n.asField(typed)
+	}
+	if strings.ContainsAny(typed, "\"{\n") {
+		return segment{}, errors.New("a '{' begins no placeholder here; write \\{ and \\} for braces that are signed as they stand")
+	}
+	known := n.known()
+	return segment{}, fmt.Errorf("{%s} is no placeholder of a signed link%s; there are %s",
+		link.Shown(typed), link.DidYouMean("{"+typed+"}", known), strings.Join(known, " "))
+}
+
+// asField is the error of a field without its prefix. Caddy reads some as its own words.
+func (Names) asField(name string) error {
+	return fmt.Errorf("{%s}: a field is written {link.%[1]s}; Caddy has a placeholder {%[1]s} of its own, or none", name)
+}
+
+func (n Names) noField(name string) error {
+	if len(n.Fields) == 0 {
+		return fmt.Errorf("{link.%s}: there are no fields; name them in a pattern, as in `token {query.t} <id>-<signature>`", link.Shown(name))
+	}
+	return fmt.Errorf("{link.%s}: no pattern has such a field%s; there are %s",
+		link.Shown(name), link.DidYouMean(name, n.Fields), strings.Join(n.Fields, ", "))
+}
+
+// known are the placeholders that a template may have.
+func (n Names) known() []string {
+	known := []string{
 		"{query.NAME}", "{raw_query.NAME}", "{path}", "{raw_path}", "{path.N}", "{query}",
 		"{sorted_query}", "{scheme}", "{host}", "{hostport}", "{method}", "{client_ip}", "{secret}", "{claim.NAME}",
-	}, braced(locals)...)
-	return segment{}, fmt.Errorf("{%s} is no placeholder of a signed link; there are %s", link.Shown(name), strings.Join(known, " "))
+	}
+	if len(n.Fields) > 0 {
+		known = append(known, "{link.NAME}", "{raw_link.NAME}")
+	}
+	return append(known, braced(n.Locals)...)
 }
 
 func braced(names []string) []string {
@@ -221,6 +279,17 @@ func (t *Template) pathSegments() []int {
 	return ns
 }
 
+// Fields returns the names of the fields that the template reads.
+func (t *Template) Fields() []string {
+	var names []string
+	for _, s := range t.segments {
+		if s.kind == linkField || s.kind == rawLinkField {
+			names = append(names, s.text)
+		}
+	}
+	return names
+}
+
 // hasLocal reports whether the template uses the local placeholder.
 func (t *Template) hasLocal(name string) bool {
 	return slices.ContainsFunc(t.segments, func(s segment) bool { return s.kind == local && s.text == name })
@@ -236,6 +305,8 @@ func (t *Template) CoveredBy(d link.Description) error {
 		switch s.kind {
 		case literal, local:
 			ok = true
+		case linkField:
+			what, ok = "{link."+s.text+"}", slices.Contains(d.Determined, s.text)
 		case claim:
 			what = "{claim." + s.text + "}"
 			if !slices.Contains(d.Claims, s.text) {
@@ -258,7 +329,7 @@ func (t *Template) CoveredBy(d link.Description) error {
 		case secret:
 			return errors.New("{secret} may stand in message only: it must never leave the gateway")
 		default:
-			return errors.New("only {query.NAME}, {claim.NAME}, {path}, {path.N}, {raw_path}, {host}, {method} and {user} may be used here")
+			return errors.New("only {query.NAME}, {link.NAME}, {claim.NAME}, {path}, {path.N}, {raw_path}, {host}, {method} and {user} may be used here")
 		}
 		if !ok {
 			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there (unsigned_identity); "+
@@ -279,6 +350,7 @@ func orNone(names []string) string {
 type Values struct {
 	Secret []byte
 	Claims link.Claims
+	Fields []link.Field
 	Local  func(name string) string
 	// Left tells which segments of the query belong to the message of {query} and
 	// {sorted_query}; nil means all.
@@ -323,6 +395,14 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 			dst = append(dst, r.ClientIP...)
 		case secret:
 			dst = append(dst, v.Secret...)
+		case linkField:
+			if s.n < len(v.Fields) {
+				dst = append(dst, v.Fields[s.n].Value...)
+			}
+		case rawLinkField:
+			if s.n < len(v.Fields) {
+				dst = append(dst, v.Fields[s.n].Sent...)
+			}
 		case claim:
 			dst = append(dst, v.Claims.Get(s.text)...)
 		case local:
@@ -341,6 +421,11 @@ func (t *Template) Render(r *link.Request, v *Values) string {
 		switch s := &t.segments[0]; s.kind {
 		case claim:
 			return v.Claims.Get(s.text)
+		case linkField:
+			if s.n < len(v.Fields) {
+				return v.Fields[s.n].Value
+			}
+			return ""
 		case queryValue:
 			value, _ := r.Value(s.text)
 			return value

@@ -12,7 +12,7 @@ import (
 
 func parseTemplate(t testing.TB, text string, locals ...string) *Template {
 	t.Helper()
-	tpl, err := ParseTemplate(text, locals...)
+	tpl, err := Names{Locals: locals}.Parse(text)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -55,12 +55,14 @@ func TestParseTemplate(t *testing.T) {
 		{"a{query.b}{secret}-c", []segment{{kind: literal, text: "a"}, {kind: queryValue, text: "b"}, {kind: secret}, {kind: literal, text: "-c"}}},
 		{`\{query.b\}`, []segment{{kind: literal, text: "{query.b}"}}},
 		{`\\{query.b}`, []segment{{kind: literal, text: `\`}, {kind: queryValue, text: "b"}}},
-		{`\a\`, []segment{{kind: literal, text: `\a\`}}},
+		{`a\nb\tc`, []segment{{kind: literal, text: "a\nb\tc"}}},
+		{"{link.uid}", []segment{{kind: linkField, text: "uid"}}},
+		{"{raw_link.ts}", []segment{{kind: rawLinkField, text: "ts", n: 1}}},
 		{`\\\{`, []segment{{kind: literal, text: `\{`}}},
 		{"é\x00\xff", []segment{{kind: literal, text: "é\x00\xff"}}},
 		{"%41+", []segment{{kind: literal, text: "%41+"}}}, // a literal is no URL
 	} {
-		tpl, err := ParseTemplate(tc.text, "user")
+		tpl, err := Names{Locals: []string{"user"}, Fields: []string{"uid", "ts"}}.Parse(tc.text)
 		if err != nil {
 			t.Errorf("%q: %v", tc.text, err)
 			continue
@@ -79,7 +81,11 @@ func TestParseTemplateErrors(t *testing.T) {
 		"hunter2{query.user":               `write \{ for a brace`,
 		"hunter2query.user}":               `write \} for a brace`,
 		"hunter2{query.user}}":             `write \} for a brace`,
-		"hunter2{{query.user}":             "{{query.user} is no placeholder",
+		"hunter2{{query.user}":             "begins no placeholder here",
+		`hunter2{"Statement":[{path}]}`:    `write \{ and \}`,
+		`hunter2\a`:                        "before a character that it does not change",
+		`hunter2\`:                         `write \\ for a backslash`,
+		"hunter2{link.x}":                  "there are no fields",
 		"hunter2{}":                        "{} is no placeholder of a signed link; there are {query.NAME}",
 		"hunter2{env.SECRET}":              "{env.SECRET} is no placeholder",
 		"hunter2{file./etc/passwd}":        "is no placeholder",
@@ -104,7 +110,7 @@ func TestParseTemplateErrors(t *testing.T) {
 		"hunter2{path.1.2}":                "counted from 0",
 		"hunter2{user}":                    "{secret} {claim.NAME} {action}", // another local
 	} {
-		tpl, err := ParseTemplate(text, "action")
+		tpl, err := Names{Locals: []string{"action"}}.Parse(text)
 		if err == nil || tpl != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		} else if strings.Contains(err.Error(), "hunter2") {
@@ -367,7 +373,7 @@ func FuzzTemplate(f *testing.F) {
 	}
 	r := linktest.NewRequest("https://example.org/a%2Fb?user={secret}&x=%zz")
 	f.Fuzz(func(t *testing.T, text string) {
-		tpl, err := ParseTemplate(text, "user")
+		tpl, err := Names{Locals: []string{"user"}}.Parse(text)
 		if err != nil {
 			if tpl != nil || err.Error() == "" {
 				t.Errorf("%q: %+v beside %v", text, tpl, err)
@@ -377,7 +383,7 @@ func FuzzTemplate(f *testing.F) {
 		if tpl.String() != text {
 			t.Errorf("%q prints as %q", text, tpl)
 		}
-		again, err := ParseTemplate(tpl.String(), "user")
+		again, err := Names{Locals: []string{"user"}}.Parse(tpl.String())
 		if err != nil || !reflect.DeepEqual(again, tpl) {
 			t.Errorf("%q: read again it is %+v, error %v", text, again, err)
 		}

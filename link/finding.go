@@ -31,6 +31,8 @@ type Finding struct {
 	Message  string     // one sentence: what is wrong. It never holds a secret
 	Cure     string     // what to do about it
 	Example  *Collision // two links that one signature fits, where the finding has such
+	Allowed  bool       // by a narrow `allow`, of which the scheme knows
+	Narrow   string     // the narrowest `allow` that admits it; empty: the bare code
 }
 
 // Checked is implemented by a [Scheme] that can be checked without a request. The
@@ -113,6 +115,9 @@ var FindingCodes = []FindingCode{
 	{"length_extension", Danger, "a link can be extended without the secret"},
 	{"unsigned_expiry", Danger, "the expiry is not in the message"},
 	{"unsigned_names", Danger, "values are signed without their names"},
+	{"date_as_unix", Warning, "a date is read as seconds since 1970"},
+	{"unsigned_segments", Warning, "parts of a link's path are not signed"},
+	{"missed_by_matcher", Warning, "links of the pattern do not come to the definition"},
 	{"collision", Warning, "two texts with one digest can be prepared"},
 	{"no_expiry", Warning, "links are valid for ever"},
 	{"published_secret", Warning, "the secret stands in public documents"},
@@ -120,4 +125,5 @@ var FindingCodes = []FindingCode{
 	{"shared_users", Warning, "one header for users of two kinds"},
 	{"short_signature", Warning, "the signature can be guessed"},
 	{"weak_secret", Warning, "the secret can be guessed"},
+	{"open_target", Note, "the target of a path is open to everybody"},
 }

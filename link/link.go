@@ -10,8 +10,14 @@ type Link struct {
 	// KeyID is the key id that the link names; empty means every key is tried.
 	KeyID string
 	// User is the identity under which a key is looked up in user keys. The gateway
-	// fills it from the definition's user template before Read.
+	// fills it from the definition's user template after Read, and before Verify.
 	User string
+	// Fields are parts of tokens and paths, in the order of the description: values to work
+	// with, which no log and no backend is shown. The gateway lends an empty slice with room
+	// for some.
+	Fields []Field
+	// Path is the path that the backend gets, percent-encoded; empty: as it came.
+	Path string
 	// Claims are the values that the link states, by the names of the description. The
 	// gateway lends an empty slice with room for some, so that they need no memory.
 	Claims Claims
@@ -23,6 +29,12 @@ type Link struct {
 	Text string
 }
 
+// Field is a part of a token or of a path.
+type Field struct {
+	Value string // decoded
+	Sent  string // as it stands in the path; of a token, which is decoded first, the value
+}
+
 // Claims are named values of a link.
 type Claims []Claim
 
@@ -31,12 +43,18 @@ type Claim struct{ Name, Value string }
 
 // Get returns the value of the claim, or "" if the link does not state it.
 func (c Claims) Get(name string) string {
+	value, _ := c.Find(name)
+	return value
+}
+
+// Find returns the value of the claim, and whether the link states it.
+func (c Claims) Find(name string) (value string, stated bool) {
 	for i := range c {
 		if c[i].Name == name {
-			return c[i].Value
+			return c[i].Value, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // Set adds the claim, or changes it.

@@ -31,7 +31,7 @@ func TestRefusal(t *testing.T) {
 // TestReasons: the codes are in logs and metrics of people who filter for them.
 func TestReasons(t *testing.T) {
 	want := []link.Reason{
-		"missing", "malformed", "ambiguous", "bad_signature", "expired", "not_yet_valid",
+		"missing", "malformed", "ambiguous", "bad_signature", "expired", "not_yet_valid", "out_of_scope",
 		"method", "body", "keys_unavailable", "throttled",
 	}
 	if !slices.Equal(link.Reasons, want) {

@@ -12,6 +12,7 @@ const (
 	BadSignature    Reason = "bad_signature"    // 401: no key makes this signature
 	Expired         Reason = "expired"          // 410: the signature is right, the time is over
 	NotYetValid     Reason = "not_yet_valid"    // 401: the signature is right, the time has not come
+	OutOfScope      Reason = "out_of_scope"     // 403: the signature is right, the link is for something else
 	Method          Reason = "method"           // 405: the signature is right, the method is not allowed
 	Body            Reason = "body"             // 400: the signature is right, the body may contradict it
 	KeysUnavailable Reason = "keys_unavailable" // 503: the key source cannot answer now
@@ -20,7 +21,7 @@ const (
 
 // Reasons lists every reason, in the order of the way of a request.
 var Reasons = []Reason{
-	Missing, Malformed, Ambiguous, BadSignature, Expired, NotYetValid,
+	Missing, Malformed, Ambiguous, BadSignature, Expired, NotYetValid, OutOfScope,
 	Method, Body, KeysUnavailable, Throttled,
 }
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,10 @@ type Rule struct {
 	Class    Class
 	Values   []string // of OneOf
 	Min, Max int      // defaults 1 and [DefaultMax]
+	Without  string   // characters that no value has, though the class admits them; ASCII
 	Optional bool     // the parameter may be absent; the message then has an empty value
+	Empty    bool     // of an optional one: it may be there with an empty value, too
+	Also     []string // values that are admitted beside the class, such as `inf`
 }
 
 // NewRule checks the rule and fills in its defaults.
@@ -56,6 +60,15 @@ func NewRule(r Rule) (Rule, error) {
 	if r.Min > r.Max {
 		return r, fmt.Errorf("min %d is greater than max %d", r.Min, r.Max)
 	}
+	if strings.ContainsFunc(r.Without, func(c rune) bool { return c <= ' ' || c >= 0x7F }) {
+		return r, errors.New("without: write printable ASCII characters, in one word")
+	}
+	if r.Class == OneOf && r.Without != "" {
+		return r, errors.New("without: one_of says all that is admitted")
+	}
+	if r.Empty && !r.Optional {
+		return r, errors.New("empty goes with optional: write `optional empty`")
+	}
 	return r, nil
 }
 
@@ -71,6 +84,8 @@ func joinClasses() string {
 // `too_long` or `charset`.
 func (r Rule) Check(value string) (detail string, ok bool) {
 	switch {
+	case r.Empty && value == "", len(r.Also) > 0 && slices.Contains(r.Also, value):
+		return "", true
 	case r.Class == OneOf:
 		if !slices.Contains(r.Values, value) {
 			return "charset", false
@@ -82,7 +97,7 @@ func (r Rule) Check(value string) (detail string, ok bool) {
 		return "too_short", false
 	case len(value) > r.Max:
 		return "too_long", false
-	case !r.Class.holds(value):
+	case !r.Class.holds(value), r.Without != "" && strings.ContainsAny(value, r.Without):
 		return "charset", false
 	}
 	return "", true

@@ -30,6 +30,26 @@ type Description struct {
 	Expiry []string
 	// Expires and Issues say whether links may state an expiry and a time of issue.
 	Expires, Issues bool
+	// Carriers names further parameters that the scheme takes apart: they carry fields, and
+	// the message does not cover them as they stand.
+	Carriers []string
+	// Fields names what stands in [Link.Fields], in that order: the parts of tokens and
+	// paths, which templates have as {link.NAME}.
+	Fields []string
+	// Determined names those of the fields that the signature determines. Nothing that the
+	// gateway says of a link may be made of another one.
+	Determined []string
+	// Carrier says how links stand in the path; nil where the query alone tells.
+	Carrier *Carrier
+	// Alphabet tells the bytes of a signature that stands in the path, and Length how many
+	// it has, so that logs can be kept clean of it.
+	Alphabet func(c byte) bool
+	Length   int
+	// Rules are `param` rules that the scheme adds to the operator's or puts in their place,
+	// by their names as in [Options].
+	Rules map[string]Rule
+	// Policy is what the scheme demands of a link's times where the operator demands nothing.
+	Policy Policy
 	// Coverage says whether the message covers more than the named parameters.
 	Coverage Coverage
 	// Path, Host and Method say whether the message covers them.
@@ -61,17 +81,18 @@ func (d *Description) Names() []string {
 // loads, and used by many requests at once; it reads no clock, no network and no
 // store, and never panics, whatever the request.
 //
-// The shapes it carries: a token in one parameter (Read splits it), a hash over
-// parameters, over the whole URL (Coverage), a payload whose fields become claims
-// (Read or Verify sets them), a signature in the path, an asymmetric key (Verify
-// gets its bytes), a secret of the user (Description.NeedsUserKey), a key id in the
-// link (Link.KeyID).
+// The shapes it carries: a token in one parameter (Read splits it into Link.Fields), a hash
+// over parameters, over the whole URL (Coverage), a payload whose fields become claims
+// (Read or Verify sets them), a signature in the path (Description.Carrier, Link.Path), an
+// asymmetric key (Verify gets its bytes), a secret of the user (Description.NeedsUserKey), a
+// key id in the link (Link.KeyID).
 type Scheme interface {
 	// Describe returns the same description each time.
 	Describe() Description
-	// Read takes the signature, the claims, the key id and the time window out of
-	// the request. It does no cryptography. What it refuses is [Malformed], or
-	// [Ambiguous] where decoding hides a delimiter.
+	// Read takes the signature, the fields, the claims, the key id and the time window out
+	// of the request. It does no cryptography, and knows no user yet: whose key verifies the
+	// link may stand in what it reads. What it refuses is [Malformed], or [Ambiguous] where
+	// decoding hides a delimiter.
 	Read(r *Request, l *Link) Refusal
 	// Verify reports whether the key makes the signature that Read found. It
 	// compares in constant time, and takes the same path for every key.
@@ -110,12 +131,25 @@ type Options struct {
 	User string
 	// UserKeys says that each user has a secret of its own.
 	UserKeys bool
-	// Rules are the `param` lines, by parameter.
+	// Rules are the `param` lines: by the bare name of a parameter or claim, and by the
+	// placeholder of anything else, {link.NAME} or {path.N}.
 	Rules map[string]Rule
 	// Ignore names what mailers add (`utm_*`): outside every message, never trusted.
 	Ignore Ignore
 	// Allow holds the findings that the operator allowed.
 	Allow map[string]bool
+	// Between holds pairs of placeholders between which the operator allowed
+	// `ambiguous_message`, as `allow ambiguous_message between {a} {b}` has them.
+	Between [][2]string
+}
+
+// Scoped is implemented by a [Scheme] that can say of a link whose signature is right that it
+// was made for something else: another audience, purpose, path or address.
+type Scoped interface {
+	Scheme
+	// InScope returns [OutOfScope] with a detail, or nothing. It is asked when signature and
+	// times are right.
+	InScope(r *Request, l *Link) Refusal
 }
 
 // Factory is what a guest module in the namespace http.signed_link.schemes

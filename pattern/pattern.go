@@ -138,6 +138,9 @@ func (p *Pattern) Literals() []string { return p.literals }
 // so is cut from the right.
 func (p *Pattern) FromRight(i int) bool { return p.greedy >= 0 && i > p.greedy }
 
+// IsGreedy reports whether the field with this index may hold anything.
+func (p *Pattern) IsGreedy(i int) bool { return i == p.greedy }
+
 // IsPath reports whether this is the pattern of a path.
 func (p *Pattern) IsPath() bool { return p.path }
 

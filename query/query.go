@@ -264,6 +264,14 @@ func appendUnescaped(dst []byte, s string, plus bool) []byte {
 	return dst[:start+n]
 }
 
+// UnescapePath is [Unescape] for a path, in which '+' stands for itself.
+func UnescapePath(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	return string(AppendUnescapedPath(make([]byte, 0, len(s)), s))
+}
+
 // BrokenEscape reports whether s holds a '%' that two hex digits do not follow.
 // Go drops such a pair, Tomcat drops it, Jetty stops reading, PHP keeps it.
 func BrokenEscape(s string) bool {

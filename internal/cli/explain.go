@@ -153,13 +153,11 @@ func (e *explanation) describe(d *definition.Definition, came nearest.Link, now 
 		if err != nil {
 			return false
 		}
-		name := c.Description.Signature[0]
-		value, there := r.Value(name)
-		if !there {
+		where, ok := signaturePlace(c, r)
+		if !ok {
 			continue
 		}
-		e.Scheme = c.Name
-		e.signature = fmt.Sprintf("in %q, %d characters", name, len(value))
+		e.Scheme, e.signature = c.Name, where
 		if c.Keys != nil {
 			for _, key := range c.Keys.KeySet().All() {
 				id := key.ID
@@ -174,19 +172,39 @@ func (e *explanation) describe(d *definition.Definition, came nearest.Link, now 
 			return true
 		}
 		e.Expires, e.Issued = when(l.Expires, now), when(l.Issued, now)
-		if signer, ok := c.Format.(link.Signer); ok {
-			e.Message = string(signer.AppendMessage(nil, r, l, []byte("{secret}")))
+		if m, ok := c.Format.(link.Messenger); ok {
+			e.Message = string(m.AppendMessage(nil, r, l, []byte("{secret}")))
 		}
 		switch {
 		case e.User != "":
 		case l.User != "":
 			e.User = l.User
 		case c.User != nil:
-			e.User = string(c.User.Append(nil, r, keyedhash.Values{Claims: l.Claims}))
+			e.User = string(c.User.Append(nil, r, keyedhash.Values{Claims: l.Claims, Fields: l.Fields}))
 		}
 		return true
 	}
 	return false
+}
+
+// signaturePlace says where the link has its signature, if it is one of the scheme.
+func signaturePlace(s *definition.Scheme, r *link.Request) (place string, ok bool) {
+	if c := s.Description.Carrier; c != nil && c.Signature {
+		switch c.Carries(r.Path) {
+		case link.Whole:
+			return "in the path", true
+		case link.Broken:
+			return "in the path, which has not the form of a link", true
+		case link.NoLink:
+		}
+		return "", false
+	}
+	for _, name := range s.Description.Signature {
+		if value, there := r.Value(name); there {
+			return fmt.Sprintf("in %q, %d characters", name, len(value)), true
+		}
+	}
+	return "", false
 }
 
 // when is a time of the link, for people.
@@ -230,6 +248,7 @@ var sentences = map[link.Reason]string{
 	link.BadSignature:    "No key makes this signature: the link was changed on its way, or signed with another secret or in another way.",
 	link.Expired:         "The signature is right, and the time is over.",
 	link.NotYetValid:     "The signature is right, and the time has not come: look at the signer's clock.",
+	link.OutOfScope:      "The signature is right, and the link was made for something else: another audience, purpose, path or address.",
 	link.Method:          "The signature is right, and links are not allowed to come with this method; see the option methods.",
 	link.Body:            "The signature is right, and the body could contradict it.",
 	link.KeysUnavailable: "The source of the keys does not answer, so nothing can be said of the link.",
@@ -248,7 +267,9 @@ var details = map[string]string{
 	"path":         "The path is too long, or can be read in too many ways, to say whether the definition applies; or decoding it hides a delimiter.",
 	"no_signature": "The parameter of the signature is empty or missing, while another one of the link is there.",
 	"absent":       "A parameter is missing that is signed.",
-	"token":        "The token does not have the form of an AKID: mailing, user and hash, with dots between.",
+	"token":        "The token does not have the form of the scheme: of an AKID that is mailing, user and hash, with dots between; of a pattern, its texts and fields.",
+	"pattern":      "The path begins like that of a link, and does not have its form.",
+	"host":         "The host of the request is not one that a link is made for.",
 	"charset":      "A value has characters that its param rule, or a header, does not admit.",
 	"empty":        "A value is empty.",
 	"too_long":     "A value, or the query, is longer than allowed.",

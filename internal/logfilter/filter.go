@@ -24,7 +24,8 @@ func init() {
 // LogFilter takes signatures out of a log. It knows the signature parameters of every
 // `signed_link` that is loaded, and replaces their values with `REDACTED`, in whatever
 // spelling a backend could read them: `key=`, `k%65y=`, `KEY[]=`, `&amp;key=`, and in
-// URLs within URLs. Every other byte stays as it was, in its place. Expiry, user and all
+// URLs within URLs. Where a definition reads signatures out of paths, it takes out what
+// could be one at their place: `/unsubscribe/jeff@example.org/REDACTED`. Every other byte stays as it was, in its place. Expiry, user and all
 // else in a link can still be read.
 //
 // Caddy writes down each request as it came, before any handler could take something

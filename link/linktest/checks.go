@@ -26,6 +26,7 @@ var checks = []struct {
 	{"claims", claims},
 	{"keys", needsTheKey},
 	{"tampered", noticesTampering},
+	{"moved", noticesMoves},
 	{"hostile", survives},
 	{"request", leavesTheRequest},
 	{"reuse", retainsNothing},
@@ -49,10 +50,18 @@ func describes(s *Suite) (errs []error) {
 			fail("Describe returned %+v, and then %+v", d, again)
 		}
 	}
-	if len(d.Signature) == 0 {
-		fail("the description has no signature parameter, so the gateway cannot tell a link from another request")
+	if len(d.Signature) == 0 && (d.Carrier == nil || !d.Carrier.Signature) {
+		fail("the description has no signature parameter, and the path carries none, so the gateway cannot tell a link from another request")
 	}
-	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry) {
+	if c := d.Carrier; c != nil && c.Signature && (d.Alphabet == nil || d.Length <= 0) {
+		fail("the path carries the signature, and the description does not say which letters it has and how many, so no log can be kept clean of it")
+	}
+	for _, name := range d.Determined {
+		if !slices.Contains(d.Fields, name) {
+			fail("the description says that the field %q is determined, and has no such field", name)
+		}
+	}
+	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry, d.Carriers) {
 		if err := query.CheckName(backend.Servlet, name); err != nil {
 			fail("the description names a parameter that the gateway cannot protect: %w", err)
 		}
@@ -151,6 +160,9 @@ func signs(s *Suite) (errs []error) {
 		s.read(r, &l)
 		key, _ := s.key(l.User, v)
 		grant := link.Grant{User: l.User, Claims: l.Claims, Now: time.Unix(v.Now, 0)}
+		if at, stated, _ := l.Issued.Time(); stated {
+			grant.Now = at
+		}
 		target, err := signer.Sign(r, grant, key)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: Sign: %w", v.ID, err))
@@ -161,7 +173,7 @@ func signs(s *Suite) (errs []error) {
 		if verdict := s.Judge(again); !verdict.None() || verdict.User != v.User {
 			errs = append(errs, fmt.Errorf("%s: Sign made %s, and the verdict on it is %s, user %q", v.ID, again.URL, describe(verdict), verdict.User))
 		}
-		if len(signer.AppendMessage(nil, r, &l, key)) == 0 {
+		if m, ok := s.Scheme.(link.Messenger); !ok || len(m.AppendMessage(nil, r, &l, key)) == 0 {
 			errs = append(errs, fmt.Errorf("%s: the message is empty", v.ID))
 		}
 		if again.URL, err = signer.Sign(r, grant, []byte("no scheme has this key: 8ZzTnqvXW3")); err == nil && again.URL == target {
@@ -255,6 +267,48 @@ func noticesTampering(s *Suite) (errs []error) {
 	return errs
 }
 
+// noticesMoves: a link in the path of which a covered part was changed is another link, and
+// leads nowhere else.
+func noticesMoves(s *Suite) (errs []error) {
+	d := s.Scheme.Describe()
+	if d.Carrier == nil {
+		return nil
+	}
+	for _, v := range s.valid() {
+		r := NewRequest(v.URL)
+		var genuine link.Link
+		if refusal := s.read(r, &genuine); !refusal.None() {
+			continue
+		}
+		key, _ := s.key(genuine.User, v)
+		for i := range len(r.Path) {
+			for _, path := range []string{r.Path[:i] + "x" + r.Path[i:], r.Path[:i] + r.Path[i+1:], r.Path[:i] + "/" + r.Path[i:], r.Path[:i] + "%2f" + r.Path[i:], r.Path[:i] + "/../x" + r.Path[i:]} {
+				changed := new(link.Request)
+				set(changed, r.Scheme, r.Host, path, r.Query.Raw)
+				var l link.Link
+				if refusal := s.read(changed, &l); !refusal.None() || l.KeyID != genuine.KeyID || l.User != genuine.User {
+					continue
+				}
+				same := slices.Equal(determinedOf(d, &l), determinedOf(d, &genuine)) && l.Path == genuine.Path
+				if !same && s.Scheme.Verify(changed, &l, key) {
+					errs = append(errs, fmt.Errorf("%s: the link verifies with the path %s, and leads to %q", v.ID, path, l.Path))
+				}
+			}
+		}
+	}
+	return errs
+}
+
+// determinedOf are the values of the fields that the signature determines.
+func determinedOf(d link.Description, l *link.Link) (values []string) {
+	for i, f := range l.Fields {
+		if i < len(d.Fields) && slices.Contains(d.Determined, d.Fields[i]) {
+			values = append(values, f.Value)
+		}
+	}
+	return values
+}
+
 // tampered returns segments that differ in meaning from name=value.
 func tampered(name, value string) map[string]string {
 	out := map[string]string{
@@ -298,7 +352,7 @@ func (s *Suite) queries(genuine string) []string {
 	if q.Parse(genuine) != nil {
 		return queries
 	}
-	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry) {
+	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry, d.Carriers) {
 		p, ok := q.Find(name)
 		if !ok {
 			end := uint16(len(genuine))
@@ -321,6 +375,7 @@ func (s *Suite) queries(genuine string) []string {
 func paths(genuine string) []string {
 	return []string{
 		genuine, "", "/", "//", "///", "*", ".", "..", "/.", "/..", "/../..", "/%", "/%2", "/%zz", "/%00", "/%2f", "/%2F%2e%2e", "/a/../b", "/;x=1", "/;/", "/\\", "/\x00", "/\xff", "/%FF",
+		strings.Replace(genuine, "/", "/./", 1), strings.Replace(genuine, "/", "//", 2), genuine + "/..", genuine + "/%2e%2e/x", strings.ReplaceAll(genuine, "/", "%2F"),
 		"/%E2%80%AE", "relative", "?", genuine + "/", genuine + "//", genuine + ";x", genuine + "%00", "/" + genuine, strings.ToUpper(genuine), strings.Repeat("/", 10<<10), "/" + strings.Repeat("a", 10<<10),
 	}
 }

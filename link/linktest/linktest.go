@@ -16,6 +16,7 @@
 package linktest
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,8 @@ type Suite struct {
 
 	// The options that the scheme was built with, as far as the gateway acts on
 	// them: the user's template (the description's, if empty; `{query.NAME}`,
-	// `{claim.NAME}` and `none` are understood), the `param` rules, the ignore list.
+	// `{link.NAME}`, `{claim.NAME}` and `none` are understood), the `param` rules, by a
+	// parameter, a claim or `{link.NAME}`, the ignore list.
 	User   string
 	Rules  map[string]link.Rule
 	Ignore link.Ignore
@@ -68,7 +70,7 @@ func (v Verdict) Word() string {
 
 // Judge judges a vector in the order in which the gateway does: the protected
 // parameters are single and spelled plainly, the scheme reads, the rules hold, the
-// signature is right, the time is right.
+// signature is right, the time is right, the link is for this request.
 func (s *Suite) Judge(v Vector) Verdict { return s.judge(NewRequest(v.URL), v) }
 
 func (s *Suite) judge(r *link.Request, v Vector) Verdict {
@@ -89,8 +91,12 @@ func (s *Suite) judge(r *link.Request, v Vector) Verdict {
 		verdict.Refusal = link.Refuse(link.BadSignature, "")
 		return verdict
 	}
-	if verdict.Refusal = s.Policy.Check(l, time.Unix(v.Now, 0)); verdict.None() {
-		verdict.User = s.render(r, l.Claims)
+	verdict.Refusal = s.Policy.Or(s.Scheme.Describe().Policy).Check(l, time.Unix(v.Now, 0))
+	if scoped, ok := s.Scheme.(link.Scoped); ok && verdict.None() {
+		verdict.Refusal = scoped.InScope(r, l)
+	}
+	if verdict.None() {
+		verdict.User = s.render(r, l)
 	}
 	return verdict
 }
@@ -98,7 +104,7 @@ func (s *Suite) judge(r *link.Request, v Vector) Verdict {
 // single is what the gateway asks of a query before a scheme sees it.
 func (s *Suite) single(r *link.Request) link.Refusal {
 	d := s.Scheme.Describe()
-	names, err := query.NewNames(s.Profile, slices.Concat(d.Signature, d.Signed, d.Expiry))
+	names, err := query.NewNames(s.Profile, slices.Concat(d.Signature, d.Signed, d.Expiry, d.Carriers))
 	if err != nil {
 		return link.Refuse(link.Malformed, err.Error())
 	}
@@ -124,7 +130,15 @@ func (s *Suite) single(r *link.Request) link.Refusal {
 		}
 		present[name] = true
 	}
-	if !slices.ContainsFunc(slices.Concat(d.Signature, d.Expiry), func(name string) bool { return present[name] }) {
+	carriage := link.NoLink
+	if d.Carrier != nil {
+		carriage = d.Carrier.Carries(r.Path)
+	}
+	switch {
+	case carriage == link.Broken:
+		return link.Refuse(link.Malformed, "pattern")
+	case carriage == link.Whole, slices.ContainsFunc(slices.Concat(d.Signature, d.Expiry), func(name string) bool { return present[name] }):
+	default:
 		return link.Refuse(link.Missing, "")
 	}
 	switch d.Coverage {
@@ -147,19 +161,36 @@ func (s *Suite) single(r *link.Request) link.Refusal {
 // read has the scheme read the request.
 func (s *Suite) read(r *link.Request, l *link.Link) link.Refusal {
 	*l = link.Link{}
-	if s.UserKeys != nil {
-		l.User = s.render(r, nil)
+	refusal := s.Scheme.Read(r, l)
+	if s.UserKeys != nil && refusal.None() {
+		l.User = s.render(r, l)
 	}
-	return s.Scheme.Read(r, l)
+	return refusal
 }
 
-// check applies the `param` rules.
-func (s *Suite) check(r *link.Request, l *link.Link) link.Refusal {
-	claims := s.Scheme.Describe().Claims
+// rules are the `param` rules, with those that the scheme adds or puts in their place.
+func (s *Suite) rules() map[string]link.Rule {
+	rules := maps.Clone(s.Scheme.Describe().Rules)
+	if rules == nil {
+		rules = make(map[string]link.Rule)
+	}
 	for name, rule := range s.Rules {
+		if _, replaced := rules[name]; !replaced {
+			rules[name] = rule
+		}
+	}
+	return rules
+}
+
+// check applies the rules.
+func (s *Suite) check(r *link.Request, l *link.Link) link.Refusal {
+	d := s.Scheme.Describe()
+	for name, rule := range s.rules() {
 		value, there := r.Value(name)
-		if !there && slices.Contains(claims, name) {
-			value, there = l.Claims.Get(name), true
+		if i := fieldOf(d, name); i >= 0 && i < len(l.Fields) {
+			value, there = l.Fields[i].Value, true
+		} else if !there && slices.Contains(d.Claims, name) {
+			value, there = l.Claims.Find(name)
 		}
 		if !there {
 			if rule.Optional {
@@ -172,6 +203,15 @@ func (s *Suite) check(r *link.Request, l *link.Link) link.Refusal {
 		}
 	}
 	return link.Refusal{}
+}
+
+// fieldOf returns the number of the field that the placeholder {link.NAME} names, or -1.
+func fieldOf(d link.Description, placeholder string) int {
+	name, ok := strings.CutPrefix(placeholder, "{link.")
+	if !ok {
+		return -1
+	}
+	return slices.Index(d.Fields, strings.TrimSuffix(name, "}"))
 }
 
 // key returns the key of a link, and whether there is one. Without one a dummy is
@@ -196,13 +236,16 @@ func (s *Suite) template() string {
 }
 
 // render returns the identity of a request.
-func (s *Suite) render(r *link.Request, claims link.Claims) string {
+func (s *Suite) render(r *link.Request, l *link.Link) string {
+	if i := fieldOf(s.Scheme.Describe(), s.template()); i >= 0 && i < len(l.Fields) {
+		return l.Fields[i].Value
+	}
 	name, ok := strings.CutSuffix(s.template(), "}")
 	if !ok {
 		return ""
 	}
 	if claim, ok := strings.CutPrefix(name, "{claim."); ok {
-		return claims.Get(claim)
+		return l.Claims.Get(claim)
 	}
 	value, _ := r.Value(strings.TrimPrefix(name, "{query."))
 	return value

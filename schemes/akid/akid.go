@@ -14,6 +14,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/pattern"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -181,14 +182,23 @@ func (a *akid) Describe() link.Description {
 	return d
 }
 
+// form is what an AKID is made of. Behind the last dot comes the hash.
+var form = func() *pattern.Pattern {
+	p, err := pattern.Parse("<cleartext...>.<signature>")
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
+
 // Read implements [link.Scheme].
 func (a *akid) Read(r *link.Request, l *link.Link) link.Refusal {
 	token, _ := r.Value(a.parameter)
-	dot := strings.LastIndexByte(token, '.')
-	if dot <= 0 {
+	var parts [2]string
+	if !form.Split(token, parts[:]) {
 		return link.Refuse(link.Malformed, "token")
 	}
-	cleartext, hash := token[:dot], token[dot+1:]
+	cleartext, hash := parts[0], parts[1]
 	if len(hash) != a.mac.Length || !isBase64URL(hash) {
 		return link.Refuse(link.Malformed, "token")
 	}
@@ -228,7 +238,7 @@ func (a *akid) Bind(key []byte) link.Verifier {
 	}
 }
 
-// AppendMessage implements [link.Signer].
+// AppendMessage implements [link.Messenger].
 func (*akid) AppendMessage(dst []byte, _ *link.Request, l *link.Link, key []byte) []byte {
 	dst = append(dst, key...)
 	dst = append(dst, '.')
@@ -305,5 +315,6 @@ var (
 	_ link.Factory          = (*Scheme)(nil)
 	_ link.Scheme           = (*akid)(nil)
 	_ link.Signer           = (*akid)(nil)
+	_ link.Messenger        = (*akid)(nil)
 	_ link.Binder           = (*akid)(nil)
 )

@@ -147,11 +147,11 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"keyed_hash {\ntruncate\n}", Options{}, "truncate needs a whole number"},
 		{"keyed_hash {\ntruncate 3\n}", Options{}, "truncate 3: write a whole number of at least 4"},
 		{"keyed_hash {\ntruncate 4.5\n}", Options{}, "truncate 4.5"},
-		{"keyed_hash {\nexpires\n}", Options{}, "write `expires {query.NAME} [unix|unix_ms|rfc3339]`"},
-		{"keyed_hash {\nissued {query.i} unix now\n}", Options{}, "write `issued {query.NAME} [unix|unix_ms|rfc3339]`"},
+		{"keyed_hash {\nexpires\n}", Options{}, "write `expires <placeholder> [<format> [in <zone>]] [plus"},
+		{"keyed_hash {\nissued {query.i} unix now\n}", Options{}, "write `issued <placeholder> [<format> [in <zone>]]`"},
 		{"keyed_hash {\nmessage a\nmessage b\n}", Options{}, "message is given twice; it stands on line 2 already"},
 		{"keyed_hash {\nexpires {query.a}\nexpires {query.b}\n}", Options{}, "expires is given twice"},
-		{"keyed_hash {\naction {path}\n}", Options{}, `unknown option "action"; this scheme has algorithm, message, signature, encoding, truncate, expires, issued, and every scheme has name`},
+		{"keyed_hash {\naction {path}\n}", Options{}, `unknown option "action"; this scheme has algorithm, message, signature, token, path, encoding, truncate, expires, issued, and every scheme has name`},
 	} {
 		blocktest.Check(t, tc.input, new(Scheme), &Scheme{Options: tc.want}, tc.err)
 	}

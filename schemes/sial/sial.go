@@ -85,6 +85,9 @@ func (s *Scheme) NewScheme(o link.Options) (link.Scheme, error) {
 	if !o.UserKeys {
 		return nil, errors.New("each user of an action link has a secret of its own; give them with `user_keys inline`, `user_keys file` or `user_keys sql`")
 	}
+	if len(s.Tokens) > 0 || s.Path != nil {
+		return nil, errors.New("an action link has its own parts, action and params; write `keyed_hash` for links with a token, or a path, of several fields")
+	}
 	c := s.Config()
 	if c.Algorithm == "" {
 		c.Algorithm = "sha1"
@@ -107,6 +110,7 @@ func (s *Scheme) NewScheme(o link.Options) (link.Scheme, error) {
 	if err != nil {
 		return nil, fmt.Errorf("user: %w", err)
 	}
+	p.user = userParameter
 	signed := []string{userParameter}
 	if err := p.setAction(s.Action, s.Prefix); err != nil {
 		return nil, err
@@ -157,6 +161,11 @@ func (s *Scheme) NewScheme(o link.Options) (link.Scheme, error) {
 	return p.engine, nil
 }
 
+// names are the options of the scheme: its own, and those of keyed_hash but the patterns.
+var names = slices.DeleteFunc(append([]string{"action", "params"}, keyedhash.Names...), func(name string) bool {
+	return name == "token" || name == "path"
+})
+
 // UnmarshalCaddyfile sets up the scheme from its own options. Syntax:
 //
 //	sial {
@@ -188,11 +197,13 @@ func (s *Scheme) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := s.unmarshalParams(d); err != nil {
 				return err
 			}
+		case "token", "path": // it has its own reading of both
+			return block.UnknownOfScheme(d, names)
 		default:
 			if known, err := s.UnmarshalOption(d); err != nil {
 				return err
 			} else if !known {
-				return block.UnknownOfScheme(d, append([]string{"action", "params"}, keyedhash.Names...))
+				return block.UnknownOfScheme(d, names)
 			}
 		}
 	}
@@ -229,6 +240,7 @@ func (s *Scheme) unmarshalParams(d *caddyfile.Dispenser) error {
 // preset computes what the engine's message leaves to a SIAL.
 type preset struct {
 	engine    *engine.Scheme
+	user      string // the parameter
 	action    string // the parameter; empty: the path behind prefix
 	prefix    string
 	params    []string
@@ -279,7 +291,8 @@ func (p *preset) prepare(r *link.Request, l *link.Link) link.Refusal {
 	if action == "" {
 		return link.Refuse(link.Malformed, "action")
 	}
-	l.Claims.Set("user", l.User)
+	user, _ := r.Value(p.user)
+	l.Claims.Set("user", user)
 	l.Claims.Set("action", action)
 	l.Text = p.join(r)
 	return link.Refusal{}
@@ -355,7 +368,7 @@ func (p *preset) join(r *link.Request) string {
 func local(_ *link.Request, l *link.Link, name string) string {
 	switch name {
 	case "user":
-		return l.User
+		return l.Claims.Get("user")
 	case "action":
 		return l.Claims.Get("action")
 	default:

@@ -22,10 +22,11 @@ func ReadBy(c *definition.Scheme, s Link) (*link.Request, *link.Link, bool) {
 		return nil, nil, false
 	}
 	l := new(link.Link)
-	if c.Users != nil {
-		l.User = string(c.User.Append(nil, r, keyedhash.Values{}))
+	read := c.Format.Read(r, l).None()
+	if c.Users != nil && read {
+		l.User = string(c.User.Append(nil, r, keyedhash.Values{Fields: l.Fields}))
 	}
-	return r, l, c.Format.Read(r, l).None()
+	return r, l, read
 }
 
 // byKey looks for another key of the configuration, and another reading of the own one.
@@ -133,10 +134,14 @@ func rereadings(key []byte) (list []rereading) {
 func (n *search) bySignature(s Link) *Miss {
 	for _, c := range n.definition.Schemes {
 		signer, ok := c.Format.(link.Signer)
-		if !ok || len(c.Description.Signature) == 0 {
+		messenger, tells := c.Format.(link.Messenger)
+		if !ok || !tells {
 			continue
 		}
-		name := c.Description.Signature[0]
+		name := "the path"
+		if len(c.Description.Signature) > 0 {
+			name = c.Description.Signature[0]
+		}
 		r, l, ok := ReadBy(c, s)
 		for pad := 1; !ok && pad <= 5; pad++ { // a token that is cut cannot be read
 			path, raw, _ := strings.Cut(s.Target, "?")
@@ -151,6 +156,9 @@ func (n *search) bySignature(s Link) *Miss {
 			continue
 		}
 		given, there := original.Value(name)
+		if len(c.Description.Signature) == 0 {
+			given, there = l.Signature, true
+		}
 		if !there || given == "" {
 			continue
 		}
@@ -163,16 +171,24 @@ func (n *search) bySignature(s Link) *Miss {
 			if err != nil {
 				continue
 			}
-			_, raw, _ := strings.Cut(target, "?")
-			var q query.Query
-			if q.Parse(raw) != nil {
+			_, again, ok := ReadBy(c, Link{s.Method, s.Scheme, s.Host, target, s.ClientIP})
+			if !ok {
 				continue
 			}
-			p, _ := q.Find(name)
-			if m := compare(name, given, query.Unescape(q.RawValue(p))); m != nil {
+			right := again.Signature
+			if len(c.Description.Signature) > 0 {
+				_, raw, _ := strings.Cut(target, "?")
+				var q query.Query
+				if q.Parse(raw) != nil {
+					continue
+				}
+				p, _ := q.Find(name)
+				right = query.Unescape(q.RawValue(p))
+			}
+			if m := compare(name, given, right); m != nil {
 				return m
 			}
-			if m := otherAlgorithm(given, key.Secret.Bytes(), func(k []byte) []byte { return signer.AppendMessage(nil, r, l, k) }); m != nil {
+			if m := otherAlgorithm(l.Signature, key.Secret.Bytes(), func(k []byte) []byte { return messenger.AppendMessage(nil, r, l, k) }); m != nil {
 				return m
 			}
 		}

@@ -38,6 +38,7 @@ type Definition struct {
 	cutUnsigned bool
 
 	throttle *throttle.Throttle // nil: nobody has to wait
+	inPath   bool               // a scheme's links carry their signature in the path
 }
 
 // Scheme is one scheme of a definition. It is immutable once requests come, but for what
@@ -55,6 +56,8 @@ type Scheme struct {
 
 	User      *keyedhash.Template // nil: nobody
 	userValue headers.Encoding
+	scoped    link.Scoped // the scheme, where it can tell for what a link was made
+	paths     *paths      // nil: the query alone tells which requests are links
 	outputs   []output
 	rules     []boundRule
 	ignore    link.Ignore
@@ -81,7 +84,9 @@ type output struct {
 // boundRule is a `param` rule and where its value is.
 type boundRule struct {
 	name  string
-	claim bool // the value is a claim, not a parameter
+	claim bool                // the value is a claim, not a parameter
+	value *keyedhash.Template // the value is a field or a segment of the path; nil: as above
+	field int                 // its number, or -1
 	rule  link.Rule
 }
 

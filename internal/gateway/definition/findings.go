@@ -55,7 +55,7 @@ func (s *Scheme) check() error {
 	s.judgeSecrets()
 	var refused []error
 	for _, f := range s.Findings {
-		if f.Severity < link.Danger || f.Severity == link.Danger && s.Allowed[f.Code] {
+		if f.Severity < link.Danger || f.Severity == link.Danger && (f.Allowed || s.Allowed[f.Code]) {
 			continue
 		}
 		text := fmt.Sprintf("%s (%s)", f.Message, f.Code)
@@ -64,7 +64,11 @@ func (s *Scheme) check() error {
 		}
 		text += "; " + f.Cure
 		if f.Severity == link.Danger {
-			text += ", or write `allow " + f.Code + "`"
+			narrow := f.Narrow
+			if narrow == "" {
+				narrow = "allow " + f.Code
+			}
+			text += ", or write `" + narrow + "`"
 		}
 		refused = append(refused, errors.New(text+"; see "+Page(f.Code)))
 	}

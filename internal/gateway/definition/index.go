@@ -24,7 +24,7 @@ func (d *Definition) index() error {
 		return len(names) - 1, nil
 	}
 	for _, s := range d.Schemes {
-		all := slices.Concat(s.Description.Signature, s.Description.Expiry, s.Description.Signed, s.parameters())
+		all := slices.Concat(s.Description.Signature, s.Description.Expiry, s.Description.Signed, s.Description.Carriers, s.parameters())
 		for _, name := range all {
 			for _, other := range d.Schemes {
 				switch {

@@ -33,18 +33,28 @@ func (d *Definition) JudgeInto(ctx context.Context, v *Verdict, r *link.Request,
 	if present, v.Refusal = d.read(r); !v.None() {
 		return
 	}
-	if present&d.signature == 0 {
+	var carried carriages
+	if d.inPath {
+		if carried, v.Refusal = d.carriages(r); !v.None() {
+			return
+		}
+	}
+	if present&d.signature == 0 && !carried.any() {
 		v.Refusal = link.Refuse(link.Missing, "")
 		return
 	}
-	if v.Refusal = d.twoLinks(present); !v.None() {
+	if v.Refusal = d.twoLinks(present, &carried); !v.None() {
 		return
 	}
 	wrong := false
 	for _, s := range d.Schemes {
 		switch {
-		case present&s.signature == 0:
-		case v.Scheme == nil:
+		case present&s.signature == 0 && !carried.whole(s.Place):
+			if carried.broken(s.Place) && v.Scheme == nil {
+				v.Scheme, v.Refusal = s, link.Refuse(link.Malformed, "pattern")
+			}
+		case v.Scheme == nil || v.Reason == link.Malformed && v.Detail == "pattern":
+			*v = Verdict{}
 			s.judge(ctx, r, present, d.Profile, now, v)
 			wrong = v.Reason == link.BadSignature
 		case !v.None():
@@ -105,10 +115,13 @@ func (d *Definition) read(r *link.Request) (present nameSet, refusal link.Refusa
 // twoLinks refuses signature parameters of schemes that share none. Two links at once,
 // say an AKID and a signed user, are two opinions about one request: nobody can say
 // which the backend would act on.
-func (d *Definition) twoLinks(present nameSet) link.Refusal {
+func (d *Definition) twoLinks(present nameSet, carried *carriages) link.Refusal {
 	for i, s := range d.Schemes {
-		for _, other := range d.Schemes[:i] {
-			if present&s.signature != 0 && present&other.signature != 0 && s.signature&other.signature == 0 {
+		for j, other := range d.Schemes[:i] {
+			inQuery, otherInQuery := present&s.signature != 0, present&other.signature != 0
+			switch {
+			case inQuery && otherInQuery && s.signature&other.signature == 0,
+				carried.whole(i) && otherInQuery && !carried.whole(j), carried.whole(j) && inQuery && !carried.whole(i):
 				return link.Refuse(link.Ambiguous, "two_links")
 			}
 		}
@@ -124,12 +137,17 @@ func (s *Scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 		return
 	}
 	l := &v.link
-	l.Claims = v.fewClaims[:0]
-	if s.Users != nil {
-		l.User = s.User.Render(r, new(keyedhash.Values))
-	}
+	l.Claims, l.Fields = v.fewClaims[:0], v.fewFields[:0]
 	if v.Refusal = s.Format.Read(r, l); !v.None() {
 		return
+	}
+	if s.paths != nil {
+		if v.Refusal = s.paths.judge(r, l); !v.None() {
+			return
+		}
+	}
+	if s.Users != nil {
+		l.User = s.User.Render(r, &keyedhash.Values{Fields: l.Fields})
 	}
 	if v.Refusal = s.checkRules(r, l); !v.None() {
 		return
@@ -149,13 +167,18 @@ func (s *Scheme) judge(ctx context.Context, r *link.Request, present nameSet, pr
 	if v.Refusal = s.policy.Check(l, now); !v.None() {
 		return
 	}
+	if s.scoped != nil {
+		if v.Refusal = s.scoped.InScope(r, l); !v.None() {
+			return
+		}
+	}
 	if s.Description.Coverage == link.Named && present&^s.covered != 0 {
 		// another scheme of the definition protects a parameter that this link
 		// does not sign: its value is the client's own word
 		v.Refusal = link.Refuse(link.Ambiguous, "uncovered")
 		return
 	}
-	v.Claims = l.Claims
+	v.Claims, v.Path = l.Claims, l.Path
 	v.Refusal = s.results(r, l, profile, v)
 }
 
@@ -179,8 +202,16 @@ func (s *Scheme) unsteady(r *link.Request, profile backend.Profile) (detail stri
 func (s *Scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
 	for i := range s.rules {
 		b := &s.rules[i]
-		value, there := l.Claims.Get(b.name), true
-		if !b.claim {
+		var value string
+		var there bool
+		switch {
+		case b.claim:
+			value, there = l.Claims.Find(b.name)
+		case b.field >= 0:
+			value, there = l.Fields[b.field].Value, true
+		case b.value != nil:
+			value, there = b.value.Render(r, &keyedhash.Values{Fields: l.Fields}), true
+		default:
 			value, there = r.Value(b.name)
 		}
 		if !there {
@@ -199,7 +230,7 @@ func (s *Scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
 // results makes the headers of a verified request. A value that backends would read
 // differently refuses the link, because half an identity is none.
 func (s *Scheme) results(r *link.Request, l *link.Link, profile backend.Profile, v *Verdict) link.Refusal {
-	values := &keyedhash.Values{Claims: l.Claims, Local: func(string) string { return v.User }}
+	values := &keyedhash.Values{Claims: l.Claims, Fields: l.Fields, Local: func(string) string { return v.User }}
 	encode := s.userValue
 	if !profile.Has(backend.HeaderSafeValue) {
 		encode = headers.AsIs

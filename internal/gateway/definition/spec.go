@@ -22,6 +22,7 @@ type Spec struct {
 	Methods     []string // that are let through with a link; none: GET and HEAD
 	Strip       Strip
 	CutUnsigned bool         // cut what the message does not cover
+	Recognize   bool         // nothing is refused, so that the path cannot carry a signature
 	Headers     []HeaderSpec // further headers of verified requests
 	Schemes     []*SchemeSpec
 }
@@ -42,7 +43,8 @@ type SchemeSpec struct {
 	Params        map[string]link.Rule // as they are configured
 	Ignore        []string
 	Policy        link.Policy
-	Allow         []string // codes of findings
+	Allow         []string    // codes of findings
+	Between       [][2]string // placeholders between which `ambiguous_message` is allowed
 
 	// Where the keys come from: one of the two. They are asked when all else is right.
 	Keys  func() (keys.SetOpener, error)
@@ -71,6 +73,9 @@ func New(spec Spec) (*Definition, error) {
 		}
 		s.Place = len(d.Schemes)
 		d.Schemes = append(d.Schemes, s)
+		if err := d.takePaths(s, spec.Recognize); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
 	}
 	return d, d.index()
 }
@@ -85,7 +90,7 @@ func compileScheme(spec *SchemeSpec, requested []HeaderSpec) (*Scheme, error) {
 	if s.Allowed, err = checkAllow(spec.Allow); err != nil {
 		return nil, err
 	}
-	o := link.Options{User: spec.User, UserKeys: spec.Users != nil, Ignore: spec.Ignore, Rules: map[string]link.Rule{}, Allow: s.Allowed}
+	o := link.Options{User: spec.User, UserKeys: spec.Users != nil, Ignore: spec.Ignore, Rules: map[string]link.Rule{}, Allow: s.Allowed, Between: spec.Between}
 	if spec.User == "none" {
 		o.User = ""
 	}
@@ -94,7 +99,14 @@ func compileScheme(spec *SchemeSpec, requested []HeaderSpec) (*Scheme, error) {
 		if err != nil {
 			return nil, fmt.Errorf("param %s: %w", name, err)
 		}
-		o.Rules[name] = rule
+		plain, err := ruleName(name)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := o.Rules[plain]; twice {
+			return nil, fmt.Errorf("param %s: there is a rule for it already", plain)
+		}
+		o.Rules[plain] = rule
 	}
 	for _, name := range spec.Ignore {
 		if strings.Trim(name, "*") == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
@@ -105,9 +117,12 @@ func compileScheme(spec *SchemeSpec, requested []HeaderSpec) (*Scheme, error) {
 		return nil, err
 	}
 	s.Description = s.Format.Describe()
-	if len(s.Description.Signature) == 0 {
+	if len(s.Description.Signature) == 0 && (s.Description.Carrier == nil || !s.Description.Carrier.Signature) {
 		return nil, errors.New("the scheme names no signature parameter, so no request could be told to be a link")
 	}
+	s.scoped, _ = s.Format.(link.Scoped)
+	s.policy = s.policy.Or(s.Description.Policy)
+	maps.Copy(o.Rules, s.Description.Rules)
 	switch d := s.Description; {
 	case s.policy.RequireExpiry && !d.Expires:
 		return nil, errors.New("require_expiry: no link of this scheme says when it expires, so all would be refused; name the parameter with expires, or leave the option out")
@@ -139,6 +154,29 @@ var userEncodings = map[string]headers.Encoding{
 	"": headers.ASCII, "ascii": headers.ASCII, "percent": headers.Percent, "utf8": headers.UTF8,
 }
 
+// names are the placeholders of the scheme's own.
+func (s *Scheme) names() keyedhash.Names { return keyedhash.Names{Fields: s.Description.Fields} }
+
+// ruleName is the name of a `param` rule as schemes know it: a bare word is a parameter, or
+// a claim; anything else stands in braces.
+func ruleName(name string) (string, error) {
+	inner, braced := strings.CutPrefix(name, "{")
+	if !braced {
+		return name, nil
+	}
+	inner, closed := strings.CutSuffix(inner, "}")
+	inner = link.Typed(inner)
+	kind, rest, _ := strings.Cut(inner, ".")
+	switch {
+	case !closed || rest == "":
+	case kind == "query" || kind == "claim":
+		return rest, nil
+	case kind == "link" || kind == "path":
+		return "{" + inner + "}", nil
+	}
+	return "", fmt.Errorf("param %s: write the name of a parameter, or {link.NAME} for a field, {path.N} for a segment of the path", link.Shown(name))
+}
+
 // compileUser compiles the template of the identity.
 func (s *Scheme) compileUser(spec *SchemeSpec) error {
 	userKeys := spec.Users != nil
@@ -161,7 +199,7 @@ func (s *Scheme) compileUser(spec *SchemeSpec) error {
 		return nil
 	}
 	var err error
-	if s.User, err = keyedhash.ParseTemplate(template); err != nil {
+	if s.User, err = s.names().Parse(template); err != nil {
 		return fmt.Errorf("user: %w", err)
 	}
 	if userKeys && len(s.User.Claims()) > 0 {
@@ -171,6 +209,7 @@ func (s *Scheme) compileUser(spec *SchemeSpec) error {
 	if userKeys {
 		// the secret of that user verifies it, whether the message names it or not
 		description.Signed = append(slices.Clone(description.Signed), s.User.Parameters()...)
+		description.Determined = append(slices.Clone(description.Determined), s.User.Fields()...)
 	}
 	if err := s.User.CoveredBy(description); err != nil {
 		return fmt.Errorf("user: %w", err)
@@ -207,7 +246,9 @@ func (s *Scheme) compileOutputs(requested []HeaderSpec) error {
 			return fmt.Errorf("request_header %s is given twice", x.Name)
 		}
 		seen[name] = true
-		t, err := keyedhash.ParseTemplate(x.Value, "user")
+		names := s.names()
+		names.Locals = []string{"user"}
+		t, err := names.Parse(x.Value)
 		if err != nil {
 			return fmt.Errorf("request_header %s: %w", x.Name, err)
 		}
@@ -232,14 +273,24 @@ func checkToken(option, name string) error {
 // bindRules finds where the value of each rule is.
 func (s *Scheme) bindRules(rules map[string]link.Rule) error {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		b := boundRule{name: name, rule: rules[name]}
+		b := boundRule{name: name, rule: rules[name], field: -1}
 		switch d := s.Description; {
+		case strings.HasPrefix(name, "{"):
+			var err error
+			if b.value, err = s.names().Parse(name); err != nil {
+				return fmt.Errorf("param %s: %w", name, err)
+			}
+			if fields := b.value.Fields(); len(fields) == 1 {
+				b.field = slices.Index(d.Fields, fields[0])
+			} else if err := b.value.CoveredBy(d); err != nil {
+				return fmt.Errorf("param %s: the message does not have it, so the rule would protect nothing", name)
+			}
+			if b.rule.Optional && !b.rule.Empty {
+				return fmt.Errorf("param %s: a field, or a segment of the path, is there in every link: it is never optional", name)
+			}
 		case slices.Contains(d.Signed, name):
 		case slices.Contains(d.Claims, name):
 			b.claim = true
-			if b.rule.Optional {
-				return fmt.Errorf("param %s: a claim is never optional", name)
-			}
 		case d.Coverage != link.Named:
 		default:
 			return fmt.Errorf("param %s: the message has no such parameter, so the rule would protect nothing; it has %s",

@@ -34,7 +34,7 @@ func (s *Scheme) suspect(r *link.Request, l *link.Link) throttle.Client {
 		return c
 	}
 	var b [headers.MaxValue]byte
-	return s.throttle.As(c, s.User.Append(b[:0], r, keyedhash.Values{Claims: l.Claims}))
+	return s.throttle.As(c, s.User.Append(b[:0], r, keyedhash.Values{Claims: l.Claims, Fields: l.Fields}))
 }
 
 // settle counts a failure. It looks once more, after the signature was computed: of many

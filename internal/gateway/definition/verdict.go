@@ -15,6 +15,7 @@ type Verdict struct {
 	User         string // as it goes into the header
 	Claims       link.Claims
 	Headers      []Header // what a verified request gets
+	Path         string   // that the backend gets, percent-encoded; empty: as it came
 	Note         string   // for the log only: what the client must not learn
 	Lookup       string   // for the metrics only: what became of the user's key
 	stage        stage    // how far the link came
@@ -26,6 +27,7 @@ type Verdict struct {
 	// The memory of the above, so that a verdict costs one piece of it and not ten.
 	link       link.Link
 	fewClaims  [2]link.Claim
+	fewFields  [4]link.Field
 	fewHeaders [4]Header
 }
 

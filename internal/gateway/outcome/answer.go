@@ -33,6 +33,7 @@ var DefaultStatuses = map[link.Reason]int{
 	link.BadSignature:    http.StatusUnauthorized,
 	link.Expired:         http.StatusGone,
 	link.NotYetValid:     http.StatusUnauthorized,
+	link.OutOfScope:      http.StatusForbidden,
 	link.Method:          http.StatusMethodNotAllowed,
 	link.Body:            http.StatusBadRequest,
 	link.KeysUnavailable: http.StatusServiceUnavailable,

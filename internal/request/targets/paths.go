@@ -141,7 +141,7 @@ func dotsKept(_ *reader, in string, out func(path string)) {
 // dots returns how many dots a dot segment has, and 0 for any other.
 func dots(segment string, encoded bool) int {
 	if encoded && len(segment) >= len("%2e") && len(segment) <= len("%2e%2e") {
-		segment = unescape(segment)
+		segment = query.UnescapePath(segment)
 	}
 	if segment == "." || segment == ".." {
 		return len(segment)

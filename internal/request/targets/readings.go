@@ -200,14 +200,7 @@ func (r *reader) add(path string) {
 
 func (r *reader) decode(path string) string {
 	r.work += len(path)
-	return unescape(path)
-}
-
-func unescape(path string) string {
-	if !strings.Contains(path, "%") {
-		return path
-	}
-	return string(query.AppendUnescapedPath(make([]byte, 0, len(path)), path))
+	return query.UnescapePath(path)
 }
 
 // Plain reports whether every reader reads the target alike.

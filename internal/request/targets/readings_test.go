@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // attacks are, for each row of the table, targets that a backend answers with a page whose
@@ -390,7 +391,7 @@ func FuzzRead(f *testing.F) {
 			}
 			for i, reading := range readings {
 				switch {
-				case reading == unescape(path):
+				case reading == query.UnescapePath(path):
 					t.Errorf("%s: %q is a reading of itself", profile, path)
 				case reading == "" || reading[0] != '/':
 					t.Errorf("%s: %q is read as %q", profile, path, reading)

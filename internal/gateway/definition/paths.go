@@ -1,0 +1,234 @@
+package definition
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/link"
+	"github.com/signedlink/caddy-signed-link/pattern"
+	"github.com/signedlink/caddy-signed-link/query"
+)
+
+// This file judges paths that are part of a link. Where a link stands in the path, it is one
+// in every reading of the path: a backend that makes /u/42/x of `//u/42/x` must not be asked
+// past the definition. And where the backend gets another path, nobody else comes there.
+
+// carriages are what a path is to the schemes of a definition, by their place.
+type carriages struct{ wholes, brokens uint64 }
+
+func (c *carriages) any() bool             { return c.wholes|c.brokens != 0 }
+func (c *carriages) whole(place int) bool  { return c.wholes>>place&1 != 0 }
+func (c *carriages) broken(place int) bool { return c.brokens>>place&1 != 0 }
+
+// maxSchemes is how many schemes a definition may have, where a path carries links.
+const maxSchemes = 64
+
+// takePaths prepares for the links of a scheme that stand in the path.
+func (d *Definition) takePaths(s *Scheme, recognize bool) error {
+	c := s.Description.Carrier
+	if c == nil {
+		return nil
+	}
+	switch {
+	case s.Place >= maxSchemes:
+		return fmt.Errorf("a definition has at most %d schemes; split it", maxSchemes)
+	case recognize && c.Signature:
+		return errors.New("recognize: what carries its signature in the path is a link or is no page at all; write require, or observe")
+	case recognize && c.Moves():
+		return errors.New("recognize: `to` needs require, or observe: what does not verify would go to another page than a link does")
+	case c.Moves() && d.strip == StripNone:
+		return errors.New("strip none leaves the path as it came, and `to`, or a signature that is a segment, changes it; leave one of them out")
+	case c.Signature && !c.Moves() && d.strip != StripNone:
+		return errors.New("path: the backend would get the signature; say which path it gets, as in `path /u/<id>/<signature> to /u/{link.id}`, or write `strip none` where the application routes the whole path itself")
+	}
+	s.paths = newPaths(d.Profile, c)
+	d.inPath = d.inPath || c.Signature
+	return nil
+}
+
+// carriages says what the path is to each scheme, in every reading of it: one that has the
+// form of a link as it was sent is judged as it was sent, and one that has it only to some
+// reader is refused, because what was verified must be what the backend sees.
+func (d *Definition) carriages(r *link.Request) (c carriages, refusal link.Refusal) {
+	readings, ok := targets.Read(d.Profile, targets.Target{Path: r.Path, Query: r.Query.Raw, Host: r.Host})
+	astray := false
+	for i, s := range d.Schemes {
+		carrier := s.Description.Carrier
+		if carrier == nil || !carrier.Signature {
+			continue
+		}
+		switch carrier.Carries(r.Path) {
+		case link.Whole:
+			c.wholes |= 1 << i
+			continue
+		case link.Broken:
+			c.brokens |= 1 << i
+		case link.NoLink:
+		}
+		for _, path := range append(readings, query.UnescapePath(r.Path)) {
+			switch carrier.Carries(path) {
+			case link.Whole:
+				astray = true
+			case link.Broken:
+				c.brokens |= 1 << i
+			case link.NoLink:
+			}
+		}
+	}
+	if !ok || astray && c.wholes == 0 {
+		return c, link.Refuse(link.Ambiguous, "path")
+	}
+	return c, link.Refusal{}
+}
+
+// paths is how the links of one scheme stand in the path, and how backends of the profile
+// read such paths.
+type paths struct {
+	profile  backend.Profile
+	received []shape // of the path as it comes; nil: the backend does not get it
+	moved    []shape // of the path as the backend gets it
+	segments int     // how many the path has that the backend gets; 0: see moved
+}
+
+// newPaths reads an example of each path as backends of the profile do: what they make of it
+// has the texts of its fields somewhere, and those may be any.
+func newPaths(profile backend.Profile, c *link.Carrier) *paths {
+	p := &paths{profile: profile}
+	switch {
+	case c.Target != nil:
+		p.moved = shapesOf(profile, c.Target)
+	case c.Fixed != "":
+	case c.Link == nil:
+		p.segments = c.Segment
+	default:
+		p.received = shapesOf(profile, c.Link)
+	}
+	return p
+}
+
+// judge judges the path that the backend gets: each of its readings is one that it would
+// have with other values in its fields, too. `index.php/admin` for a file makes a script of
+// /files/index.php/admin, which some read as /admin.
+func (p *paths) judge(r *link.Request, l *link.Link) link.Refusal {
+	path, shapes := l.Path, p.moved
+	if p.received != nil {
+		path, shapes = r.Path, p.received
+	}
+	t := targets.Target{Path: path, Host: r.Host}
+	if path == "" || targets.Plain(p.profile, t) {
+		return link.Refusal{}
+	}
+	readings, ok := targets.Read(p.profile, t)
+	if !ok {
+		return link.Refuse(link.Ambiguous, "path")
+	}
+	for _, reading := range readings {
+		switch {
+		case p.segments > 0 && strings.Count(reading, "/") == p.segments:
+		case matchesAny(shapes, reading):
+		default:
+			return link.Refuse(link.Ambiguous, "path")
+		}
+	}
+	return link.Refusal{}
+}
+
+// shape is a reading of a path: texts, and anything between them.
+type shape []string
+
+// shapesOf are the shapes of all readings of the pattern's paths.
+func shapesOf(profile backend.Profile, p *pattern.Pattern) []shape {
+	const mark = "zqfieldqz" // nobody writes it into a literal
+	of := make(map[string]string)
+	for _, f := range p.Fields() {
+		of[f.Name] = mark
+	}
+	example := p.Sample(of)
+	readings, _ := targets.Read(profile, targets.Target{Path: example})
+	shapes := []shape{strings.Split(example, mark)}
+	for _, reading := range readings {
+		shapes = append(shapes, strings.Split(reading, mark))
+	}
+	return shapes
+}
+
+func matchesAny(shapes []shape, path string) bool {
+	for _, s := range shapes {
+		if s.matches(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s shape) matches(path string) bool {
+	path, ok := strings.CutPrefix(path, s[0])
+	if len(s) == 1 {
+		return ok && path == ""
+	}
+	last := s[len(s)-1]
+	if path, ok2 := strings.CutSuffix(path, last); ok && ok2 {
+		for _, text := range s[1 : len(s)-1] {
+			i := strings.Index(path, text)
+			if i < 0 {
+				return false
+			}
+			path = path[i+len(text):]
+		}
+		return true
+	}
+	return false
+}
+
+// Internal reports whether only links of the definition lead to the path, and is asked with
+// every reading of it. Where the path of a link is that path and a segment more, matches is
+// asked whether the definition would judge that one.
+func (d *Definition) Internal(path string, matches func(path string) bool) bool {
+	for _, s := range d.Schemes {
+		c := s.Description.Carrier
+		if c == nil {
+			continue
+		}
+		if internal, through := c.Internal(path); internal && (through == "" || matches(through)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Carries reports whether the path has the form of a link of the definition.
+func (d *Definition) Carries(path string) bool {
+	for _, s := range d.Schemes {
+		if c := s.Description.Carrier; c != nil && c.Carries(path) == link.Whole {
+			return true
+		}
+	}
+	return false
+}
+
+// Moves reports whether the backend gets another path than that of a link, so that there are
+// internal ones.
+func (d *Definition) Moves() bool {
+	for _, s := range d.Schemes {
+		if s.Description.Carrier.Moves() {
+			return true
+		}
+	}
+	return false
+}
+
+// Places are where links of the definition have their signature in the path.
+func (d *Definition) Places() []pattern.Place {
+	var places []pattern.Place
+	for _, s := range d.Schemes {
+		c := s.Description.Carrier
+		if c == nil || !c.Signature {
+			continue
+		}
+		places = append(places, pattern.Place{Pattern: c.Link, Field: "signature", Segment: c.Segment, Alphabet: s.Description.Alphabet, Length: s.Description.Length})
+	}
+	return places
+}

@@ -1,0 +1,100 @@
+package link
+
+import (
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/pattern"
+)
+
+// Carrier says how the links of a scheme stand in the path, where they do. It is part of a
+// [Description]: the gateway asks it which requests are links, before the scheme reads
+// anything, and to which paths nobody comes but by a link.
+type Carrier struct {
+	// Link is the form of the path of a link; nil where Segment says it.
+	Link *pattern.Pattern
+	// Segment is, where Link is nil, the number of the segment that is the signature,
+	// counted from 0. It is the last one, and the backend gets the path without it.
+	Segment int
+	// Signature says that the path has the signature in it, so that the path alone tells
+	// whether a request is a link.
+	Signature bool
+	// Target is the form of the path that the backend gets of a link; nil where it gets the
+	// path as it came, or less the segment.
+	Target *pattern.Pattern
+	// Fixed is the path that the backend gets of every link, where Target would have no
+	// field.
+	Fixed string
+	// Public says that others than links may come to the target, too.
+	Public bool
+}
+
+// Carriage is what a path is to a carrier.
+type Carriage uint8
+
+// The carriages.
+const (
+	NoLink Carriage = iota // it has nothing of a link
+	Broken                 // it begins like a link, and is none: as good as one, with a wrong signature
+	Whole                  // it has the form of a link
+)
+
+// maxFields is how many fields a carrier may have.
+const maxFields = 32
+
+// Carries says what the path is, as it was sent or as somebody reads it.
+func (c *Carrier) Carries(path string) Carriage {
+	if !c.Signature {
+		return NoLink
+	}
+	if c.Link == nil {
+		switch n := segments(path); {
+		case n == c.Segment+1:
+			return Whole
+		case n > c.Segment+1:
+			return Broken
+		}
+		return NoLink
+	}
+	var into [maxFields]string
+	switch {
+	case c.Link.Split(path, into[:len(c.Link.Fields())]):
+		return Whole
+	case c.Link.Begins(path):
+		return Broken
+	}
+	return NoLink
+}
+
+// Moves reports whether the backend gets another path than that of the link.
+func (c *Carrier) Moves() bool {
+	return c != nil && (c.Target != nil || c.Fixed != "" || c.Link == nil)
+}
+
+// Internal reports whether only links lead to the path, whoever asks for it. Where one
+// segment is the signature, that is so below the definition's matcher only: through is then
+// the path of a link that would lead there, and the matcher has the last word.
+func (c *Carrier) Internal(path string) (internal bool, through string) {
+	switch {
+	case !c.Moves() || c.Public:
+		return false, ""
+	case c.Target != nil:
+		return c.Target.Shape(path), ""
+	case c.Fixed != "":
+		return strings.EqualFold(strings.TrimSuffix(path, "/"), strings.TrimSuffix(c.Fixed, "/")), ""
+	case segments(path) == c.Segment:
+		return true, path + "/x"
+	}
+	return false, ""
+}
+
+// Sample is a path that has the form of a link, with these values in its fields, and others
+// where there are none. Without fields it is empty: nobody can tell how the path begins.
+func (c *Carrier) Sample(of map[string]string) string {
+	if c.Link == nil {
+		return ""
+	}
+	return c.Link.Sample(of)
+}
+
+// segments is how many segments the path has.
+func segments(path string) int { return strings.Count(path, "/") }
