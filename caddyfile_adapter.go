@@ -211,9 +211,13 @@ func (p *definitionParser) parse() error {
 		}
 		return nil
 	case len(args) > 2:
-		return d.Errf("too many arguments: %q; write `signed_link [<matcher>] [require|recognize|observe] <scheme> [<secret>]`", args[2])
+		const syntax = "signed_link [<matcher>] [require|recognize|observe] <scheme> [<secret>]"
+		if known := p.firstWords(); p.handler.Mode == "" && !slices.Contains(known, args[0]) { // then the third may be the secret
+			return d.Errf("%q%s is neither a mode nor a scheme; write `%s`", link.Shown(args[0]), link.DidYouMean(args[0], known), syntax)
+		}
+		return d.Errf("too many arguments: %q; write `%s`", link.Shown(args[2]), syntax)
 	case len(args) > 0:
-		scheme, err := newSchemeParser(d, args)
+		scheme, err := newSchemeParser(d, args, p.firstWords())
 		if err != nil {
 			return err
 		}
@@ -233,12 +237,22 @@ func (p *definitionParser) parse() error {
 	return nil
 }
 
+// firstWords are the words that can stand where the scheme does on the directive's line.
+func (p *definitionParser) firstWords() []string {
+	words := schemeKinds()
+	if p.handler.Mode == "" {
+		words = append(append(words, modeNames...), "guard", "unguarded")
+	}
+	return words
+}
+
 // guard reads the block of a guard.
 func (p *definitionParser) guard() error {
 	d := p.d
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if d.Val() != "accept" {
-			return d.Errf("a guard has no option %q; it has accept, for the identity headers of a gateway in front", link.Shown(d.Val()))
+			return d.Errf("a guard has no option %q%s; it has accept, for the identity headers of a gateway in front",
+				link.Shown(d.Val()), link.DidYouMean(d.Val(), []string{"accept"}))
 		}
 		if err := p.seen.Once(d); err != nil {
 			return err
@@ -295,7 +309,7 @@ func (p *definitionParser) schemeLine() error {
 	if len(args) == 0 || len(args) > 2 {
 		return d.Err("write `scheme <name> [<secret>]`")
 	}
-	s, err := newSchemeParser(d, args)
+	s, err := newSchemeParser(d, args, schemeKinds())
 	if err != nil {
 		return err
 	}
@@ -339,7 +353,7 @@ func (p *definitionParser) authorization(h *Handler) error {
 	}
 	h.Authorization = strings.Join(args, " ")
 	if !slices.Contains(authorizationNames, h.Authorization) {
-		return p.d.Errf("authorization %s: write one of %s", link.Shown(h.Authorization), strings.Join(authorizationNames, ", "))
+		return p.d.Errf("authorization %s%s: write one of %s", link.Shown(h.Authorization), link.DidYouMean(h.Authorization, authorizationNames), strings.Join(authorizationNames, ", "))
 	}
 	return nil
 }
@@ -350,7 +364,7 @@ func (p *definitionParser) cookies(h *Handler) error {
 	case err != nil:
 		return err
 	case args[0] != "cut":
-		return p.d.Errf("cookies %s: write `cookies cut <name>...` or `cookies cut all`", link.Shown(args[0]))
+		return p.d.Errf("cookies %s%s: write `cookies cut <name>...` or `cookies cut all`", link.Shown(args[0]), link.DidYouMean(args[0], []string{"cut"}))
 	}
 	h.Cookies = &Cookies{Cut: args[1:]}
 	if slices.Contains(args[1:], "all") {
@@ -370,7 +384,7 @@ func (p *definitionParser) status(h *Handler) error {
 	last := len(args) - 1
 	code, err := strconv.Atoi(args[last])
 	if err != nil {
-		return p.d.Errf("status: %q is no status code; write `status [<reason>...] <code>`", args[last])
+		return p.d.Errf("status: %q is no status code; write `status [<reason>...] <code>`", link.Shown(args[last]))
 	}
 	if err := p.reasons("status", args[:last]); err != nil {
 		return err
@@ -438,7 +452,7 @@ func (p *definitionParser) reasons(option string, names []string) error {
 	}
 	for _, name := range names {
 		if !slices.Contains(link.Reasons, link.Reason(name)) {
-			return p.d.Errf("%s: unknown reason %q; there are %v", option, name, link.Reasons)
+			return p.d.Errf("%s: unknown reason %q%s; there are %v", option, link.Shown(name), link.DidYouMean(link.Reason(name), link.Reasons), link.Reasons)
 		}
 		if err := p.seen.OnceAs(p.d, option+" "+name); err != nil {
 			return err
@@ -459,10 +473,13 @@ type schemeParser struct {
 	end    int // line of the last option
 }
 
-func newSchemeParser(d *caddyfile.Dispenser, args []string) (*schemeParser, error) {
+// newSchemeParser begins to read a scheme, of which these are the name and the secret. Known
+// are the words that can stand where the name does.
+func newSchemeParser(d *caddyfile.Dispenser, args, known []string) (*schemeParser, error) {
 	s := &schemeParser{kind: args[0], config: &SchemeConfig{}, seen: make(block.Seen)}
 	if _, err := caddy.GetModule("http.signed_link.schemes." + s.kind); err != nil {
-		return nil, d.Errf("unknown scheme %q; there are %s; a scheme of another module must be built in (xcaddy build --with)", link.Shown(s.kind), strings.Join(schemeKinds(), ", "))
+		return nil, d.Errf("unknown scheme %q%s; there are %s; a scheme of another module must be built in (xcaddy build --with)",
+			link.Shown(s.kind), link.DidYouMean(s.kind, known), strings.Join(schemeKinds(), ", "))
 	}
 	s.start = caddyfile.Token{File: d.File(), Line: d.Line(), Text: s.kind}
 	s.end = d.Line()
@@ -589,7 +606,7 @@ func (*schemeParser) user(c *SchemeConfig, d *caddyfile.Dispenser) error {
 	c.User = args[0]
 	if len(args) == 2 {
 		if args[1] != "percent" && args[1] != "utf8" {
-			return d.Errf("user: %q is neither percent nor utf8", args[1])
+			return d.Errf("user: %q is neither percent nor utf8%s", link.Shown(args[1]), link.DidYouMean(args[1], []string{"percent", "utf8"}))
 		}
 		c.UserEncoding = args[1]
 	}
@@ -612,7 +629,7 @@ func (s *schemeParser) secret(_ *SchemeConfig, d *caddyfile.Dispenser) error {
 		}
 		switch d.Val() {
 		case "encoding":
-			secret.Encoding, err = block.Choice(d, "utf8", "hex", "base64", "base64url")
+			secret.Encoding, err = block.Choice(d, keys.Encodings...)
 		case "not_before":
 			secret.NotBefore, err = block.Arg(d, "a time")
 		case "not_after":
@@ -631,19 +648,19 @@ func (s *schemeParser) secret(_ *SchemeConfig, d *caddyfile.Dispenser) error {
 // keySource has the source of a line `keys <source> …` or `user_keys <source> …` read that
 // line, and its block, by itself. Opener is what a source of that option implements: of a
 // module that does not, no more is known here than of one that is not built in.
-func keySource[Opener any](d *caddyfile.Dispenser, unknown func(line caddyfile.Segment) error) (json.RawMessage, error) {
+func keySource[Opener any](d *caddyfile.Dispenser, unknown func(line caddyfile.Segment, hint string) error) (json.RawMessage, error) {
 	segment := d.NextSegment()
 	name := ""
 	if len(segment) > 1 {
 		name = segment[1].Text
 	}
 	info, err := caddy.GetModule("http.signed_link.keys." + name)
-	if err != nil {
-		return nil, unknown(segment)
+	var module caddy.Module
+	if err == nil {
+		module = info.New()
 	}
-	module := info.New()
 	if _, ok := module.(Opener); !ok {
-		return nil, unknown(segment)
+		return nil, unknown(segment, link.DidYouMean(name, keySources[Opener](segment[0].Text)))
 	}
 	source, ok := module.(caddyfile.Unmarshaler)
 	if !ok {
@@ -659,17 +676,32 @@ func keySource[Opener any](d *caddyfile.Dispenser, unknown func(line caddyfile.S
 	return caddyconfig.JSONModuleObject(source, "source", name, nil), nil
 }
 
-func sharedKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	return keySource[keys.SetOpener](d, func(line caddyfile.Segment) error {
-		if len(line) < 3 { // what stands there alone may be the secret itself
-			return d.Err("write `keys file <path>`")
+// keySources lists the sources that a line of the option can name.
+func keySources[Opener any](option string) (names []string) {
+	for _, m := range caddy.GetModules("http.signed_link.keys") {
+		module, name := m.New(), m.ID.Name()
+		_, opens := module.(Opener)
+		_, reads := module.(caddyfile.Unmarshaler)
+		if opens && reads && (option != "keys" || name != "inline") { // which has secret lines in its place
+			names = append(names, name)
 		}
-		return d.Errf("keys: unknown source %q; write `keys file <path>`", link.Shown(line[1].Text))
+	}
+	return names
+}
+
+func sharedKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
+	return keySource[keys.SetOpener](d, func(line caddyfile.Segment, hint string) error {
+		if len(line) < 3 { // what stands there alone may be the secret itself
+			return d.Errf("write `keys file <path>`%s", hint)
+		}
+		return d.Errf("keys: unknown source %q%s; write `keys file <path>`", link.Shown(line[1].Text), hint)
 	})
 }
 
 func userKeys(d *caddyfile.Dispenser) (json.RawMessage, error) {
-	return keySource[keys.UserOpener](d, func(caddyfile.Segment) error { return d.Errf("write `%s`", block.UserKeysSyntax) })
+	return keySource[keys.UserOpener](d, func(_ caddyfile.Segment, hint string) error {
+		return d.Errf("write `%s`%s", block.UserKeysSyntax, hint)
+	})
 }
 
 func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
@@ -684,7 +716,7 @@ func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
 	}
 	p := &Param{Class: args[1]}
 	if !slices.Contains(link.Classes, link.Class(p.Class)) {
-		return d.Errf("param %s: unknown class %q; there are %v", name, p.Class, link.Classes)
+		return d.Errf("param %s: unknown class %q%s; there are %v", name, link.Shown(p.Class), link.DidYouMean(link.Class(p.Class), link.Classes), link.Classes)
 	}
 	for rest := args[2:]; len(rest) > 0; {
 		switch {
@@ -710,7 +742,7 @@ func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
 			}
 			*bound, rest = n, rest[2:]
 		default:
-			return d.Errf("param %s: unexpected %q; write `%s`", name, rest[0], syntax)
+			return d.Errf("param %s: unexpected %q%s; write `%s`", name, link.Shown(rest[0]), link.DidYouMean(rest[0], []string{"min", "max", "optional"}), syntax)
 		}
 	}
 	if c.Params == nil {

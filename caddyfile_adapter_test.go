@@ -141,4 +141,7 @@ func TestSchemeOptions(t *testing.T) {
 	if want := signedlink.OptionsRead; !slices.Equal(want, slices.Sorted(slices.Values(block.SchemeOptions))) {
 		t.Errorf("%q are read, and %q told", want, block.SchemeOptions)
 	}
+	if want := signedlink.DefinitionOptionsRead; !slices.Equal(want, block.DefinitionOptions) {
+		t.Errorf("%q are read of a definition, and %q known", want, block.DefinitionOptions)
+	}
 }

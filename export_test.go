@@ -9,4 +9,11 @@ import (
 var (
 	Uncovered   = uncovered
 	OptionsRead = slices.Sorted(maps.Keys(schemeOptions))
+
+	DefinitionOptionsRead = func() (names []string) {
+		for _, o := range definitionOptions {
+			names = append(names, o.name)
+		}
+		return names
+	}()
 )

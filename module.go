@@ -450,7 +450,7 @@ func choose[T any](option, name string, choices []string, values []T) (T, error)
 		return values[i], nil
 	}
 	var zero T
-	return zero, fmt.Errorf("%s: unknown value %q; write one of %s", option, name, strings.Join(choices, ", "))
+	return zero, fmt.Errorf("%s: unknown value %q%s; write one of %s", option, link.Shown(name), link.DidYouMean(name, choices), strings.Join(choices, ", "))
 }
 
 // The words of the options; the first of each is the default.
@@ -541,8 +541,8 @@ func (h *Handler) checkRedirects() error {
 // compile loads the modules of the definition, and compiles it.
 func (h *Handler) compile(ctx caddy.Context, spec definition.Spec) error {
 	var err error
-	if spec.Profile, err = backend.ParseProfile(h.Backend); err != nil {
-		return fmt.Errorf("backend: %w", err)
+	if spec.Profile, err = choose("backend", h.Backend, backendNames, []backend.Profile{backend.Strict, backend.PHP, backend.Servlet}); err != nil {
+		return err
 	}
 	spec.Methods = h.Methods
 	for _, x := range h.RequestHeaders {

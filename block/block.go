@@ -102,7 +102,7 @@ func Choice(d *caddyfile.Dispenser, choices ...string) (string, error) {
 		return "", err
 	}
 	if !slices.Contains(choices, arg) {
-		return "", d.Errf("%s %s: write one of %s", option, arg, strings.Join(choices, ", "))
+		return "", d.Errf("%s %s%s: write one of %s", option, link.Shown(arg), link.DidYouMean(arg, choices), strings.Join(choices, ", "))
 	}
 	return arg, nil
 }
@@ -110,6 +110,12 @@ func Choice(d *caddyfile.Dispenser, choices ...string) (string, error) {
 // SchemeOptions are the options that every scheme has, besides its own.
 var SchemeOptions = []string{
 	"name", "secret", "keys", "user_keys", "user", "param", "ignore", "require_expiry", "max_lifetime", "max_age", "clock_skew", "allow",
+}
+
+// DefinitionOptions are the options of a definition, which stand in one block with those of
+// the scheme that the directive's line names.
+var DefinitionOptions = []string{
+	"mode", "missing", "backend", "methods", "strip", "unsigned", "request_header", "status", "redir", "throttle", "referrer_policy", "authorization", "cookies",
 }
 
 // UserKeysSyntax is how the sources of users' secrets that come along are written.
@@ -124,13 +130,17 @@ func Source(d *caddyfile.Dispenser) (option string, args []string) {
 	return option, d.RemainingArgs()
 }
 
+// DidYouMean is [link.DidYouMean] for key sources, which know no links.
+func DidYouMean(word string, known ...string) string { return link.DidYouMean(word, known) }
+
 // Unknown is the error for an option that does not exist here.
 func Unknown(d *caddyfile.Dispenser, known []string) error {
-	return d.Errf("unknown option %q; there are %s", link.Shown(d.Val()), strings.Join(known, ", "))
+	return d.Errf("unknown option %q%s; there are %s", link.Shown(d.Val()), link.DidYouMean(d.Val(), known), strings.Join(known, ", "))
 }
 
 // UnknownOfScheme is [Unknown] for a scheme with options of its own.
 func UnknownOfScheme(d *caddyfile.Dispenser, own []string) error {
-	return d.Errf("unknown option %q; this scheme has %s, and every scheme has %s",
-		link.Shown(d.Val()), strings.Join(own, ", "), strings.Join(SchemeOptions, ", "))
+	return d.Errf("unknown option %q%s; this scheme has %s, and every scheme has %s",
+		link.Shown(d.Val()), link.DidYouMean(d.Val(), slices.Concat(own, SchemeOptions, DefinitionOptions)),
+		strings.Join(own, ", "), strings.Join(SchemeOptions, ", "))
 }

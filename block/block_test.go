@@ -136,11 +136,14 @@ func TestDuration(t *testing.T) {
 }
 
 func TestChoice(t *testing.T) {
+	const key = "q83vEjRWeJCrze8SNFZ4kA=="
 	for content, tc := range map[string]struct{ want, err string }{
 		"option strict":  {"strict", ""},
 		"option php":     {"php", ""},
-		"option PHP":     {"", "option PHP: write one of strict, php"},
-		`option ""`:      {"", "write one of strict, php"},
+		"option PHP":     {"", `option PHP (did you mean "php"?): write one of strict, php`},
+		`option ""`:      {"", "option : write one of strict, php"},
+		"option ruby":    {"", "option ruby: write one of strict, php"},
+		"option " + key:  {"", "option (a word of 24 characters, not shown because it could be a secret): write one of strict, php"},
 		"option":         {"", "option needs strict|php"},
 		"option php php": {"", "option takes one argument, strict|php"},
 	} {
@@ -150,6 +153,20 @@ func TestChoice(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	check(t, "sceret x", true, Unknown(at(t, "sceret x"), []string{"secret", "keys"}), true, `unknown option "sceret"; there are secret, keys`)
-	check(t, "sceret x", true, UnknownOfScheme(at(t, "sceret x"), []string{"token"}), true, `unknown option "sceret"; this scheme has token, and every scheme has name, secret, keys, user_keys`)
+	for word, want := range map[string]string{
+		"sceret": `unknown option "sceret" (did you mean "secret"?); there are secret, keys`,
+		"tokn":   `unknown option "tokn"; there are secret, keys`,
+	} {
+		check(t, word, true, Unknown(at(t, word), []string{"secret", "keys"}), true, want)
+	}
+	for word, want := range map[string]string{
+		"sceret":                   `unknown option "sceret" (did you mean "secret"?); this scheme has token, and every scheme has name, secret, keys, user_keys`,
+		"tokn":                     `unknown option "tokn" (did you mean "token"?); this scheme has token`,
+		"max-life":                 `unknown option "max-life" (did you mean "max_lifetime"?); this scheme has token`,
+		"backnd":                   `unknown option "backnd" (did you mean "backend"?); this scheme has token`,
+		"password":                 `unknown option "password"; this scheme has token`,
+		"q83vEjRWeJCrze8SNFZ4kA==": `unknown option "(a word of 24 characters, not shown because it could be a secret)"; this scheme has token`,
+	} {
+		check(t, word, true, UnknownOfScheme(at(t, word), []string{"token"}), true, want)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"hash"
 	"strings"
+
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // Algorithm is a digest, or the HMAC (RFC 2104) with it. The secret of a digest
@@ -91,7 +93,12 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 			return a, nil
 		}
 	}
-	return Algorithm{}, fmt.Errorf("unknown algorithm %q; write md5, sha1, sha256, sha384 or sha512, or one of them behind hmac-", name)
+	known := make([]string, 0, 2*numDigests)
+	for _, a := range digests {
+		known = append(known, a.name, "hmac-"+a.name)
+	}
+	return Algorithm{}, fmt.Errorf("unknown algorithm %q%s; write md5, sha1, sha256, sha384 or sha512, or one of them behind hmac-",
+		link.Shown(name), link.DidYouMean(name, known))
 }
 
 // String returns the algorithm's name.
@@ -140,14 +147,15 @@ func ParseEncoding(name string, anyCase bool) (Encoding, error) {
 			return HexAnyCase, nil
 		}
 		return Hex, nil
-	case anyCase:
+	case anyCase && (name == "base64" || name == "base64url"):
 		return 0, fmt.Errorf("any_case goes with hex only: in %s upper and lower case are different digits", name)
 	case name == "base64":
 		return Base64, nil
 	case name == "base64url":
 		return Base64URL, nil
 	}
-	return 0, fmt.Errorf("unknown encoding %q; write hex, base64 or base64url", name)
+	return 0, fmt.Errorf("unknown encoding %q%s; write hex, base64 or base64url",
+		link.Shown(name), link.DidYouMean(name, []string{"hex", "base64", "base64url"}))
 }
 
 func (e Encoding) append(dst, digest []byte) []byte {

@@ -146,7 +146,7 @@ func TestParseEncoding(t *testing.T) {
 		{"base64url", false, Base64URL, ""},
 		{"base64", true, 0, "upper and lower case are different digits"},
 		{"base64url", true, 0, "upper and lower case are different digits"},
-		{"base32", true, 0, "any_case goes with hex only"},
+		{"base32", true, 0, "unknown encoding"},
 		{"base32", false, 0, "write hex, base64 or base64url"},
 		{"HEX", false, 0, "write hex, base64 or base64url"},
 	} {

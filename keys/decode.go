@@ -10,6 +10,9 @@ import (
 	"unicode/utf8"
 )
 
+// Encodings are the names of the encodings of secrets.
+var Encodings = []string{"utf8", "hex", "base64", "base64url"}
+
 // Decode turns the text of a secret into the secret. The encoding is one of
 //
 //   - utf8, or empty, the default: the bytes of the text as they stand,

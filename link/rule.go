@@ -43,7 +43,7 @@ type Rule struct {
 // NewRule checks the rule and fills in its defaults.
 func NewRule(r Rule) (Rule, error) {
 	if !slices.Contains(Classes, r.Class) {
-		return r, fmt.Errorf("unknown class %q; write one of %s", r.Class, joinClasses())
+		return r, fmt.Errorf("unknown class %q%s; write one of %s", Shown(string(r.Class)), DidYouMean(r.Class, Classes), joinClasses())
 	}
 	if (r.Class == OneOf) != (len(r.Values) > 0) {
 		return r, fmt.Errorf("one_of needs its values, and no other class takes any")

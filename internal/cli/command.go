@@ -15,6 +15,8 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 func init() {
@@ -48,7 +50,8 @@ answer is no: a link that is not valid, a dangerous finding.`,
 			// without this a verb with a slip in it would print the help, and be a success
 			runs(cmd, func(cmd *cobra.Command, args []string) error {
 				if len(args) > 0 {
-					return fmt.Errorf("there is no verb %q; write one of sign, verify, explain, lint and keygen", args[0])
+					return fmt.Errorf("there is no verb %q%s; write one of sign, verify, explain, lint and keygen", args[0],
+						link.DidYouMean(args[0], []string{"sign", "verify", "explain", "lint", "keygen"}))
 				}
 				return cmd.Help()
 			})

@@ -153,3 +153,18 @@ func TestVerifyScript(t *testing.T) {
 		t.Errorf("%s%s", r.Out, r.Errors)
 	}
 }
+
+// TestMisspelt: a name with a slip in it brings the name that was meant.
+func TestMisspelt(t *testing.T) {
+	fixture.SetSecrets(t)
+	config := fixture.WriteCaddyfile(t, fixture.Autologin("", "name newsletter"))
+	for name, want := range map[string]string{
+		"News-Letter": `no definition and no scheme is named "News-Letter" (did you mean "newsletter"?); there are`,
+		"akid":        `no definition and no scheme is named "akid"; there are`,
+	} {
+		r := fixture.RunCommand(t, "verify", "", "--config", config, "--name", name, "http://example.org/")
+		if !r.Failed || !strings.Contains(r.Errors, want) {
+			t.Errorf("--name %s: %s%s; want %s", name, r.Out, r.Errors, want)
+		}
+	}
+}

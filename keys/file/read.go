@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/signedlink/caddy-signed-link/block"
 	"github.com/signedlink/caddy-signed-link/keys"
 )
 
@@ -227,10 +229,8 @@ func readKey(t tokens) (key keys.Key, err error) {
 		if !ok {
 			break
 		}
-		switch name {
-		case "id", "secret", "encoding", "not_before", "not_after":
-		default:
-			return key, t.faultf("the name %.64q is unknown in a key; use id, secret, encoding, not_before and not_after", name)
+		if known := []string{"id", "secret", "encoding", "not_before", "not_after"}; !slices.Contains(known, name) {
+			return key, t.faultf("the name %.64q is unknown in a key%s; use id, secret, encoding, not_before and not_after", name, block.DidYouMean(name, known...))
 		}
 		if _, twice := fields[name]; twice {
 			return key, t.faultf("%q stands twice in a key; keep one", name)
@@ -250,7 +250,7 @@ func readKey(t tokens) (key keys.Key, err error) {
 	}
 	key.ID = fields["id"]
 	if key.Secret, err = keys.Decode(fields["secret"], fields["encoding"]); err != nil {
-		return key, t.faultf("%v", err)
+		return key, t.faultf("%v%s", err, block.DidYouMean(fields["encoding"], keys.Encodings...))
 	}
 	if key.NotBefore, err = keys.ParseTime(fields["not_before"]); err != nil {
 		return key, t.faultf("not_before: %v", err)

@@ -173,7 +173,7 @@ func (c Secret) key() (key keys.Key, literal bool, err error) {
 		return key, false, err
 	}
 	if key.Secret, err = keys.Decode(text, c.Encoding); err != nil {
-		return key, false, err
+		return key, false, fmt.Errorf("%w%s", err, block.DidYouMean(c.Encoding, keys.Encodings...))
 	}
 	if key.NotBefore, err = keys.ParseTime(c.NotBefore); err != nil {
 		return key, false, fmt.Errorf("not_before: %w", err)

@@ -133,7 +133,11 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	case len(args) > 2:
 		return d.Errf("write `%s`", block.UserKeysSyntax)
 	case len(args) == 0 || !slices.Contains(Drivers, args[0]):
-		return d.Errf("user_keys sql: name the kind of database first, mysql (for MariaDB, too) or postgres, as in `%s`", syntax)
+		hint := ""
+		if len(args) > 0 { // it is not shown, because it may be the DSN
+			hint = block.DidYouMean(args[0], Drivers...)
+		}
+		return d.Errf("user_keys sql: name the kind of database first, mysql (for MariaDB, too) or postgres, as in `%s`%s", syntax, hint)
 	case len(args) == 1:
 		return d.Errf("user_keys sql: the DSN is missing, which says where the database is; write `%s`", syntax)
 	}
@@ -197,7 +201,7 @@ func (s *Source) provision() error {
 	case s.Driver == "":
 		return errors.New("driver is missing; write mysql, for MariaDB, too, or postgres")
 	default:
-		return fmt.Errorf("driver: unknown value %.40q; write mysql, for MariaDB, too, or postgres", s.Driver)
+		return fmt.Errorf("driver: unknown value %.40q%s; write mysql, for MariaDB, too, or postgres", s.Driver, block.DidYouMean(s.Driver, Drivers...))
 	}
 	query, err := d.syntax.prepare(s.Query)
 	if err != nil {

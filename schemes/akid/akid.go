@@ -150,7 +150,7 @@ func unmarshalText(d *caddyfile.Dispenser) (*Text, error) {
 	t := &Text{Class: d.Val()}
 	if d.NextArg() {
 		if d.Val() != "max" {
-			return nil, d.Errf("text: %q is not max", d.Val())
+			return nil, d.Errf("text: %q is not max%s", link.Shown(d.Val()), link.DidYouMean(d.Val(), []string{"max"}))
 		}
 		n, err := block.Int(d, 1)
 		if err != nil {

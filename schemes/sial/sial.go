@@ -189,7 +189,7 @@ func (s *Scheme) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			s.Action = args[0]
 			if len(args) > 1 {
 				if args[1] != "prefix" || len(args) != 3 {
-					return d.Err("write `action {path} prefix <path>`")
+					return d.Errf("write `action {path} prefix <path>`%s", link.DidYouMean(args[1], []string{"prefix"}))
 				}
 				s.Prefix = args[2]
 			}
@@ -222,8 +222,10 @@ func (s *Scheme) unmarshalParams(d *caddyfile.Dispenser) error {
 			s.Separator, args = args[1], args[2:]
 		case args[0] == "as" && len(args) >= 2 && args[1] == "form" && !s.AsForm:
 			s.AsForm, args = true, args[2:]
+		case args[0] == "as" && len(args) >= 2:
+			return d.Errf("write `%s`%s", syntax, link.DidYouMean(args[1], []string{"form"}))
 		case args[0] == "separator" || args[0] == "as" || s.Separator != "" || s.AsForm:
-			return d.Errf("write `%s`", syntax)
+			return d.Errf("write `%s`%s", syntax, link.DidYouMean(args[0], []string{"separator", "as"}))
 		default:
 			s.Params, args = append(s.Params, args[0]), args[1:]
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // Configuration is a configuration that was loaded, but not started: no socket is open, and no
@@ -116,9 +117,21 @@ func (s *Configuration) Named(name string) ([]*app.Gate, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no definition and no scheme is named %q; there are %s", name, s.Names())
+		return nil, fmt.Errorf("no definition and no scheme is named %q%s; there are %s", name, link.DidYouMean(name, s.known()), s.Names())
 	}
 	return found, nil
+}
+
+// known are the names of definitions and schemes.
+func (s *Configuration) known() (names []string) {
+	for _, g := range s.Definitions() {
+		names = append(names, g.Label)
+		for _, s := range g.Definition.Schemes {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Names lists the definitions for people.

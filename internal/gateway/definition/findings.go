@@ -34,7 +34,7 @@ func checkAllow(codes []string) (map[string]bool, error) {
 			return nil, fmt.Errorf("allow: %s cannot be allowed: a backend that trusts the header would trust the client; see %s", code, Page(code))
 		}
 		if !slices.Contains(allowable(), code) {
-			return nil, fmt.Errorf("allow: unknown finding %q; there are %s", code, strings.Join(allowable(), ", "))
+			return nil, fmt.Errorf("allow: unknown finding %q%s; there are %s", link.Shown(code), link.DidYouMean(code, allowable()), strings.Join(allowable(), ", "))
 		}
 		allowed[code] = true
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/signedlink/caddy-signed-link/keys"
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // openKeys opens the key source.
@@ -48,7 +49,7 @@ func (s *Scheme) openKeys(spec *SchemeSpec) error {
 // would be handed to a source that wants ids of a known form only.
 func (s *Scheme) checkUserRules() error {
 	if s.User == nil || !s.User.OnlyParameters() || len(s.User.Parameters()) == 0 {
-		return fmt.Errorf("user_keys: this source looks up ids of a known form only, and no param rule can say the form of %s; take the user from parameters of the query, as in `user {query.user}`", s.User)
+		return fmt.Errorf("user_keys: this source looks up ids of a known form only, and no param rule can say the form of %s; take the user from parameters of the query, as in `user {query.user}`", link.Typed(s.User.String()))
 	}
 	parameters := s.User.Parameters()
 	for _, name := range parameters {

@@ -87,7 +87,7 @@ func eachReason(option string, names []string, seen map[link.Reason]bool, set fu
 	for _, name := range names {
 		r := link.Reason(name)
 		if !slices.Contains(link.Reasons, r) {
-			return fmt.Errorf("%s: unknown reason %q; there are %v", option, name, link.Reasons)
+			return fmt.Errorf("%s: unknown reason %q%s; there are %v", option, link.Shown(name), link.DidYouMean(r, link.Reasons), link.Reasons)
 		}
 		if seen[r] {
 			return fmt.Errorf("%s: %s is given twice", option, name)
@@ -103,7 +103,7 @@ func eachReason(option string, names []string, seen map[link.Reason]bool, set fu
 // of the request may be part of where its client is sent.
 func CheckTarget(to string) error {
 	bad := func(why string) error {
-		return fmt.Errorf("redir: %q %s; write a path of this site, such as /expired, or a fixed URL, such as https://example.org/expired", to, why)
+		return fmt.Errorf("redir: %q %s; write a path of this site, such as /expired, or a fixed URL, such as https://example.org/expired", link.Typed(to), why)
 	}
 	u, err := url.Parse(to)
 	switch {
@@ -174,5 +174,6 @@ func ParseReferrerPolicy(name string) (string, error) {
 	case slices.Contains(referrerPolicies, name):
 		return name, nil
 	}
-	return "", fmt.Errorf("referrer_policy: unknown policy %q; write one of %s, or %s", name, strings.Join(referrerPolicies, ", "), policyOff)
+	return "", fmt.Errorf("referrer_policy: unknown policy %q%s; write one of %s, or %s", link.Shown(name),
+		link.DidYouMean(name, append([]string{policyOff}, referrerPolicies...)), strings.Join(referrerPolicies, ", "), policyOff)
 }
