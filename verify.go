@@ -43,6 +43,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return h.refusePath(w, r, h.app.Enter(r, vars), next)
 		}
 	}
+	if len(stands.Wards) > 0 {
+		if by := h.trespassed(w, r, vars, x, stands.Wards); by != nil {
+			return by.refuseInternal(w, r, h.app.Enter(r, vars))
+		}
+		x, before = exchange.Of(vars)
+	}
 	if len(stands.Entries) > 0 {
 		if by := h.astray(w, r, vars, stands.Entries); by != nil {
 			return by.refusePath(w, r, h.app.Enter(r, vars), next)
@@ -152,6 +158,43 @@ func (h *Handler) astray(w http.ResponseWriter, r *http.Request, vars map[string
 	return nil
 }
 
+// trespassed deals with a request for an internal path, to which only links lead: where the
+// definition of /dl/<signature>/<file...> hands the backend /files/<file...>, nobody gets
+// /files/ by asking for it, whatever matchers say. It returns the definition that refuses the
+// request, or nil. On error routes the request becomes one for the root, because an error
+// page is still to be served. With observe that is only said.
+func (h *Handler) trespassed(w http.ResponseWriter, r *http.Request, vars map[string]any, x *exchange.Exchange, wards []routes.Ward) *Handler {
+	to, trespasses, readable := app.Trespasses(w, r, vars, x, wards)
+	if !trespasses && readable {
+		return nil
+	}
+	by, ours := to.Handler.(*Handler)
+	switch {
+	case !ours:
+		return nil
+	case r.Context().Value(caddyhttp.ErrorCtxKey) != nil:
+		h.app.Enter(r, vars).DropTarget(r)
+		return nil
+	case by.rules.Mode == outcome.Observe:
+		by.meter.Count(outcome.WouldRefuse, link.Missing, false)
+		return nil
+	}
+	return by
+}
+
+// refuseInternal refuses a request for an internal path: it is a page of links only, so that
+// without one it is missing, whether the site lets others pass or not.
+func (h *Handler) refuseInternal(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) error {
+	_, _ = x.Read(r) // for the log, and for what is cut
+	v := &definition.Verdict{Refusal: link.Refuse(link.Missing, "internal")}
+	x.Say(r, v)
+	h.log(x, v)
+	h.meter.Count(outcome.Refused, v.Reason, v.Wrong)
+	err := h.refuse(w, r, x, v)
+	x.DropTarget(r) // an error route that proxies must not fetch it
+	return err
+}
+
 // refusePath refuses a request of whose path nobody can say whether the definition applies
 // to it. With observe it only says so.
 func (h *Handler) refusePath(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, next caddyhttp.Handler) error {
@@ -186,6 +229,9 @@ func (h *Handler) admit(r *http.Request, x *exchange.Exchange, v *definition.Ver
 			return refusal
 		}
 	}
+	if v.Scheme.Description.Carrier != nil && x.WasMoved(r, v.Path) {
+		return link.Refuse(link.Ambiguous, "rewritten")
+	}
 	if x.NamesOtherUser(v) {
 		return link.Refuse(link.Ambiguous, "users")
 	}
@@ -198,6 +244,9 @@ func (h *Handler) admit(r *http.Request, x *exchange.Exchange, v *definition.Ver
 func (h *Handler) forwardVerified(r *http.Request, x *exchange.Exchange, v *definition.Verdict) {
 	d := h.gate.Definition
 	x.Cut(r, func(segment string) bool { return h.sessions.InQuery(segment) || d.CutsVerified(v.Scheme, segment) })
+	if v.Path != "" {
+		x.Move(r, v.Path)
+	}
 	if r.Header["Cookie"] != nil {
 		h.meter.CountCookies(x.CutCookies(r, d.Shadows(v.Scheme, &x.Request.Query)))
 	}
@@ -242,6 +291,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange.Exc
 		headers.CutCredentials(r.Header)
 	}
 	bodies.Drop(r)
+	x.RedactPath(r, h.app.Union().Paths)
 	headers.DropUpgrade(r.Header)
 	if !targets.HasPath(r.URL) {
 		x.DropTarget(r)
@@ -290,7 +340,7 @@ func (h *Handler) log(x *exchange.Exchange, v *definition.Verdict) {
 		zap.String("definition", h.gate.Label),
 		zap.String("scheme", v.SchemeName()),
 		zap.String("client_ip", x.Request.ClientIP),
-		zap.String("path", x.Request.Path),
+		zap.String("path", h.app.Union().Paths.Path(x.Request.Path)),
 	}
 	if h.Origin != "" {
 		fields = append(fields, zap.String("origin", h.Origin))

@@ -2,6 +2,7 @@ package definition
 
 import (
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/pattern"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -12,7 +13,8 @@ import (
 type Union struct {
 	Whole   bool            // a message covers every parameter
 	names   [3]*query.Names // by profile; nil where no definition has the profile
-	Cookies *query.Names    // as PHP reads cookies; nil where no PHP can stand behind
+	Paths   *pattern.Redactor // takes signatures out of paths; nil where no path has one
+	Cookies *query.Names      // as PHP reads cookies; nil where no PHP can stand behind
 }
 
 // NewUnion returns the union of the definitions.
@@ -20,14 +22,17 @@ func NewUnion(definitions []*Definition) *Union {
 	u := new(Union)
 	var names [len(u.names)]collected
 	var cookies collected
+	var places []pattern.Place
 	for _, d := range definitions {
 		u.Whole = u.Whole || d.CoversAll
 		names[d.Profile].add(d.Names)
 		cookies.add(d.Cookies)
+		places = append(places, d.Places()...)
 	}
 	for profile := range names {
 		u.names[profile] = names[profile].compile(backend.Profile(profile))
 	}
+	u.Paths = pattern.NewRedactor(places)
 	u.Cookies = cookies.compile(backend.PHP)
 	return u
 }

@@ -23,6 +23,7 @@ type Exchange struct {
 	replacer   *caddy.Replacer // the request's; nil if it has none
 
 	query      string                // the query as the last handler left it
+	moved      string                // the path to which a link led; empty: none
 	Headers    []definition.Header   // that were set
 	Valid      *definition.Verdict   // the one link that speaks: the first that named a user, or the first that verified
 	Verified   []*definition.Verdict // all that verified, in written order

@@ -9,8 +9,54 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/pattern"
 	"github.com/signedlink/caddy-signed-link/query"
 )
+
+// WasMoved reports whether a handler has changed the path since it was sent, to another one
+// than path, to which a link leads.
+func (x *Exchange) WasMoved(r *http.Request, path string) bool {
+	now := r.URL.EscapedPath()
+	return now != x.Request.Path && now != path
+}
+
+// Move puts another path in place of the request's, wherever a later handler can find one:
+// the URL, RequestURI and the original request of the context, of which FastCGI makes its
+// variables. A link led there, so whoever guards that path lets the request through.
+func (x *Exchange) Move(r *http.Request, path string) {
+	x.setPath(r, path)
+	x.moved = path
+}
+
+// LedTo reports whether a link of this request led to the path that it has now.
+func (x *Exchange) LedTo(r *http.Request) bool {
+	return x != nil && x.moved != "" && r.URL.EscapedPath() == x.moved
+}
+
+// RedactPath takes signatures out of the path, for error routes.
+func (x *Exchange) RedactPath(r *http.Request, redactor *pattern.Redactor) {
+	path := r.URL.EscapedPath()
+	if clean := redactor.Path(path); clean != path {
+		x.setPath(r, clean)
+		return
+	}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		path = original.URL.EscapedPath() // something before has changed the other one
+		if clean := redactor.Path(path); clean != path {
+			targets.SetPath(original.URL, clean)
+			x.replaceTarget(r, original.URL.RequestURI())
+		}
+	}
+}
+
+func (x *Exchange) setPath(r *http.Request, path string) {
+	targets.SetPath(r.URL, path)
+	r.RequestURI = r.URL.RequestURI()
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		targets.SetPath(original.URL, path) // in place, as in [Exchange.Cut]
+		x.replaceTarget(r, original.URL.RequestURI())
+	}
+}
 
 // WasRewritten reports whether a handler has changed the query since it was sent, or since
 // a definition cut it.

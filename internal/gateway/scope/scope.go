@@ -13,6 +13,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // Scope is which requests a definition applies to. The zero value accepts all.
@@ -76,6 +77,35 @@ func (s *Scope) accepts(q Question, x *reading) bool {
 		return matched || err != nil
 	}
 	return q.asks(x, s.matchers.AnyMatchWithError)
+}
+
+// AcceptsPath reports whether the definition would judge a request for this path.
+func (s *Scope) AcceptsPath(q Question, path string) bool {
+	return len(s.matchers) == 0 || s.accepts(q, &reading{path: query.UnescapePath(path)})
+}
+
+// Any reports whether match accepts the request, with its path as sent, in any reading, or as
+// rewrites behind the definition make it; and, if it cannot be read, that nobody can say.
+func (q Question) Any(match func(*http.Request) (bool, error)) (matches, readable bool) {
+	if targets.TooLong(q.Request.URL) {
+		return false, false
+	}
+	if matched, err := match(q.Request); matched || err != nil {
+		return true, true
+	}
+	list, ok := readingsOf(q.Request, q.Vars, q.Profile)
+	if !ok {
+		return false, false
+	}
+	for _, x := range list {
+		if q.asks(x, match) {
+			return true, true
+		}
+	}
+	if q.asksPlain(match) {
+		return true, true
+	}
+	return q.rewrittenInto(match)
 }
 
 // LeadsInto reports whether a path of the request other than that as sent would come down
