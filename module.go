@@ -710,6 +710,10 @@ func (h *Handler) CutsAuthorization() bool {
 	return !h.Guard && h.rules.Mode != outcome.Observe && h.rules.CutsRefused()
 }
 
+// Moves implements [routes.Gate]. The definition will answer it, when schemes can take a
+// signature out of the path.
+func (h *Handler) Moves() bool { return false }
+
 // Interface guards
 var (
 	_ app.Gated          = (*Handler)(nil)

@@ -42,6 +42,10 @@ type Gate interface {
 	// CutsAuthorization reports whether requests leave it without Authorization.
 	CutsAuthorization() bool
 
+	// Moves reports whether verified requests leave it with another path than they came
+	// with. The path is made of what was signed, and of what the definition says.
+	Moves() bool
+
 	// Accepts reports whether it takes identity headers from a gateway in front of Caddy.
 	Accepts() bool
 
