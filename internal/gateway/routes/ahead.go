@@ -270,8 +270,11 @@ func (r *Report) judgeAnswers(s *site, at int, behind []target, patterns []patte
 			if leadsInto(patterns, path) || asks && (leadsInto(patterns, path+"x") || leadsInto(patterns, path+"/x")) {
 				r.refuse("rewritten_answer", g.Where(), fmt.Sprintf("%s of %s runs when the request was answered already, and leads it to a page of this definition, which was not asked",
 					step.rewriting(), s.name()), "lead it to a page that the definition does not match, such as /error; handle_errors can ask for one of the definition's, because what nobody has judged is taken from the request there")
+				continue
 			}
-			continue
+			if !asks || !g.Moves() {
+				continue // or it could lead to where the definition moves requests
+			}
 		}
 		if !computable(h) {
 			continue // the backend names the page, as in X-Accel-Redirect

@@ -276,6 +276,7 @@ func (r *Report) judgeDefinition(s *site, at, guarding int) {
 	r.recordAhead(s, at, guarding, behind)
 	r.judgeAuthorization(s, at, bounds)
 	r.findMatchers(s, at)
+	r.findMoves(s, at)
 }
 
 // judgeBlind refuses a definition with a matcher, on the way to it or its own, that reads

@@ -60,6 +60,8 @@ type site struct {
 	early  map[int]bool // steps that were refused for standing before the first gate
 	loops  []string     // named routes that come back to themselves
 
+	last int // the steps from here on are the server's error routes
+
 	endless bool // there are more steps than are looked at
 	lost    bool // a route that Caddy does not load has a handler of signed_link in it
 }
@@ -113,8 +115,10 @@ func sitesOf(name string, server *caddyhttp.Server, report *Report) []*site {
 				}
 			}
 		}
+		own.site.last = len(own.site.steps)
 		sites = append(sites, own.site)
 	}
+	rest.site.last = len(rest.site.steps)
 	if server.Errors != nil {
 		// Caddy runs them for requests, too, that it refuses before all routes.
 		errors := &unfolding{site: rest.site, server: server, report: report, place: onErrors}
