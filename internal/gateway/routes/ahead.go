@@ -224,21 +224,26 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 				"have the definition match those paths, too, or rewrite to literal paths")
 			continue
 		}
-		c := change{handler: h, way: step.chain, asks: asksRequest(h)}
-		if h.URI != "" {
-			path, _, _ := strings.Cut(h.URI, "?")
-			c.fixed = true
-			if !c.asks && literal && !leadsInto(patterns, path) {
-				continue
-			}
-		} else if h.StripPathPrefix != "" && h.StripPathSuffix == "" && len(h.URISubstring) == 0 && len(h.PathRegexp) == 0 {
-			c.word = longest(strings.FieldsFunc(h.StripPathPrefix, func(c rune) bool { return c == '/' || c == '{' }))
-			if strings.ContainsAny(h.StripPathPrefix, "%{") {
-				c.word = ""
-			}
+		c := changeOf(h, step.chain)
+		if path, _, _ := strings.Cut(h.URI, "?"); c.fixed && !c.asks && literal && !leadsInto(patterns, path) {
+			continue
 		}
 		ahead.changes = append(ahead.changes, c)
 	}
+}
+
+// changeOf is the rewrite with what has to be known of it before it is asked.
+func changeOf(h *rewrite.Rewrite, way chain) change {
+	c := change{handler: h, way: way, asks: asksRequest(h)}
+	if h.URI != "" {
+		c.fixed = true
+	} else if h.StripPathPrefix != "" && h.StripPathSuffix == "" && len(h.URISubstring) == 0 && len(h.PathRegexp) == 0 {
+		c.word = longest(strings.FieldsFunc(h.StripPathPrefix, func(c rune) bool { return c == '/' || c == '{' }))
+		if strings.ContainsAny(h.StripPathPrefix, "%{") {
+			c.word = ""
+		}
+	}
+	return c
 }
 
 // judgeAnswers looks for rewrites that run when a backend has answered, or in the error

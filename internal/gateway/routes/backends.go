@@ -135,6 +135,7 @@ type target struct {
 	step      *step
 	addresses []address
 	fastCGI   bool
+	files     bool // a directory of files, and no backend
 	root      root
 	unclear   bool // somewhere that is known for each request only
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -131,4 +133,33 @@ func (w walked) found() (all []string) {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// asked is a request as matchers are asked about it.
+func asked(host, target string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Host = host
+	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), httptest.NewRecorder(), nil)
+}
+
+// wards are the names of the gates whose internal paths the gate has to refuse for a host.
+func (w walked) wards(t *testing.T, of, host string) string {
+	t.Helper()
+	g := w.gates[of]
+	if g == nil {
+		t.Fatalf("there is no gate %s", of)
+	}
+	var names []string
+	wards := w.Wards(g)
+	for i := range wards {
+		here, err := wards[i].Here(asked(host, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if here {
+			names = append(names, wards[i].Gate.Where())
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }

@@ -170,6 +170,11 @@ func TestAttackPathBeforeTheMove(t *testing.T) {
 			vars page /x
 			rewrite /x/* {vars.page}
 			reverse_proxy app:80`, []string{unknown}, []string{unknown}},
+		"a lookup below another path": {`
+			root /srv/www
+			test_gate /dl/* moves d
+			try_files /pub{path}
+			reverse_proxy app:80`, []string{unknown}, nil},
 		"PHP": {`
 			root /srv/www
 			@dl path /dl /dl/*

@@ -93,6 +93,7 @@ type Report struct {
 	ahead     map[Gate]*Ahead
 	behind    map[Gate]bool
 	rewritten map[Gate]bool // by the guard of error routes: they change the path
+	wards     map[Gate][]Ward
 }
 
 // Err is all faults in one error, or nil.
@@ -164,7 +165,7 @@ func (r *Report) recordBehind(g Gate, behind bool) {
 
 // Walk walks over the routes of all servers, which must be provisioned.
 func Walk(servers map[string]*caddyhttp.Server) *Report {
-	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool), rewritten: make(map[Gate]bool)}
+	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool), rewritten: make(map[Gate]bool), wards: make(map[Gate][]Ward)}
 	sites := make([]*site, 0, len(servers))
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		sites = append(sites, sitesOf(name, servers[name], report)...)
@@ -174,6 +175,7 @@ func Walk(servers map[string]*caddyhttp.Server) *Report {
 		report.recordRewritten(s)
 	}
 	report.judgeNeighbours(sites)
+	report.recordWards(sites)
 	report.tidy()
 	return report
 }
