@@ -412,6 +412,7 @@ func (h *Handler) provisionDefinition(ctx caddy.Context) error {
 		return err
 	}
 	for _, s := range g.Definition.Schemes {
+		s.Findings = append(s.Findings, h.pathFindings(s)...)
 		g.Warn(s, s.Findings)
 	}
 	if h.Throttle != nil || signsClientIP {
@@ -648,6 +649,44 @@ func (c *SchemeConfig) spec(ctx caddy.Context) (s *definition.SchemeSpec, userKe
 	return s, bytes.Clone(c.UserKeysRaw), nil
 }
 
+// pathFindings finds what is to be said of a scheme whose links stand in the path, where the
+// definition stands.
+func (h *Handler) pathFindings(s *definition.Scheme) []link.Finding {
+	c := s.Description.Carrier
+	if c == nil {
+		return nil
+	}
+	var found []link.Finding
+	if sample := c.Sample(nil); sample != "" {
+		r, err := http.NewRequest(http.MethodGet, "http://localhost/", nil)
+		if err == nil {
+			r.URL.Path = sample
+			r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
+			matchers := h.gate.Scope.Matchers()
+			if pathMatchers(h.MatcherSetsRaw) && !matchers.AnyMatch(r) {
+				found = append(found, link.Finding{
+					Code: "missed_by_matcher", Severity: link.Warning,
+					Message: fmt.Sprintf("the definition's matcher does not match %s, which has the form of a link, so that such links are not judged", sample),
+					Cure:    "write a matcher that matches the whole pattern, such as " + c.Link.Literal() + "*",
+				})
+			}
+		}
+	}
+	if c.Moves() && h.rules.Mode == outcome.Observe {
+		found = append(found, link.Finding{
+			Code: "open_target", Severity: link.Note,
+			Message: "observe refuses nothing, so everybody can ask for the path to which links lead",
+			Cure:    "write require when you have seen that links verify",
+		})
+	}
+	return found
+}
+
+// pathMatchers reports whether the matchers choose by the path alone, so that a sample tells.
+func pathMatchers(sets caddyhttp.RawMatcherSets) bool {
+	return len(sets) > 0 && !slices.ContainsFunc(sets, func(set caddy.ModuleMap) bool { return len(set) != 1 || set["path"] == nil })
+}
+
 // openThrottle gives the definition its throttle, if it has one.
 func (h *Handler) openThrottle() error {
 	if h.Throttle == nil {
@@ -710,9 +749,9 @@ func (h *Handler) CutsAuthorization() bool {
 	return !h.Guard && h.rules.Mode != outcome.Observe && h.rules.CutsRefused()
 }
 
-// Moves implements [routes.Gate]. The definition will answer it, when schemes can take a
-// signature out of the path.
-func (h *Handler) Moves() bool { return false }
+// Moves implements [routes.Gate]: with `to`, and where a segment of the path is the
+// signature, the backend gets another path than that of the link.
+func (h *Handler) Moves() bool { return h.gate.Definition != nil && h.gate.Definition.Moves() }
 
 // Interface guards
 var (

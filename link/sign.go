@@ -21,6 +21,14 @@ type Grant struct {
 	KeyID string
 }
 
+// SetField adds a field, or changes it.
+func (g *Grant) SetField(name, value string) {
+	if g.Fields == nil {
+		g.Fields = make(map[string]string)
+	}
+	g.Fields[name] = value
+}
+
 // Signer is implemented by a [Scheme] whose construction allows the holder of the key
 // to make links, which all do but those with a public key. The gateway itself never
 // signs: the command line, the tests and the documentation do.

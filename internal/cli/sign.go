@@ -25,7 +25,7 @@ import (
 type signing struct {
 	source
 	user, expires, at string
-	claims            []string
+	claims, fields    []string
 }
 
 func signCommand() *cobra.Command {
@@ -41,7 +41,9 @@ then verified as the gateway would, and printed only if it is valid.
 What the scheme signs must stand in the URL. --user writes the user where the
 scheme has it; --expires, the time until which the link is valid (7d, 12h, or a
 time in RFC 3339); --claim NAME=VALUE, what else a token states, such as an
-AKID's mailing.
+AKID's mailing; --field NAME=VALUE, a field of a token or path. Of a link whose
+path has fields, the URL is the path up to them, or a whole one, with any letter
+for the signature.
 
 Where several definitions judge the URL, or one has several schemes, name one
 with --name.
@@ -58,6 +60,7 @@ What it prints is a link that works. Do not paste it where others read.`,
 	f.StringVarP(&s.expires, "expires", "e", "", "until when it is valid: a duration from now, such as 7d, or a time in RFC 3339")
 	f.StringVar(&s.at, "at", "", "when it is made: Unix seconds, or RFC 3339; default: now")
 	f.StringArrayVar(&s.claims, "claim", nil, "a further claim, NAME=VALUE")
+	f.StringArrayVar(&s.fields, "field", nil, "a field of a token or path, NAME=VALUE")
 	runs(cmd, s.sign)
 	return cmd
 }
@@ -184,6 +187,13 @@ func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method st
 		}
 		grant.Claims.Set(name, value)
 	}
+	for _, text := range s.fields {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || !slices.Contains(c.Description.Fields, name) {
+			return "", fmt.Errorf("--field %s: links of this scheme have the fields %s; write NAME=VALUE", link.Shown(name), strings.Join(c.Description.Fields, ", "))
+		}
+		grant.SetField(name, value)
+	}
 	if s.user != "" {
 		var err error
 		if raw, err = writeUser(c, raw, s.user, &grant); err != nil {
@@ -195,7 +205,7 @@ func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method st
 		return "", err
 	}
 	if c.Users != nil && grant.User == "" {
-		grant.User = string(c.User.Append(nil, r, keyedhash.Values{}))
+		grant.User = string(c.User.Append(nil, r, keyedhash.Values{Fields: fieldsOf(c, r, &grant)}))
 	}
 	key, err := signingKey(ctx, c, &grant, now)
 	if err != nil {
@@ -210,18 +220,36 @@ func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method st
 	return scheme + "://" + host + target, nil
 }
 
+// fieldsOf are the fields that the link will have, as far as they are known: those of the grant,
+// and those of a URL that has the form of a link.
+func fieldsOf(s *definition.Scheme, r *link.Request, g *link.Grant) []link.Field {
+	var l link.Link
+	_ = s.Format.Read(r, &l) // which refuses what lacks a signature, and has read the rest
+	fields := make([]link.Field, len(s.Description.Fields))
+	copy(fields, l.Fields)
+	for i, name := range s.Description.Fields {
+		if value, given := g.Fields[name]; given {
+			fields[i] = link.Field{Value: value, Sent: value}
+		}
+	}
+	return fields
+}
+
 // writeUser writes the user where the scheme has it: into the only parameter of its
 // template, or into the claim.
 func writeUser(s *definition.Scheme, raw, user string, g *link.Grant) (string, error) {
 	if s.User == nil {
 		return "", errors.New("--user: links of this scheme name no user here (`user none`)")
 	}
-	parameters, claims := s.User.Parameters(), s.User.Claims()
+	parameters, claims, fields := s.User.Parameters(), s.User.Claims(), s.User.Fields()
 	switch {
 	case len(parameters) == 1 && s.User.String() == "{query."+parameters[0]+"}", len(parameters) == 1 && s.User.String() == "{http.request.uri.query."+parameters[0]+"}":
 		return query.Set(raw, parameters[0], user), nil
 	case len(parameters) == 0 && len(claims) == 1 && s.User.String() == "{claim."+claims[0]+"}":
 		g.Claims.Set(claims[0], user)
+		return raw, nil
+	case len(parameters) == 0 && len(fields) == 1 && s.User.String() == "{link."+fields[0]+"}":
+		g.SetField(fields[0], user)
 		return raw, nil
 	}
 	return "", fmt.Errorf("--user: the user of this scheme is %s; write the parts of it into the URL", s.User)

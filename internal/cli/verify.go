@@ -15,6 +15,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/pattern"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -22,7 +23,8 @@ import (
 type probe struct {
 	source
 	at, clientIP, method string
-	redactor             *query.Redactor // of what people are shown
+	redactor             *query.Redactor   // of what people are shown
+	paths                *pattern.Redactor // the same for paths
 }
 
 func (p *probe) flags(cmd *cobra.Command) {
@@ -135,9 +137,12 @@ func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal.Run, error)
 		return nil, err
 	}
 	var names []string
+	var places []pattern.Place
 	for _, g := range s.Definitions() {
 		names = append(names, g.Definition.SignatureNames()...)
+		places = append(places, g.Definition.Places()...)
 	}
+	p.paths = pattern.NewRedactor(places)
 	if p.redactor, err = query.NewRedactor(names); err != nil {
 		return nil, err
 	}
@@ -183,4 +188,4 @@ func (p *probe) print(w io.Writer, r *rehearsal.Report) {
 }
 
 // shown is a URL whose signatures are redacted.
-func (p *probe) shown(url string) string { return printable(p.redactor.Redact(url)) }
+func (p *probe) shown(url string) string { return printable(p.paths.Redact(p.redactor.Redact(url))) }

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
@@ -120,8 +121,17 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 		if to == nil || to.Definition == nil {
 			continue
 		}
-		q := to.question(w, r, vars)
+		ward, q := &wards[i], to.question(w, r, vars)
 		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, c), nil })
+		if !trespasses && readable && ward.Ahead().Changes() {
+			q.Ahead = ward.Ahead()
+			trespasses, readable = q.RewrittenInto(func(c *http.Request) (bool, error) {
+				if !to.internal(q, c) {
+					return false, nil
+				}
+				return ward.Leads(c)
+			})
+		}
 		if trespasses || !readable {
 			return to, trespasses, readable
 		}

@@ -84,8 +84,8 @@ func (s *Scope) AcceptsPath(q Question, path string) bool {
 	return len(s.matchers) == 0 || s.accepts(q, &reading{path: query.UnescapePath(path)})
 }
 
-// Any reports whether match accepts the request, with its path as sent, in any reading, or as
-// rewrites behind the definition make it; and, if it cannot be read, that nobody can say.
+// Any reports whether match accepts the request, with its path as sent or in any reading; and,
+// if it cannot be read, that nobody can say.
 func (q Question) Any(match func(*http.Request) (bool, error)) (matches, readable bool) {
 	if targets.TooLong(q.Request.URL) {
 		return false, false
@@ -102,9 +102,11 @@ func (q Question) Any(match func(*http.Request) (bool, error)) (matches, readabl
 			return true, true
 		}
 	}
-	if q.asksPlain(match) {
-		return true, true
-	}
+	return q.asksPlain(match), true
+}
+
+// RewrittenInto reports whether match accepts what rewrites, those of Ahead, make of the path.
+func (q Question) RewrittenInto(match func(*http.Request) (bool, error)) (matches, readable bool) {
 	return q.rewrittenInto(match)
 }
 
