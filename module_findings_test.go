@@ -138,7 +138,7 @@ func TestFindings(t *testing.T) {
 		codes string // with ! where allowed
 	}{
 		"refused":           {[]string{"message {query.action}{query.id}", "user none", "param action alnum", "param id digits"}, `Caddyfile:6: signed_link: keyed_hash: message: nothing says where {query.action} ends and {query.id} begins, so whoever holds one link can make others (ambiguous_message): action="11" id="1" and action="1" id="11" both sign "111"; restrict`, ""},
-		"says how to allow": {[]string{"message {query.action}{query.id}", "user none"}, "or write `allow ambiguous_message`; see https://github.com/signedlink/caddy-signed-link/blob/main/docs/findings/ambiguous_message.md", ""},
+		"says how to allow": {[]string{"message {query.action}{query.id}", "user none"}, "or write `allow ambiguous_message between {query.action} {query.id}`; see https://github.com/signedlink/caddy-signed-link/blob/main/docs/findings/ambiguous_message.md", ""},
 		"allowed":           {[]string{"message {query.action}{query.id}", "user none", "allow ambiguous_message"}, "", "ambiguous_message! no_expiry"},
 		"two at once":       {[]string{"message {query.a}{query.b}", "expires {query.exp}", "user none", "allow ambiguous_message"}, "(unsigned_expiry)", ""},
 		"fatal":             {[]string{"message {query.user}", "allow unsigned_identity"}, "allow: unsigned_identity cannot be allowed", ""},

@@ -267,7 +267,7 @@ var details = map[string]string{
 	"path":         "The path is too long, or can be read in too many ways, to say whether the definition applies; or decoding it hides a delimiter.",
 	"no_signature": "The parameter of the signature is empty or missing, while another one of the link is there.",
 	"absent":       "A parameter is missing that is signed.",
-	"token":        "The token does not have the form of the scheme: of an AKID that is mailing, user and hash, with dots between; of a pattern, its texts and fields.",
+	"token":        "The token does not have its form: an AKID is mailing, user and hash, with dots between; any other has the texts and fields of its pattern.",
 	"pattern":      "The path begins like that of a link, and does not have its form.",
 	"host":         "The host of the request is not one that a link is made for.",
 	"charset":      "A value has characters that its param rule, or a header, does not admit.",

@@ -288,7 +288,7 @@ func (s *Scheme) bindRules(rules map[string]link.Rule) error {
 			if b.rule.Optional && !b.rule.Empty {
 				return fmt.Errorf("param %s: a field, or a segment of the path, is there in every link: it is never optional", name)
 			}
-		case slices.Contains(d.Signed, name):
+		case slices.Contains(d.Signed, name), slices.Contains(d.Expiry, name):
 		case slices.Contains(d.Claims, name):
 			b.claim = true
 		case d.Coverage != link.Named:
