@@ -171,6 +171,27 @@ func hotLinks(t testing.TB) []hotLink {
 			"/page?utm_source=mail&user=jeff&page=7&sig=" + fixture.Sum256(fixture.HMACKey, "/page?page=7&user=jeff"),
 			bareHMAC(sha256.New, fixture.HMACKey, "/page?page=7&user=jeff"),
 		},
+		{
+			"token", `signed_link keyed_hash {env.KEY} {
+				token {query.t} <user>:<exp>:<signature>
+				algorithm hmac-sha256
+				message {link.user}|{link.exp}
+				expires {link.exp}
+			}`,
+			"/page?t=jeff:4102444800:" + fixture.Sum256(fixture.HMACKey, "jeff|4102444800"),
+			bareHMAC(sha256.New, fixture.HMACKey, "jeff|4102444800"),
+		},
+		{
+			"path", `signed_link keyed_hash {env.KEY} {
+				strip none
+				path /page/<user>/<exp>/<signature>
+				algorithm hmac-sha256
+				message {link.user}|{link.exp}
+				expires {link.exp}
+			}`,
+			"/page/jeff/4102444800/" + fixture.Sum256(fixture.HMACKey, "jeff|4102444800"),
+			bareHMAC(sha256.New, fixture.HMACKey, "jeff|4102444800"),
+		},
 	}
 }
 

@@ -245,10 +245,12 @@ func (s *Scheme) describe(parameters []string) {
 				d.Signed = append(d.Signed, name)
 			}
 		}
-		if t.is() && d.Rules == nil {
-			d.Rules = make(map[string]link.Rule)
+		for name, rule := range t.implied(s.rules) {
+			if d.Rules == nil {
+				d.Rules = make(map[string]link.Rule)
+			}
+			d.Rules[name] = rule
 		}
-		t.implied(s.rules, d.Rules, s.required)
 	}
 	switch {
 	case s.message.has(sortedQuery) || s.preset.All:
@@ -314,8 +316,13 @@ func (s *Scheme) Read(r *link.Request, l *link.Link) link.Refusal {
 	if s.decodesPath && HidesDelimiter(r.Path) {
 		return link.Refuse(link.Ambiguous, "path")
 	}
-	l.Expires = s.expires.read(r, l)
-	l.Issued = s.issued.read(r, l)
+	l.Expires, l.Issued = s.expires.read(r, l), s.issued.read(r, l)
+	if detail, ok := s.expires.check(&l.Expires); !ok {
+		return link.Refuse(link.Malformed, detail)
+	}
+	if detail, ok := s.issued.check(&l.Issued); !ok {
+		return link.Refuse(link.Malformed, detail)
+	}
 	if s.preset.Prepare != nil {
 		return s.preset.Prepare(r, l)
 	}

@@ -120,20 +120,19 @@ func TestDescribe(t *testing.T) {
 			"the expiry is not the user",
 			Config{Message: "{query.user}{query.exp}{query.iat}", Expires: Time{Value: "{query.exp}"}, Issued: Time{Value: "{query.iat}"}},
 			link.Options{},
-			link.Description{Signed: []string{"user", "exp", "iat"}, Expiry: []string{"exp", "iat"}, Expires: true, Issues: true, User: "{query.user}",
-				Rules: map[string]link.Rule{"exp": tenDigits, "iat": tenDigits}},
+			link.Description{Signed: []string{"user", "exp", "iat"}, Expiry: []string{"exp", "iat"}, Expires: true, Issues: true, User: "{query.user}"},
 		},
 		{
 			"an unsigned expiry is not signed",
 			Config{Message: "{query.user}", Expires: Time{Value: "{query.exp}"}},
 			link.Options{Allow: map[string]bool{"unsigned_expiry": true}},
-			link.Description{Signed: []string{"user"}, Expiry: []string{"exp"}, Expires: true, User: "{query.user}", Rules: map[string]link.Rule{"exp": perhaps}},
+			link.Description{Signed: []string{"user"}, Expiry: []string{"exp"}, Expires: true, User: "{query.user}"},
 		},
 		{
 			"the raw query",
 			Config{Message: "{query}", Expires: Time{Value: "{query.exp}"}},
 			link.Options{},
-			link.Description{Signed: []string{"exp"}, Expiry: []string{"exp"}, Expires: true, Coverage: link.Raw, Rules: map[string]link.Rule{"exp": perhaps}},
+			link.Description{Signed: []string{"exp"}, Expiry: []string{"exp"}, Expires: true, Coverage: link.Raw},
 		},
 		{
 			"the sorted query",
@@ -162,13 +161,6 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// tenDigits is the rule of a time where there is no other; perhaps is that of one that need
-// not be there.
-var (
-	tenDigits = link.Rule{Class: link.Digits, Min: 10, Max: 10}
-	perhaps   = link.Rule{Class: link.Digits, Min: 10, Max: 10, Optional: true}
-)
-
 // normal makes empty lists nil.
 func normal(d link.Description) link.Description {
 	d.Fields, d.Determined, d.Carriers = append([]string(nil), d.Fields...), append([]string(nil), d.Determined...), append([]string(nil), d.Carriers...)
@@ -183,28 +175,28 @@ func TestRead(t *testing.T) {
 		Algorithm: "hmac-sha256", Message: "{query.user}:{query.page}:{query.exp}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}"},
 	}, link.Options{Rules: map[string]link.Rule{"page": {Optional: true}}})
 	for query, want := range map[string]string{
-		"user=jeff&page=1&exp=2&sig=" + hmacHex("jeff:1:2"):              "ok",
-		"sig=" + hmacHex("jeff:1:2") + "&exp=2&page=1&user=jeff&other=x": "ok",
-		"user=jeff&exp=2&sig=" + hmacHex("jeff::2"):                      "ok", // page is optional
-		"user=jeff&exp=2&sig=" + hmacHex("jeff:1:2"):                     "bad_signature",
-		"user=%6Aeff&page=1&exp=2&sig=" + hmacHex("jeff:1:2"):            "ok",
-		"user=jeff&page=1&exp=2&sig=" + hmacHex("jeff:1:2")[1:] + "0":    "bad_signature",
-		"user=jeff&page=1&exp=2":                                         "malformed/no_signature",
-		"user=jeff&page=1&exp=2&sig":                                     "malformed/no_signature",
-		"user=jeff&page=1&exp=2&sig=":                                    "malformed/no_signature",
-		"user=jeff&page=1&exp=2&SIG=" + hmacHex("jeff:1:2"):              "malformed/no_signature",
-		"page=1&exp=2&sig=" + hmacHex(":1:2"):                            "malformed/absent",
-		"user=jeff&page=1&sig=" + hmacHex("jeff:1:"):                     "malformed/absent",
-		"us%65r=jeff&page=1&exp=2&sig=" + hmacHex("jeff:1:2"):            "malformed/absent",
-		"user=&page=1&exp=2&sig=" + hmacHex(":1:2"):                      "ok", // whether an empty user is one is a rule's business
+		"user=jeff&page=1&exp=1790000002&sig=" + hmacHex("jeff:1:1790000002"):              "ok",
+		"sig=" + hmacHex("jeff:1:1790000002") + "&exp=1790000002&page=1&user=jeff&other=x": "ok",
+		"user=jeff&exp=1790000002&sig=" + hmacHex("jeff::1790000002"):                      "ok", // page is optional
+		"user=jeff&exp=1790000002&sig=" + hmacHex("jeff:1:1790000002"):                     "bad_signature",
+		"user=%6Aeff&page=1&exp=1790000002&sig=" + hmacHex("jeff:1:1790000002"):            "ok",
+		"user=jeff&page=1&exp=1790000002&sig=" + hmacHex("jeff:1:1790000002")[1:] + "0":    "bad_signature",
+		"user=jeff&page=1&exp=1790000002":                                                  "malformed/no_signature",
+		"user=jeff&page=1&exp=1790000002&sig":                                              "malformed/no_signature",
+		"user=jeff&page=1&exp=1790000002&sig=":                                             "malformed/no_signature",
+		"user=jeff&page=1&exp=1790000002&SIG=" + hmacHex("jeff:1:1790000002"):              "malformed/no_signature",
+		"page=1&exp=1790000002&sig=" + hmacHex(":1:1790000002"):                            "malformed/absent",
+		"user=jeff&page=1&sig=" + hmacHex("jeff:1:"):                                       "malformed/absent",
+		"us%65r=jeff&page=1&exp=1790000002&sig=" + hmacHex("jeff:1:1790000002"):            "malformed/absent",
+		"user=&page=1&exp=1790000002&sig=" + hmacHex(":1:1790000002"):                      "ok", // whether an empty user is one is a rule's business
 	} {
 		if got := verdict(s, linktest.NewRequest("https://example.org/?"+query)); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
 		}
 	}
 	var l link.Link
-	s.Read(linktest.NewRequest("https://example.org/?user=jeff&exp=%32&sig=S"), &l)
-	if want := (link.Timestamp{Text: "2", Present: true}); l.Expires != want || l.Issued.Present || l.Signature != "S" {
+	s.Read(linktest.NewRequest("https://example.org/?user=jeff&exp=%31790000000&sig=S"), &l)
+	if want := (link.Timestamp{Text: "1790000000", Present: true}); l.Expires != want || l.Issued.Present || l.Signature != "S" {
 		t.Errorf("expires %+v, issued %+v, signature %q", l.Expires, l.Issued, l.Signature)
 	}
 }
@@ -216,10 +208,17 @@ func TestTimeFormats(t *testing.T) {
 			Algorithm: "hmac-sha256", Message: "{query.e}{query.i}", Signature: "{query.sig}", Expires: Time{Value: "{query.e}", Format: format}, Issued: Time{Value: "{query.i}", Format: format},
 		}, link.Options{})
 		var l link.Link
-		if refusal := s.Read(linktest.NewRequest("https://example.org/?e=1&i=2&sig=x"), &l); !refusal.None() {
+		e, i := "1790000000", "1790000001"
+		switch want {
+		case link.UnixMS:
+			e, i = e+"000", i+"000"
+		case link.RFC3339:
+			e, i = "2026-11-21T19:00:00Z", "2026-11-21T19:00:01Z"
+		}
+		if refusal := s.Read(linktest.NewRequest("https://example.org/?e="+e+"&i="+i+"&sig=x"), &l); !refusal.None() {
 			t.Errorf("%q: %s", format, refusal)
 		}
-		if (l.Expires != link.Timestamp{Text: "1", Present: true, Format: want}) || (l.Issued != link.Timestamp{Text: "2", Present: true, Format: want}) {
+		if (l.Expires != link.Timestamp{Text: e, Present: true, Format: want}) || (l.Issued != link.Timestamp{Text: i, Present: true, Format: want}) {
 			t.Errorf("%q: expires %+v, issued %+v", format, l.Expires, l.Issued)
 		}
 	}
@@ -233,7 +232,7 @@ func TestAttackUnsignedExpiry(t *testing.T) {
 	if f := findingOf(s, "unsigned_expiry"); f == nil || f.Severity != link.Danger {
 		t.Errorf("an unsigned expiry needs no allow: %+v", f)
 	}
-	for _, exp := range []string{"1", "9999999999"} {
+	for _, exp := range []string{"1000000000", "9999999999"} {
 		if got := verdict(s, linktest.NewRequest("https://example.org/?user=jeff&exp="+exp+"&sig="+hmacHex("jeff"))); got != "ok" {
 			t.Errorf("exp=%s: %s", exp, got)
 		}

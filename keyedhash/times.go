@@ -29,6 +29,8 @@ type stamp struct {
 	text  string
 	form  *link.TimeForm
 	plain bool // it is as the zero value of a form has it, which needs less
+
+	rule, plusRule *link.Rule // what holds where the operator wrote none; else nil
 }
 
 // is reports whether links state the time.
@@ -105,34 +107,59 @@ func (s *Scheme) presetSigns(v value) bool {
 	return v.parameter() != "" && slices.Contains(s.preset.Signed, v.parameter())
 }
 
-// implied adds the rules that hold for the values where the operator wrote none, and what
-// the word for "for ever" adds to those that he wrote: a time of another length is no time,
-// and the checker can tell where it ends.
-//
-// A parameter that need not be there need not be there because of them, either.
-func (t *stamp) implied(rules, added map[string]link.Rule, required []string) {
+// implied makes the rules that hold for the values where the operator wrote none, and adds
+// the word for "for ever" to those that he wrote: a time of another length is no time, and
+// the checker can tell where it ends. Those that he wrote, with the word, are returned.
+func (t *stamp) implied(rules map[string]link.Rule) (amended map[string]link.Rule) {
 	if !t.is() {
-		return
+		return nil
 	}
-	set := func(v value, rule link.Rule) {
+	set := func(v value, rule link.Rule) *link.Rule {
 		if v.kind == literal {
-			return
+			return nil
 		}
 		own, there := rules[v.key()]
 		if there {
 			rule = own
-		} else if name := v.parameter(); name != "" {
-			rule.Optional = !slices.Contains(required, name)
 		}
 		if t.form.Never != "" && rule.Class != link.OneOf {
 			rule.Also = append(rule.Also[:len(rule.Also):len(rule.Also)], t.form.Never)
-		} else if there {
-			return
+			if there {
+				if amended == nil {
+					amended = make(map[string]link.Rule)
+				}
+				amended[v.key()] = rule
+			}
 		}
-		rules[v.key()], added[v.key()] = rule, rule
+		rules[v.key()] = rule
+		if there {
+			return nil
+		}
+		return &rule
 	}
-	set(t.value, t.form.Rule())
-	set(t.plus, link.Rule{Class: link.Digits, Min: 1, Max: 10})
+	t.rule = set(t.value, t.form.Rule())
+	t.plusRule = set(t.plus, link.Rule{Class: link.Digits, Min: 1, Max: 10})
+	return amended
+}
+
+// check holds what the link states against the rules that are implied. Of a plain time the
+// length is enough before the signature: what are no digits is no time behind it.
+func (t *stamp) check(stated *link.Timestamp) (detail string, ok bool) {
+	switch {
+	case !stated.Present || t.rule == nil:
+	case !t.plain:
+		if detail, ok = t.rule.Check(stated.Text); !ok {
+			return detail, false
+		}
+	case len(stated.Text) < t.rule.Min:
+		return "too_short", false
+	case len(stated.Text) > t.rule.Max:
+		return "too_long", false
+	}
+	if t.plusRule != nil && stated.Present {
+		return t.plusRule.Check(stated.Plus)
+	}
+	return "", true
 }
 
 // read takes the time out of a link.

@@ -107,8 +107,19 @@ func (c Class) holds(value string) bool {
 	if c == Text {
 		return utf8.ValidString(value) && !strings.ContainsFunc(value, isControl)
 	}
-	alphabet := alphabets[c]
-	if alphabet == nil {
+	var alphabet *[256]bool
+	switch c { // a map would cost more than the rest
+	case Digits:
+		alphabet = &digits
+	case Hex:
+		alphabet = &hex
+	case Alnum:
+		alphabet = &alnum
+	case Token:
+		alphabet = &token
+	case Email:
+		alphabet = &email
+	default:
 		return false
 	}
 	for i := range len(value) {
@@ -123,23 +134,18 @@ func (c Class) holds(value string) bool {
 	return at > 0 && at < len(value)-1 && strings.LastIndexByte(value, '@') == at
 }
 
-// alphabets are the bytes of the classes that have an alphabet.
-var alphabets = func() map[Class]*[256]bool {
-	m := make(map[Class]*[256]bool)
-	for _, c := range []Class{Digits, Hex, Alnum, Token, Email} {
-		m[c] = new([256]bool)
-	}
+// The bytes of the classes that have an alphabet.
+var digits, hex, alnum, token, email [256]bool
+
+func init() {
 	for b := range 256 {
 		c := byte(b)
-		digit := '0' <= c && c <= '9'
-		alnum := digit || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		m[Digits][b] = digit
-		m[Hex][b] = digit || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-		m[Alnum][b] = alnum
-		m[Token][b] = alnum || c == '-' || c == '.' || c == '_' || c == '~'
-		m[Email][b] = c > ' ' && c < 0x7F && !strings.ContainsRune(`"(),:;<>[\]`, rune(c))
+		digits[b] = '0' <= c && c <= '9'
+		hex[b] = digits[b] || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+		alnum[b] = digits[b] || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		token[b] = alnum[b] || c == '-' || c == '.' || c == '_' || c == '~'
+		email[b] = c > ' ' && c < 0x7F && !strings.ContainsRune(`"(),:;<>[\]`, rune(c))
 	}
-	return m
-}()
+}
 
 func isControl(c rune) bool { return c < 0x20 || 0x7F <= c && c < 0xA0 || c == 0x2028 || c == 0x2029 }

@@ -236,9 +236,10 @@ func (t Timestamp) read() (n named, present, ok bool) {
 	if !t.Present {
 		return named{}, false, true
 	}
-	form := TimeForm{Format: t.Format}
-	if t.Form != nil {
-		form = *t.Form
+	form := t.Form
+	if form == nil {
+		n, ok = (&TimeForm{Format: t.Format}).read(t.Text)
+		return n, true, ok && t.Plus == ""
 	}
 	if form.Never != "" && (t.Text == form.Never || form.Unit != 0 && t.Plus == form.Never) {
 		return named{}, false, true
@@ -310,10 +311,12 @@ func number(text string, base int64, most int) (n int64, ok bool) {
 	}
 	for i := range len(text) {
 		c := text[i]
+		if '0' <= c && c <= '9' { // as most are
+			n = n*base + int64(c-'0')
+			continue
+		}
 		digit := base // which is none
 		switch {
-		case '0' <= c && c <= '9':
-			digit = int64(c - '0')
 		case 'A' <= c && c <= 'Z':
 			digit = int64(c-'A') + 10
 		case 'a' <= c && c <= 'z' && base == 16:

@@ -51,10 +51,10 @@ func (d *Definition) JudgeInto(ctx context.Context, v *Verdict, r *link.Request,
 		switch {
 		case present&s.signature == 0 && !carried.whole(s.Place):
 			if carried.broken(s.Place) && v.Scheme == nil {
-				v.Scheme, v.Refusal = s, link.Refuse(link.Malformed, "pattern")
+				v.Scheme, v.Refusal, v.stage = s, link.Refuse(link.Malformed, "pattern"), stageBroken
 			}
-		case v.Scheme == nil || v.Reason == link.Malformed && v.Detail == "pattern":
-			*v = Verdict{}
+		case v.Scheme == nil || v.stage == stageBroken:
+			v.Refusal = link.Refusal{}
 			s.judge(ctx, r, present, d.Profile, now, v)
 			wrong = v.Reason == link.BadSignature
 		case !v.None():
@@ -131,7 +131,7 @@ func (d *Definition) twoLinks(present nameSet, carried *carriages) link.Refusal 
 
 // judge verifies the link by one scheme.
 func (s *Scheme) judge(ctx context.Context, r *link.Request, present nameSet, profile backend.Profile, now time.Time, v *Verdict) {
-	v.Scheme = s
+	v.Scheme, v.stage = s, stageRead
 	if detail := s.unsteady(r, profile); detail != "" {
 		v.Refusal = link.Refuse(link.Ambiguous, detail)
 		return

@@ -36,7 +36,8 @@ type Verdict struct {
 type stage uint8
 
 const (
-	stageRead        stage = iota // it was read
+	stageBroken      stage = iota // it begins like one in the path, and is none
+	stageRead                     // it was read
 	stageVerify                   // no key made its signature
 	stageUnavailable              // its key may exist, but the source does not answer
 	stageSigned                   // its signature is right
