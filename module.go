@@ -385,6 +385,7 @@ func (h *Handler) provisionDefinition(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	written := scope.Read(h.MatcherSetsRaw) // which Caddy drops when it has loaded them
 	matchers, err := ctx.LoadModule(h, "MatcherSetsRaw")
 	if err != nil {
 		return fmt.Errorf("loading matchers: %w", err)
@@ -393,7 +394,7 @@ func (h *Handler) provisionDefinition(ctx caddy.Context) error {
 	if err := sets.FromInterface(matchers); err != nil {
 		return err
 	}
-	g.Scope = scope.New(sets)
+	g.Scope, g.Written = scope.New(sets), written
 	if err := h.checkRedirects(); err != nil {
 		return err
 	}
@@ -412,7 +413,7 @@ func (h *Handler) provisionDefinition(ctx caddy.Context) error {
 		return err
 	}
 	for _, s := range g.Definition.Schemes {
-		s.Findings = append(s.Findings, h.pathFindings(s)...)
+		s.Findings = append(s.Findings, g.PathFindings(s)...)
 		g.Warn(s, s.Findings)
 	}
 	if h.Throttle != nil || signsClientIP {
@@ -562,6 +563,11 @@ func (h *Handler) compile(ctx caddy.Context, spec definition.Spec) error {
 		return err
 	}
 	h.gate.Definition = d
+	for _, redirect := range h.Redirects {
+		if path, _, _ := strings.Cut(redirect.To, "?"); d.Internal(path, func(string) bool { return true }) && strings.HasPrefix(path, "/") {
+			return fmt.Errorf("redir: %s is a path to which only links lead, so clients would be sent in circles; choose another", redirect.To)
+		}
+	}
 	h.gate.SetMarks(users)
 	h.rules.Allow = strings.Join(d.Methods, ", ")
 	if h.Cookies != nil {
@@ -647,44 +653,6 @@ func (c *SchemeConfig) spec(ctx caddy.Context) (s *definition.SchemeSpec, userKe
 		}
 	}
 	return s, bytes.Clone(c.UserKeysRaw), nil
-}
-
-// pathFindings finds what is to be said of a scheme whose links stand in the path, where the
-// definition stands.
-func (h *Handler) pathFindings(s *definition.Scheme) []link.Finding {
-	c := s.Description.Carrier
-	if c == nil {
-		return nil
-	}
-	var found []link.Finding
-	if sample := c.Sample(nil); sample != "" {
-		r, err := http.NewRequest(http.MethodGet, "http://localhost/", nil)
-		if err == nil {
-			r.URL.Path = sample
-			r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
-			matchers := h.gate.Scope.Matchers()
-			if pathMatchers(h.MatcherSetsRaw) && !matchers.AnyMatch(r) {
-				found = append(found, link.Finding{
-					Code: "missed_by_matcher", Severity: link.Warning,
-					Message: fmt.Sprintf("the definition's matcher does not match %s, which has the form of a link, so that such links are not judged", sample),
-					Cure:    "write a matcher that matches the whole pattern, such as " + c.Link.Literal() + "*",
-				})
-			}
-		}
-	}
-	if c.Moves() && h.rules.Mode == outcome.Observe {
-		found = append(found, link.Finding{
-			Code: "open_target", Severity: link.Note,
-			Message: "observe refuses nothing, so everybody can ask for the path to which links lead",
-			Cure:    "write require when you have seen that links verify",
-		})
-	}
-	return found
-}
-
-// pathMatchers reports whether the matchers choose by the path alone, so that a sample tells.
-func pathMatchers(sets caddyhttp.RawMatcherSets) bool {
-	return len(sets) > 0 && !slices.ContainsFunc(sets, func(set caddy.ModuleMap) bool { return len(set) != 1 || set["path"] == nil })
 }
 
 // openThrottle gives the definition its throttle, if it has one.

@@ -285,10 +285,28 @@ func (s *Scheme) describeCarrier(d *link.Description) {
 			c.Fixed = string(s.path.to.Append(nil, nil, Values{}))
 		}
 	}
+	if s.path.pattern != nil {
+		c.Example = s.examplePath()
+	}
 	d.Carrier = c
 	if c.Signature {
 		d.Length, d.Alphabet = s.mac.Length, s.mac.Encoding.has
 	}
+}
+
+// examplePath is the path of a link, with a wrong signature.
+func (s *Scheme) examplePath() string {
+	fields := s.path.pattern.Fields()
+	values := make([]string, len(fields))
+	for i, f := range fields {
+		v := value{linkField, f.Name, s.path.first + i}
+		if v == s.signature {
+			values[i] = strings.Repeat("0", s.mac.Length)
+		} else {
+			values[i] = escapePath(s.sampleOf(v))
+		}
+	}
+	return string(s.path.pattern.Join(nil, values))
 }
 
 // has reports whether the byte is one of signatures in this encoding.

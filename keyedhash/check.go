@@ -375,7 +375,7 @@ func (s *Scheme) unsignedSegments() *link.Finding {
 	}
 	return &link.Finding{
 		Code: "unsigned_segments", Severity: link.Warning,
-		Message: fmt.Sprintf("path: %s is not in the message, so whoever has a link can write there what the backend gets", strings.Join(open, " and ")),
+		Message: fmt.Sprintf("path: the message lacks %s, so whoever has a link can write there what the backend gets", strings.Join(open, " and ")),
 		Cure:    "put it into the message where the signer has it; else restrict it by a param rule, such as one_of",
 	}
 }

@@ -24,6 +24,9 @@ type Carrier struct {
 	// Fixed is the path that the backend gets of every link, where Target would have no
 	// field.
 	Fixed string
+	// Example is a path that has the form of a link and keeps all rules, with a wrong
+	// signature; empty where nobody can tell how the path begins.
+	Example string
 	// Public says that others than links may come to the target, too.
 	Public bool
 }
@@ -85,15 +88,6 @@ func (c *Carrier) Internal(path string) (internal bool, through string) {
 		return true, path + "/x"
 	}
 	return false, ""
-}
-
-// Sample is a path that has the form of a link, with these values in its fields, and others
-// where there are none. Without fields it is empty: nobody can tell how the path begins.
-func (c *Carrier) Sample(of map[string]string) string {
-	if c.Link == nil {
-		return ""
-	}
-	return c.Link.Sample(of)
 }
 
 // segments is how many segments the path has.

@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
-	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
@@ -21,8 +20,9 @@ type Gate struct {
 	Definition *definition.Definition // nil: a guard
 	Rules      *outcome.Rules
 	Scope      scope.Scope // to which requests the definition applies
-	Label      string      // names of its schemes, for log and metrics
-	Origin     string      // where it is written
+	Written    scope.Written
+	Label      string // names of its schemes, for log and metrics
+	Origin     string // where it is written
 	Server     *caddyhttp.Server
 	Logger     *zap.Logger
 
@@ -88,71 +88,6 @@ func LeadsAstray(w http.ResponseWriter, r *http.Request, vars map[string]any, e 
 	}
 	reached, err := e.Reached(r)
 	return to, !reached || err != nil, readable // one that is reached judges by every reading
-}
-
-// checkedKey is the name, in the request's vars, of the path that was found not to be internal.
-const checkedKey = "signed_link.checked"
-
-// checked is a path that is not internal to these wards.
-type checked struct {
-	path  string
-	wards *routes.Ward
-}
-
-// String keeps it out of logs that print all vars.
-func (checked) String() string { return "" }
-
-// Trespasses reports whether the request asks for an internal path of a definition, to which
-// only links lead, and none led it there; and whether its path can be read at all. It asks in
-// every reading of the path, and about what rewrites make of it.
-func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *exchange.Exchange, wards []routes.Ward) (to *Gate, trespasses, readable bool) {
-	if x.LedTo(r) {
-		return nil, false, true
-	}
-	path := r.URL.EscapedPath()
-	if c, ok := vars[checkedKey].(checked); ok && c.path == path && c.wards == &wards[0] {
-		return nil, false, true
-	}
-	for i := range wards {
-		if here, err := wards[i].Here(r); !here && err == nil {
-			continue
-		}
-		to := Of(wards[i].Gate)
-		if to == nil || to.Definition == nil {
-			continue
-		}
-		ward, q := &wards[i], to.question(w, r, vars)
-		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, c), nil })
-		if !trespasses && readable && ward.Ahead().Changes() {
-			q.Ahead = ward.Ahead()
-			trespasses, readable = q.RewrittenInto(func(c *http.Request) (bool, error) {
-				if !to.internal(q, c) {
-					return false, nil
-				}
-				return ward.Leads(c)
-			})
-		}
-		if trespasses || !readable {
-			return to, trespasses, readable
-		}
-	}
-	if vars != nil {
-		vars[checkedKey] = checked{path, &wards[0]}
-	}
-	return nil, false, true
-}
-
-// internal reports whether the request asks for an internal path, and not for one that has
-// the form of a link: the definition judges that.
-func (g *Gate) internal(q scope.Question, r *http.Request) bool {
-	sent := r.URL.EscapedPath()
-	accepts := func(path string) bool { return g.Scope.AcceptsPath(q, path) }
-	for _, path := range []string{sent, r.URL.Path} {
-		if g.Definition.Carries(path) && accepts(path) {
-			return false
-		}
-	}
-	return g.Definition.Internal(sent, accepts) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, accepts)
 }
 
 // Gated is a handler that has a gate.

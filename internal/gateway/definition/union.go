@@ -11,8 +11,8 @@ import (
 // definitions the process has, for whoever sends such requests needs no link. It is
 // immutable.
 type Union struct {
-	Whole   bool            // a message covers every parameter
-	names   [3]*query.Names // by profile; nil where no definition has the profile
+	Whole   bool              // a message covers every parameter
+	names   [3]*query.Names   // by profile; nil where no definition has the profile
 	Paths   *pattern.Redactor // takes signatures out of paths; nil where no path has one
 	Cookies *query.Names      // as PHP reads cookies; nil where no PHP can stand behind
 }

@@ -35,6 +35,9 @@ func (x *Exchange) LedTo(r *http.Request) bool {
 
 // RedactPath takes signatures out of the path, for error routes.
 func (x *Exchange) RedactPath(r *http.Request, redactor *pattern.Redactor) {
+	if redactor == nil {
+		return
+	}
 	path := r.URL.EscapedPath()
 	if clean := redactor.Path(path); clean != path {
 		x.setPath(r, clean)

@@ -1,0 +1,123 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
+	"github.com/signedlink/caddy-signed-link/link"
+)
+
+// This file is about links that stand in the path, and about the paths to which only they
+// lead.
+
+// checkedKey is the name, in the request's vars, of the path that was found not to be internal.
+const checkedKey = "signed_link.checked"
+
+// checked is a path that is not internal to these wards.
+type checked struct {
+	path  string
+	wards *routes.Ward
+}
+
+// String keeps it out of logs that print all vars.
+func (checked) String() string { return "" }
+
+// Trespasses reports whether the request asks for an internal path of a definition, to which
+// only links lead, and none led it there; and whether its path can be read at all. It asks in
+// every reading of the path, and about what rewrites make of it.
+func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *exchange.Exchange, wards []routes.Ward) (to *Gate, trespasses, readable bool) {
+	if x.LedTo(r) {
+		return nil, false, true
+	}
+	path := r.URL.EscapedPath()
+	if c, ok := vars[checkedKey].(checked); ok && c.path == path && c.wards == &wards[0] {
+		return nil, false, true
+	}
+	for i := range wards {
+		if here, err := wards[i].Here(r); !here && err == nil {
+			continue
+		}
+		to := Of(wards[i].Gate)
+		if to == nil || to.Definition == nil {
+			continue
+		}
+		ward, q := &wards[i], to.question(w, r, vars)
+		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, c), nil })
+		if !trespasses && readable && ward.Ahead().Changes() {
+			q.Ahead = ward.Ahead()
+			trespasses, readable = q.RewrittenInto(func(c *http.Request) (bool, error) {
+				if !to.internal(q, c) {
+					return false, nil
+				}
+				return ward.Leads(c)
+			})
+		}
+		if trespasses || !readable {
+			return to, trespasses, readable
+		}
+	}
+	if vars != nil {
+		vars[checkedKey] = checked{path, &wards[0]}
+	}
+	return nil, false, true
+}
+
+// internal reports whether the request asks for an internal path, and not for one that has
+// the form of a link: the definition judges that.
+func (g *Gate) internal(q scope.Question, r *http.Request) bool {
+	sent := r.URL.EscapedPath()
+	accepts := func(path string) bool { return g.Scope.AcceptsPath(q, path) }
+	for _, path := range []string{sent, r.URL.Path} {
+		if g.Definition.Carries(path) && accepts(path) {
+			return false
+		}
+	}
+	return g.Definition.Internal(sent, accepts) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, accepts)
+}
+
+// PathFindings finds what is to be said of a scheme whose links stand in the path, where the
+// definition stands.
+func (g *Gate) PathFindings(s *definition.Scheme) []link.Finding {
+	c := s.Description.Carrier
+	if c == nil {
+		return nil
+	}
+	var found []link.Finding
+	if c.Example != "" && g.Scope.Misses(g.Written, c.Example) {
+		found = append(found, link.Finding{
+			Code: "missed_by_matcher", Severity: link.Warning,
+			Message: fmt.Sprintf("the definition's matcher does not match %s, which has the form of a link, so that such links are not judged", c.Example),
+			Cure:    "write a matcher that matches all of the pattern, such as " + c.Link.Literal() + "*",
+		})
+	}
+	if c.Link == nil && c.Signature {
+		var open []string
+		for n := range c.Segment {
+			if !slices.Contains(s.Description.PathSegments, n) && !g.Written.Fixes(n) {
+				open = append(open, fmt.Sprintf("{path.%d}", n))
+			}
+		}
+		if len(open) > 0 {
+			found = append(found, link.Finding{
+				Code: "unsigned_segments", Severity: link.Warning,
+				Message: fmt.Sprintf("path: the message lacks %s, and the definition's matcher does not say what stands there, so whoever has a link can write there what the backend gets", strings.Join(open, " and ")),
+				Cure:    "put it into the message where the signer has it, or write a matcher that fixes it, such as /api/unsubscribe/*",
+			})
+		}
+	}
+	if c.Moves() && g.Rules.Mode == outcome.Observe {
+		found = append(found, link.Finding{
+			Code: "open_target", Severity: link.Note,
+			Message: "observe refuses nothing, so everybody can ask for the path to which links lead",
+			Cure:    "write require when you have seen that links verify",
+		})
+	}
+	return found
+}
