@@ -29,9 +29,11 @@ type Config struct {
 	// Tokens are parameters that hold several fields, and Path a path that does.
 	Tokens []Token
 	Path   *Path
-	// Encoding is hex (default), base64 or base64url; AnyCase goes with hex.
+	// Encoding is hex (default), base64 or base64url; AnyCase goes with hex, and Unpadded,
+	// which refuses signatures with padding, with the others.
 	Encoding string
 	AnyCase  bool
+	Unpadded bool
 	// Truncate keeps the first characters of the signature; 0 keeps all.
 	Truncate int
 	// Expires and Issued say where the link's time window stands.
@@ -112,6 +114,9 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	}
 	if s.mac, err = NewMAC(algorithm, encoding, c.Truncate); err != nil {
 		return nil, err
+	}
+	if s.mac.Unpadded = c.Unpadded; c.Unpadded && (encoding == Hex || encoding == HexAnyCase) {
+		return nil, errors.New("unpadded goes with base64 and base64url only: hex has no padding")
 	}
 	if c.Message == "" {
 		return nil, errors.New("message is missing: say what is signed, as in `message {query.user}{secret}`")

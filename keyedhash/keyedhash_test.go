@@ -60,6 +60,7 @@ func TestNewErrors(t *testing.T) {
 		{with(func(c *Config) { c.Algorithm = "sha3" }), link.Options{}, `unknown algorithm "sha3"`},
 		{with(func(c *Config) { c.Encoding = "base32" }), link.Options{}, `unknown encoding "base32"`},
 		{with(func(c *Config) { c.Encoding, c.AnyCase = "base64", true }), link.Options{}, "any_case goes with hex only"},
+		{with(func(c *Config) { c.Encoding, c.Unpadded = "hex", true }), link.Options{}, "unpadded goes with base64 and base64url only"},
 		{with(func(c *Config) { c.Truncate = 3 }), link.Options{}, "truncate 3"},
 		{with(func(c *Config) { c.Truncate = 65 }), link.Options{}, "truncate 65"},
 		{with(func(c *Config) { c.Message = "" }), link.Options{}, "message is missing"},

@@ -131,7 +131,8 @@ func (a Algorithm) Append(dst, key, message []byte) []byte {
 type Encoding uint8
 
 // The encodings. Base64 and Base64URL (RFC 4648) are compared without padding, so
-// links with and without it verify; nothing else about them is lenient.
+// links with and without it verify, but for [MAC].Unpadded; nothing else about them is
+// lenient.
 const (
 	Hex Encoding = iota // lower case
 	HexAnyCase
@@ -189,7 +190,8 @@ func (e Encoding) length(size int) int {
 type MAC struct {
 	Algorithm Algorithm
 	Encoding  Encoding
-	Length    int // characters of the signature that a link carries
+	Length    int  // characters of the signature that a link carries
+	Unpadded  bool // base64 with padding is refused, too, where the signer's own verifier does so
 }
 
 // MinLength is the fewest characters of a signature that may be configured.
@@ -206,7 +208,7 @@ func NewMAC(a Algorithm, e Encoding, truncate int) (MAC, error) {
 	case truncate > whole:
 		return MAC{}, fmt.Errorf("truncate %d: a %s in this encoding has only %d characters", truncate, a, whole)
 	}
-	return MAC{a, e, truncate}, nil
+	return MAC{Algorithm: a, Encoding: e, Length: truncate}, nil
 }
 
 // maxSignature is the length of the longest signature of any algorithm and encoding.
@@ -256,7 +258,7 @@ func (m MAC) AppendSignature(dst, key, message []byte) []byte {
 
 // unpad takes the padding off a whole signature: all of it or nothing.
 func (m *MAC) unpad(s string) string {
-	if m.Length == m.Encoding.length(m.Algorithm.size) && len(s) == (m.Length+3)/4*4 {
+	if !m.Unpadded && m.Length == m.Encoding.length(m.Algorithm.size) && len(s) == (m.Length+3)/4*4 {
 		return strings.TrimSuffix(s, "==="[:len(s)-m.Length])
 	}
 	return s

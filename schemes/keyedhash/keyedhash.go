@@ -100,6 +100,10 @@ type Options struct {
 	// the applications that make these links compare text.
 	AnyCase bool `json:"any_case,omitempty"`
 
+	// Whether base64 with padding is refused. Default: `false`, because mail programs and
+	// signers of one family differ in it.
+	Unpadded bool `json:"unpadded,omitempty"`
+
 	// How many characters of the signature a link carries. Default: all.
 	Truncate int `json:"truncate,omitempty"`
 
@@ -186,6 +190,7 @@ func (o Options) Config() engine.Config {
 		Signature: o.Signature,
 		Encoding:  o.Encoding,
 		AnyCase:   o.AnyCase,
+		Unpadded:  o.Unpadded,
 		Truncate:  o.Truncate,
 	}
 	for _, t := range o.Tokens {
@@ -218,7 +223,7 @@ var Names = []string{"algorithm", "message", "signature", "token", "path", "enco
 //		signature <placeholder>
 //		token     <placeholder> [unbase64|unbase64url|unhex]... <pattern>
 //		path      <pattern> [to <path> [public]]
-//		encoding  hex|base64|base64url [any_case]
+//		encoding  hex|base64|base64url [any_case|unpadded]
 //		truncate  <characters>
 //		expires   <placeholder> [<format> [in <zone>]] [plus <number or placeholder> seconds|minutes|hours|days] [never <word>] [exclusive]
 //		issued    <placeholder> [<format> [in <zone>]]
@@ -256,14 +261,14 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error
 		err = o.unmarshalPath(d)
 	case "encoding":
 		var args []string
-		args, err = block.Args(d, 1, 2, "encoding hex|base64|base64url [any_case]")
+		args, err = block.Args(d, 1, 2, "encoding hex|base64|base64url [any_case|unpadded]")
 		if err == nil {
 			o.Encoding = args[0]
 			if len(args) == 2 {
-				if args[1] != "any_case" {
-					return true, d.Errf("encoding: %q is not any_case", args[1])
+				o.AnyCase, o.Unpadded = args[1] == "any_case", args[1] == "unpadded"
+				if !o.AnyCase && !o.Unpadded {
+					return true, d.Errf("encoding: %q is neither any_case nor unpadded%s", link.Shown(args[1]), link.DidYouMean(args[1], []string{"any_case", "unpadded"}))
 				}
-				o.AnyCase = true
 			}
 		}
 	case "truncate":

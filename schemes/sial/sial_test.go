@@ -397,7 +397,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"sial {\nparams a\nparams b\n}", Scheme{}, "params is given twice; it stands on line 2 already"},
 		{"sial {\naction {query.a}\naction {query.b}\n}", Scheme{}, "action is given twice"},
 		{"sial {\nmessage a\nmessage b\n}", Scheme{}, "message is given twice"},
-		{"sial {\nencoding hex no\n}", Scheme{}, `"no" is not any_case`},
+		{"sial {\nencoding hex no\n}", Scheme{}, `"no" is neither any_case nor unpadded`},
 		{"sial {\ntoken {query.t}\n}", Scheme{}, `unknown option "token"; this scheme has action, params, algorithm`},
 	} {
 		blocktest.Check(t, tc.input, new(Scheme), &tc.want, tc.err)
