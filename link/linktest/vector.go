@@ -32,6 +32,9 @@ type Vector struct {
 	// Arguable says that either verdict can be defended. The test of the scheme says
 	// which was chosen, and why.
 	Arguable bool `json:"arguable,omitempty"`
+
+	// Verdict is what the real verifier said, empty where none was asked.
+	Verdict string `json:"reference_verdict,omitempty"`
 }
 
 // The verdicts.
