@@ -183,6 +183,15 @@ func TestFindingsInLog(t *testing.T) {
 			signature {query.sig}
 			allow weak_secret
 		}
+		signed_link /c* keyed_hash {env.LINK_SECRET} {
+			name addressed
+			algorithm hmac-sha256
+			message {query.until}{path}{client_ip}
+			signature {query.sig}
+			expires {query.until}
+			user none
+			allow ambiguous_message between {path} {client_ip}
+		}
 	}
 	`
 	gatewaytest.Load(t, secretsOfPages(t, text))
@@ -190,7 +199,7 @@ func TestFindingsInLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for code, want := range map[string]int{"weak_secret": 1, "no_expiry": 1, "shared_secret": 1, "shared_users": 1, "short_signature": 0} {
+	for code, want := range map[string]int{"weak_secret": 1, "no_expiry": 1, "shared_secret": 1, "shared_users": 1, "short_signature": 0, "ambiguous_message": 0} {
 		if got := strings.Count(string(data), `"code":"`+code+`"`); got != want {
 			t.Errorf("%s: %d lines, want %d:\n%s", code, got, want, data)
 		}

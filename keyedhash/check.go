@@ -50,7 +50,7 @@ func (s *Scheme) ambiguous() []*link.Finding {
 	}
 	var found []*link.Finding
 	if f, pair := s.ambiguity(s.between); f != nil {
-		if f.Severity == link.Danger && pair[1] != "" {
+		if pair[1] != "" {
 			f.Narrow = s.narrowest(pair)
 		}
 		found = append(found, f)

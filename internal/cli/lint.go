@@ -58,6 +58,7 @@ type linted struct {
 	Cure       string `json:"cure"`
 	Example    string `json:"example,omitempty"`
 	Allowed    bool   `json:"allowed"`
+	Narrow     string `json:"narrow,omitempty"` // what to write in place of the bare code
 	Page       string `json:"page"`
 
 	rank link.Severity
@@ -99,7 +100,10 @@ func (l *linter) lint(cmd *cobra.Command, _ []string) error {
 			for _, f := range c.Findings {
 				out := linted{
 					Severity: f.Severity.String(), Code: f.Code, Definition: g.Label, Scheme: c.Name, Origin: g.Origin, Message: f.Message, Cure: f.Cure,
-					Allowed: f.Severity < link.Fatal && slices.Contains(l.allowed[schemeAt(g.Origin, i)], f.Code), Page: definition.Page(f.Code), rank: f.Severity,
+					Allowed: f.Severity < link.Fatal && (f.Allowed || slices.Contains(l.allowed[schemeAt(g.Origin, i)], f.Code)), Page: definition.Page(f.Code), rank: f.Severity,
+				}
+				if !f.Allowed {
+					out.Narrow = f.Narrow
 				}
 				if f.Example != nil {
 					out.Example = f.Example.String()
@@ -170,6 +174,6 @@ func (f *linted) print(w io.Writer) {
 	case f.Origin != "":
 		where += " (" + f.Origin + ")"
 	}
-	fields(w, "where", where, "finding", f.Message, "example", f.Example, "cure", f.Cure, "see", f.Page)
+	fields(w, "where", where, "finding", f.Message, "example", f.Example, "cure", f.Cure, "narrowest", f.Narrow, "see", f.Page)
 	fmt.Fprintln(w)
 }

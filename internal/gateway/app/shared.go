@@ -20,7 +20,7 @@ import (
 // Warn logs each warning about a scheme once per load.
 func (g *Gate) Warn(s *definition.Scheme, findings []link.Finding) {
 	for _, f := range findings {
-		if f.Severity != link.Warning || s.Allowed[f.Code] {
+		if f.Severity != link.Warning || f.Allowed || s.Allowed[f.Code] {
 			continue
 		}
 		fields := []zap.Field{zap.String("code", f.Code), zap.String("definition", g.Label), zap.String("scheme", s.Name)}
