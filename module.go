@@ -189,8 +189,8 @@ type SchemeConfig struct {
 	UserKeysRaw json.RawMessage `json:"user_keys,omitempty" caddy:"namespace=http.signed_link.keys inline_key=source"`
 
 	// The identity: a template of what the message covers and of claims, or `none`.
-	// Default: the scheme's own, such as an AKID's user, or the only parameter of
-	// the message.
+	// Default: the scheme's own, such as an AKID's user, or the only parameter or field
+	// of the message.
 	User string `json:"user,omitempty"`
 
 	// How values outside of printable ASCII go into headers: `percent` (as %XX) or

@@ -55,7 +55,7 @@ func found(t *testing.T, text string) ([]schemeFinding, error) {
 	for _, g := range s.App.Gates() {
 		for _, c := range g.Definition.Schemes {
 			for _, f := range c.Findings {
-				all = append(all, schemeFinding{f, g.Label, c.Name, g.Origin, c.Allowed[f.Code]})
+				all = append(all, schemeFinding{f, g.Label, c.Name, g.Origin, f.Allowed || c.Allowed[f.Code]})
 			}
 		}
 	}

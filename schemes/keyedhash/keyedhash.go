@@ -50,7 +50,7 @@ func init() {
 // A parameter may hold several fields, and a path may. A pattern names them, `<signature>`
 // among them:
 //
-//	signed_link /unsubscribe/* keyed_hash {file./etc/caddy/link.secret} {
+//	signed_link /unsubscribe* keyed_hash {file./etc/caddy/link.secret} {
 //		path /unsubscribe/<email>/<signature> to /unsubscribe/{link.email}
 //		algorithm hmac-sha256
 //		message {link.email}
@@ -61,7 +61,7 @@ func init() {
 // stands behind it is cut from the right. A token is decoded once and then cut; a path is cut
 // as it was sent, and then each field is decoded once. A path that backends could read in
 // several ways is no link. The path behind `to` is internal: nobody comes there but by a
-// link, on the whole site.
+// link, in this site and in others before the same backend.
 //
 // Every parameter in the message must be in the link, unless its `param` rule says
 // `optional`.
@@ -147,9 +147,10 @@ type Time struct {
 	// `{path.2}`.
 	Parameter string `json:"parameter"`
 
-	// How the time is written: `unix` (seconds, at most 10 digits), `unix_ms`
-	// (milliseconds, at most 13 digits), `rfc3339`, `hex` (seconds), `base62`, `base64`, or
-	// as it looks, such as `YYYY-MM-DD hh:mm:ss`. Default: `unix`.
+	// How the time is written: `unix` (seconds), `unix_ms` (milliseconds), `rfc3339`, `hex`
+	// (seconds), `base62`, `base64`, or as it looks, such as `YYYY-MM-DD hh:mm:ss`. Where
+	// `params` has no rule for it, a text of another length than that of today's times is
+	// malformed. Default: `unix`.
 	Format string `json:"format,omitempty"`
 
 	// The zone of a time that does not name its own, such as `Europe/Berlin`. Default: UTC.
