@@ -41,7 +41,11 @@ func (s *Scope) Misses(w Written, path string) bool {
 		return false
 	}
 	r, err := http.NewRequest(http.MethodGet, "http://localhost"+path, nil)
-	return err == nil && !s.matchers.AnyMatch(caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil))
+	if err != nil {
+		return false
+	}
+	matched, err := s.matchers.AnyMatchWithError(caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil))
+	return err == nil && !matched
 }
 
 // Fixes reports whether all paths that the matcher matches have one text in the segment with
