@@ -156,6 +156,41 @@ func (s *Scheme) compileCarriers(c *Config) error {
 	return nil
 }
 
+// checkCut: a pattern must not cut signatures, or every second link would be refused, by
+// chance.
+func (s *Scheme) checkCut() error {
+	check := func(option string, p *pattern.Pattern) error {
+		if p == nil {
+			return nil
+		}
+		i := p.Index(signatureField)
+		last := len(p.Fields()) - 1
+		if i < 0 || i == last && !p.FromRight(i) {
+			return nil // it takes the rest
+		}
+		literal := p.Literals()[i+1]
+		if p.FromRight(i) {
+			literal = p.Literals()[i]
+		}
+		for j := range len(literal) {
+			if !s.mac.Encoding.has(literal[j]) && (s.mac.Encoding != Base64 || strings.IndexByte("+/=", literal[j]) < 0) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: signatures in this encoding may have %q in them, so the pattern would cut them there; "+
+			"if no other text stands there in the links, this declaration cannot read them", option, literal)
+	}
+	for i := range s.tokens {
+		if err := check("token", s.tokens[i].pattern); err != nil {
+			return err
+		}
+	}
+	if s.path != nil {
+		return check("path", s.path.pattern)
+	}
+	return nil
+}
+
 func compileToken(c *Token, first int) (token, error) {
 	t := token{first: first}
 	var err error
@@ -189,7 +224,7 @@ func (s *Scheme) inPath() bool {
 
 // has reports whether the value is a field of the path.
 func (p *pathCarrier) has(v value) bool {
-	return p.pattern != nil && (v.kind == linkField || v.kind == rawLinkField) && p.first <= v.n && v.n < p.first+len(p.pattern.Fields())
+	return p != nil && p.pattern != nil && (v.kind == linkField || v.kind == rawLinkField) && p.first <= v.n && v.n < p.first+len(p.pattern.Fields())
 }
 
 // compilePath compiles what becomes of the path, when it is known what the message fixes.
@@ -252,7 +287,7 @@ func (s *Scheme) target() (*pattern.Pattern, error) {
 	for i := range s.path.to.segments {
 		switch m := &s.path.to.segments[i]; m.kind {
 		case literal:
-			text.WriteString(m.text)
+			text.WriteString(pattern.Quote(m.text))
 		default:
 			// a field may stand in it twice, and the shape does not ask which it is
 			fmt.Fprintf(&text, "<%s-%d>", m.text[:min(len(m.text), 40)], fields)
@@ -393,19 +428,34 @@ func (p *pathCarrier) read(r *link.Request, l *link.Link) link.Refusal {
 }
 
 // keeps reports whether a field that was decoded is still one that the pattern would have
-// cut: no literal that ends or begins it came out of an escape.
+// cut: no literal that ends or begins it came out of an escape, not even in part. Of
+// /<x>aba<y>, c%61baba1 would else be the fields cab and 1, and cababa1 c and ba1, with one
+// text that a message joins.
 func (p *pathCarrier) keeps(i int, decoded string) bool {
 	fields, literals := p.pattern.Fields(), p.pattern.Literals()
 	if fields[i].Greedy {
 		return true
 	}
 	if p.pattern.FromRight(i) {
-		return !strings.Contains(decoded, literals[i])
+		return meets(decoded, literals[i], true)
 	}
 	if i+1 == len(fields) {
 		return true // it took the rest
 	}
-	return !strings.Contains(decoded, literals[i+1])
+	return meets(decoded, literals[i+1], false)
+}
+
+// meets reports whether the literal stands nearer to the text than anywhere in it: behind
+// the text it occurs first where it is, or with right, before the text, last.
+func meets(text, literal string, right bool) bool {
+	if len(literal) == 1 {
+		return strings.IndexByte(text, literal[0]) < 0
+	}
+	if right {
+		// an occurrence begins in the literal that is there, behind its first byte, or in the text
+		return !strings.Contains(literal[1:]+text, literal)
+	}
+	return !strings.Contains(text+literal[:len(literal)-1], literal)
 }
 
 // steady reports whether everybody reads the path alike: no dot segments, no empty ones, no

@@ -94,7 +94,7 @@ func (s *Scheme) parseBetween(pairs [][2]string) (parsed [][2]string, err error)
 	var neighbours [][2]string
 	var last *part
 	for _, f := range s.fields(true) {
-		if f.part != nil {
+		if f.part != nil && f.part.kind != glue {
 			if last != nil {
 				neighbours = append(neighbours, [2]string{last.placeholder(), f.part.placeholder()})
 			}
@@ -141,7 +141,7 @@ func (s *Scheme) ambiguity(pairs [][2]string) (f *link.Finding, pair [2]string) 
 	}
 	if i := slices.IndexFunc(fields, func(x field) bool { return x.part != nil && x.part.kind == clientIP }); i >= 0 {
 		fromOne := true
-		for _, address := range []string{"192.0.2.1", "2001:db8::1"} {
+		for _, address := range addresses {
 			same := slices.Clone(fields)
 			for j := range same {
 				if same[j].part != nil && same[j].part.kind == clientIP {
@@ -182,6 +182,10 @@ func (s *Scheme) ambiguity(pairs [][2]string) (f *link.Finding, pair [2]string) 
 	return f, pair
 }
 
+// addresses are examples: one of each kind, and one of each that ends as it begins, so that
+// two of it may overlap.
+var addresses = []string{"192.0.2.1", "2001:db8::1", "1.1.1.1", "1:1:1:1:1:1:1:1"}
+
 // twoLinks looks for two links with one message among the readings of a text, first in rough
 // languages, which is quick and nearly always enough. unique reports that there are none.
 func (s *Scheme) twoLinks(fields, rough []field) (found *pairOfLinks, unique bool, a, b []string) {
@@ -217,16 +221,17 @@ func oneSource(fields []field) bool {
 	return true
 }
 
-// boundary returns the two parts between which the readings differ first.
+// boundary returns the two parts between which the readings differ first: the first that is
+// not the same, which ends in another place, and the one behind it.
 func boundary(fields []field, a, b []string) (one, next *part) {
 	for i, f := range fields {
-		if a[i] == b[i] || f.part == nil || f.part.kind == glue {
-			continue
-		}
-		if one != nil {
+		switch {
+		case f.part == nil || f.part.kind == glue:
+		case one != nil:
 			return one, f.part
+		case a[i] != b[i]:
+			one = f.part
 		}
-		one = f.part
 	}
 	return one, nil
 }
@@ -360,17 +365,27 @@ func (s *Scheme) eternal() *link.Finding {
 // unsignedSegments finds parts of a link's path that the message does not cover, beside others
 // that it does: whoever has a link can write what he likes there.
 func (s *Scheme) unsignedSegments() *link.Finding {
-	if s.path == nil || s.path.pattern == nil || s.path.to != nil || s.message.has(path, rawPath) {
+	if s.path == nil || s.path.to != nil || s.message.has(path, rawPath) {
 		return nil // what `to` leaves out does not reach the backend
 	}
 	var open []string
-	for i, f := range s.path.pattern.Fields() {
-		v := value{linkField, f.Name, s.path.first + i}
-		if v != s.signature && !slices.Contains(s.description.Determined, f.Name) {
-			open = append(open, v.String())
+	if signed := s.message.pathSegments(); s.path.cut && len(signed) > 0 {
+		// those before the first are the matcher's business: /unsubscribe/ of /unsubscribe/42/x
+		for n := slices.Min(signed); n < s.path.segment; n++ {
+			if !slices.Contains(signed, n) {
+				open = append(open, value{kind: pathSegment, n: n}.String())
+			}
 		}
 	}
-	if len(open) == 0 || len(s.description.Determined) == 0 && s.signature.kind != linkField {
+	if s.path.pattern != nil {
+		for i, f := range s.path.pattern.Fields() {
+			v := value{linkField, f.Name, s.path.first + i}
+			if v != s.signature && !slices.Contains(s.description.Determined, f.Name) {
+				open = append(open, v.String())
+			}
+		}
+	}
+	if len(open) == 0 || s.path.pattern != nil && len(s.description.Determined) == 0 && s.signature.kind != linkField {
 		return nil
 	}
 	return &link.Finding{
@@ -501,10 +516,19 @@ func (s *Scheme) Construction() string {
 		}
 	}
 	for i := range s.tokens {
-		names = append(names, fmt.Sprintf("token %s %s", s.tokens[i].parameter, s.tokens[i].pattern))
+		t := &s.tokens[i]
+		text := "token " + t.parameter
+		for _, x := range t.transforms {
+			text += " " + x.name
+		}
+		names = append(names, text+" "+t.pattern.String())
 	}
-	if s.path != nil {
-		names = append(names, fmt.Sprintf("path %d %s", s.path.segment, s.path.pattern))
+	switch {
+	case s.path == nil:
+	case s.path.cut:
+		names = append(names, fmt.Sprintf("path %d", s.path.segment))
+	default:
+		names = append(names, "path "+s.path.pattern.String())
 	}
 	return fmt.Sprintf("%s %q", s.mac.Algorithm, names)
 }

@@ -114,7 +114,7 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 		return slices.ContainsFunc(segments, func(x string) bool { return strings.HasPrefix(x, name+"=") })
 	}
 	for _, name := range append(slices.Clone(s.required), s.keyOf.parameter(), s.expires.value.parameter(), s.expires.plus.parameter(), s.issued.value.parameter()) {
-		if name != "" && !has(name) {
+		if name != "" && !has(name) && !have[name] {
 			// it is outside of the message, and the same in every example
 			segments = append(segments, name+"="+url.QueryEscape(s.sampleOf(parameterValue(name))))
 		}
@@ -247,7 +247,8 @@ func (s *Scheme) keepsRules(r *link.Request, l *link.Link) bool {
 	for name, rule := range s.rules {
 		value, there := r.Value(name)
 		if v, err := s.names.parseValue(name, linkField, pathSegment); err == nil {
-			value, there = v.read(r, l)
+			value, _ = v.read(r, l)
+			there = true // an empty one is not absent
 		}
 		if !there && slices.Contains(s.description.Claims, name) && !slices.Contains(s.description.Signed, name) {
 			value, there = l.Claims.Get(name), true

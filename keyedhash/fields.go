@@ -100,7 +100,7 @@ func (s *Scheme) ruled(v value, claim string, notEmpty, rough bool) (l language,
 		l = intersect(l, run{bytes: anyBytes, min: 1, max: -1})
 	}
 	if rule, ok := s.rules[v.key()]; ok && v.kind != literal {
-		l, optional = intersect(l, ofRule(rule, rough)), rule.Optional && !notEmpty
+		l, optional = intersect(l, ofRule(rule, rough)), rule.Optional && !notEmpty && v != s.identity
 	}
 	if rule, ok := s.rules[claim]; ok && claim != "" && claim != v.parameter() && !slices.Contains(s.description.Signed, claim) {
 		l = intersect(l, ofRule(rule, rough))
@@ -171,7 +171,7 @@ func (s *Scheme) fields(rough bool) []field {
 		case scheme:
 			add(newOneOf([]string{"http", "https"}), p)
 		case host, hostPort:
-			add(run{bytes: hostBytes, max: 255}, p)
+			add(run{bytes: hostBytes, max: -1}, p) // HTTP knows no bound
 		case method:
 			add(run{upperBytes, 1, 32}, p)
 		case clientIP:
@@ -200,7 +200,7 @@ func separated(fields []field, pairs [][2]string) []field {
 	var out []field
 	var last *part
 	for _, f := range fields {
-		if f.part != nil {
+		if f.part != nil && f.part.kind != glue {
 			if last != nil && slices.Contains(pairs, [2]string{last.placeholder(), f.part.placeholder()}) {
 				out = append(out, field{language: word{unseen}})
 			}

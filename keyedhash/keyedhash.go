@@ -124,6 +124,9 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	if err := s.compileCarriers(&c); err != nil {
 		return nil, err
 	}
+	if err := s.checkCut(); err != nil {
+		return nil, err
+	}
 	if s.message, err = s.names.Parse(c.Message); err != nil {
 		return nil, fmt.Errorf("message: %w", err)
 	}
@@ -165,7 +168,10 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	if user == "" {
 		user = s.description.User
 	}
-	if v, err := s.names.parseValue(user, queryValue, linkField, pathSegment); err == nil {
+	if v, err := s.names.parseValue(user, queryValue, linkField, pathSegment); err == nil && !o.Nobody {
+		if v == s.signature {
+			return nil, fmt.Errorf("user: %s is the signature, and no identity", v)
+		}
 		s.identity = v
 		if o.UserKeys {
 			s.keyOf = v
@@ -217,6 +223,7 @@ func (s *Scheme) describe(parameters []string) {
 	d := link.Description{
 		Signed:       parameters,
 		Path:         s.message.has(path, rawPath) || s.preset.Path,
+		RawPath:      s.message.has(rawPath) || s.preset.Path,
 		PathSegments: s.message.pathSegments(),
 		Host:         s.message.has(host, hostPort),
 		Method:       s.message.has(method),
@@ -384,7 +391,10 @@ func (s *Scheme) appendMessage(dst []byte, t *Template, r *link.Request, l *link
 // `utm_x=1;order=2` would bring an unsigned `order`.
 func (s *Scheme) inMessage(segment string) bool {
 	name, _, _ := strings.Cut(segment, "=")
-	return name != s.signature.parameter() && !s.inToken(name) && (strings.Contains(segment, ";") || !s.ignore.Match(name))
+	if signature := s.signature.parameter(); name == signature && signature != "" {
+		return false
+	}
+	return !s.inToken(name) && (strings.Contains(segment, ";") || !s.ignore.Match(name))
 }
 
 // Remaining calls yield with the decoded name and value of every parameter that is

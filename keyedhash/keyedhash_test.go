@@ -145,7 +145,7 @@ func TestDescribe(t *testing.T) {
 			"path and host",
 			Config{Message: "{hostport}{raw_path}"},
 			link.Options{},
-			link.Description{Path: true, Host: true},
+			link.Description{Path: true, RawPath: true, Host: true},
 		},
 		{
 			"segments of the path",

@@ -121,9 +121,12 @@ func (s *Scheme) writeTime(d *draft, t *stamp, base, at time.Time) error {
 
 // has reports whether the link has the value already.
 func (d *draft) has(v value) bool {
-	if v.kind == linkField {
+	switch v.kind { //nolint:exhaustive // times are made of nothing else
+	case linkField:
 		_, there := d.fields[v.name]
 		return there
+	case pathSegment:
+		return nthSegment(d.path, v.n) != ""
 	}
 	var q query.Query
 	if q.Parse(d.raw) != nil {

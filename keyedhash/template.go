@@ -317,8 +317,10 @@ func (t *Template) CoveredBy(d link.Description) error {
 			what = "{query." + s.text + "}"
 			apart := slices.Contains(d.Signature, s.text) || slices.Contains(d.Expiry, s.text)
 			ok = d.Coverage != link.Named && !apart || slices.Contains(d.Signed, s.text)
-		case path, rawPath:
+		case path:
 			what, ok = "the path", d.Path
+		case rawPath:
+			what, ok = "the path as it was sent", d.RawPath
 		case pathSegment:
 			what = fmt.Sprintf("{path.%d}", s.n)
 			ok = d.Path || slices.Contains(d.PathSegments, s.n)

@@ -56,10 +56,13 @@ var timeKinds = []kind{queryValue, linkField, pathSegment}
 // stamp compiles the option.
 func (s *Scheme) stamp(option string, t Time) (stamp, error) {
 	var c stamp
-	if t.Value == "" {
-		return c, nil
-	}
 	fail := func(err error) (stamp, error) { return stamp{}, fmt.Errorf("%s: %w", option, err) }
+	switch {
+	case t == (Time{}):
+		return c, nil
+	case t.Value == "": // from JSON: without it no link would ever expire
+		return fail(errors.New("the placeholder of the time is missing, such as {query.expires}"))
+	}
 	var err error
 	if c.value, err = s.names.parseValue(t.Value, timeKinds...); err != nil {
 		return fail(err)

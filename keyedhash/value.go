@@ -112,6 +112,10 @@ func (s *Scheme) inputs(v value) []value {
 			return []value{{kind: queryValue, name: s.tokens[i].parameter}}
 		}
 		return []value{{kind: rawLinkField, name: v.name, n: v.n}}
+	case rawLinkField:
+		if s.path.has(v) {
+			return []value{{kind: rawPath}}
+		}
 	case pathSegment:
 		return []value{{kind: path}}
 	case path:
@@ -129,8 +133,11 @@ func (s *Scheme) determines(v value) bool {
 	if s.message.names(v) {
 		return true
 	}
-	if v.kind == rawQuery {
+	switch {
+	case v.kind == rawQuery:
 		return s.message.has(sortedQuery) // every segment stands in it, as sent
+	case v.kind == linkField && s.path.has(v) && s.determines(value{kind: path}):
+		return true // a decoded path is cut where the one that was sent is
 	}
 	inputs := s.inputs(v)
 	return len(inputs) > 0 && !slices.ContainsFunc(inputs, func(input value) bool { return !s.determines(input) })

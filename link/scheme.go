@@ -54,6 +54,9 @@ type Description struct {
 	Coverage Coverage
 	// Path, Host and Method say whether the message covers them.
 	Path, Host, Method bool
+	// RawPath says that it covers the path as it was sent: of one that is decoded in the
+	// message, a client chooses the spelling.
+	RawPath bool
 	// PathSegments are the numbers of single segments of the path that it covers.
 	PathSegments []int
 	// Claims names the values that a verified link states.
@@ -129,6 +132,9 @@ func Bind(s Scheme, key []byte) Verifier {
 type Options struct {
 	// User is the template of the identity as the operator wrote it, or "".
 	User string
+	// Nobody says that the operator wants no identity of the links, `user none`: what would
+	// be one by itself is a value like any other then, and may be empty.
+	Nobody bool
 	// UserKeys says that each user has a secret of its own.
 	UserKeys bool
 	// Rules are the `param` lines: by the bare name of a parameter or claim, and by the

@@ -82,6 +82,11 @@ func Parse(text string) (*Pattern, error) {
 	return p, nil
 }
 
+// Quote returns the text as it is written in a pattern that has it as a literal.
+func Quote(text string) string { return quoter.Replace(text) }
+
+var quoter = strings.NewReplacer("<", `\<`, "\\", `\\`, "{", `\{`, "}", `\}`, "\n", `\n`, "\t", `\t`)
+
 // add adds a field and the literal before it.
 func (p *Pattern) add(literal, name string) error {
 	name, greedy := strings.CutSuffix(name, "...")

@@ -304,7 +304,7 @@ func TestDescribe(t *testing.T) {
 	}
 	d = newScheme(t, Scheme{Action: "{path}", Prefix: "/do", Params: []string{"*"}}, link.Options{UserKeys: true, User: "{query.u}"}).Describe()
 	want = link.Description{
-		Signature: []string{"sig"}, Signed: []string{"u"}, Coverage: link.Sorted, Path: true,
+		Signature: []string{"sig"}, Signed: []string{"u"}, Coverage: link.Sorted, Path: true, RawPath: true,
 		Claims: []string{"user", "action"}, User: "{query.u}", NeedsUserKey: true,
 	}
 	if !reflect.DeepEqual(d, want) {

@@ -92,7 +92,7 @@ func compileScheme(spec *SchemeSpec, requested []HeaderSpec) (*Scheme, error) {
 	}
 	o := link.Options{User: spec.User, UserKeys: spec.Users != nil, Ignore: spec.Ignore, Rules: map[string]link.Rule{}, Allow: s.Allowed, Between: spec.Between}
 	if spec.User == "none" {
-		o.User = ""
+		o.User, o.Nobody = "", true
 	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Params)) {
 		rule, err := link.NewRule(spec.Params[name])
@@ -282,7 +282,7 @@ func (s *Scheme) bindRules(rules map[string]link.Rule) error {
 			}
 			if fields := b.value.Fields(); len(fields) == 1 {
 				b.field = slices.Index(d.Fields, fields[0])
-			} else if err := b.value.CoveredBy(d); err != nil {
+			} else if _, implied := d.Rules[name]; !implied && b.value.CoveredBy(d) != nil {
 				return fmt.Errorf("param %s: the message does not have it, so the rule would protect nothing", name)
 			}
 			if b.rule.Optional && !b.rule.Empty {
