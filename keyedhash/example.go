@@ -46,7 +46,8 @@ func pairOf(a, b *example) *pairOfLinks {
 func (s *Scheme) example(fields []field, texts []string) *example {
 	r := &link.Request{Method: "GET", Scheme: "https", Host: "example.org", Path: "/", ClientIP: "192.0.2.1"}
 	e := new(example)
-	segments := []string{}
+	var segments []string
+	var whole []string // of the query as sent; behind the others, where readings of it differ
 	steps := make(map[int]string)
 	sent := make(map[string]string)  // the fields of the path, as sent
 	parts := make(map[string]string) // all fields
@@ -57,7 +58,7 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 			continue
 		}
 		value := strings.TrimPrefix(text, p.before)
-		if whole := p.kind == restPairs || p.kind == rawQuery || p.kind == sortedQuery; !whole && have[p.shown()] {
+		if all := p.kind == restPairs || p.kind == rawQuery || p.kind == sortedQuery; !all && have[p.shown()] {
 			continue // what stands there twice is the same, or the engine will say so
 		}
 		have[p.shown()] = true
@@ -83,7 +84,7 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 			}
 		case restPairs, rawQuery, sortedQuery:
 			if value != "" {
-				segments = append(segments, value)
+				whole = append(whole, value)
 			}
 		case path:
 			r.Path = escapePath(value)
@@ -107,31 +108,36 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 			r.ClientIP = value
 		}
 	}
+	for n := 0; s.path != nil && s.path.cut && n < s.path.segment; n++ {
+		if _, there := steps[n]; !there {
+			steps[n] = escapePath(s.sampleOf(value{kind: pathSegment, n: n})) // none may be empty
+		}
+	}
 	if len(steps) > 0 && !have["{path}"] {
 		r.Path = pathOf(steps)
 	}
 	has := func(name string) bool {
-		return slices.ContainsFunc(segments, func(x string) bool { return strings.HasPrefix(x, name+"=") })
+		return slices.ContainsFunc(append(segments, whole...), func(x string) bool { return strings.HasPrefix(x, name+"=") })
 	}
-	for _, name := range append(slices.Clone(s.required), s.keyOf.parameter(), s.expires.value.parameter(), s.expires.plus.parameter(), s.issued.value.parameter()) {
+	for _, name := range append(slices.Clone(s.required), s.identity.parameter(), s.expires.value.parameter(), s.expires.plus.parameter(), s.issued.value.parameter()) {
 		if name != "" && !has(name) && !have[name] {
 			// it is outside of the message, and the same in every example
 			segments = append(segments, name+"="+url.QueryEscape(s.sampleOf(parameterValue(name))))
 		}
 	}
 	segments = s.exampleCarriers(r, segments, parts, sent, has)
-	if err := r.Query.Parse(strings.Join(segments, "&")); err != nil || r.Query.Control {
+	if err := r.Query.Parse(strings.Join(append(segments, whole...), "&")); err != nil || r.Query.Control {
 		return nil
 	}
 	var l link.Link
 	if refusal := s.Read(r, &l); !refusal.None() || !s.keepsRules(r, &l) {
 		return nil
 	}
-	if s.keyOf.kind != literal {
-		l.User, _ = s.keyOf.read(r, &l)
-	}
-	if s.identity.kind != literal {
-		e.identity, _ = s.identity.read(r, &l)
+	if s.user != nil {
+		e.identity = s.user.Render(r, &Values{Fields: l.Fields})
+		if s.userKeys {
+			l.User = e.identity
+		}
 	}
 	e.user, e.values = l.User, s.values(fields, r, &l)
 	e.message = s.AppendMessage(nil, r, &l, []byte("\x00\xffthe secret\xff\x00"))
@@ -142,7 +148,36 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 // sampleOf is a value that keeps its rules, the same in every example.
 func (s *Scheme) sampleOf(v value) string {
 	l, _ := s.ruled(v, "", true, false)
-	return sample(l, representatives([]field{{language: l}}), rand.New(rand.NewPCG(1, 2)), new(int))
+	return shortest(l)
+}
+
+// shortest is the shortest text of the language, "" if it has none or only very long ones.
+func shortest(l language) string {
+	type step struct {
+		state  int64
+		from   int
+		symbol symbol
+	}
+	symbols := representatives([]field{{language: l}})
+	queue := []step{{state: l.start(), from: -1}}
+	seen := map[int64]bool{l.start(): true}
+	for i := 0; i < len(queue) && i < samples; i++ {
+		if l.final(queue[i].state) {
+			var text []byte
+			for j := i; queue[j].from >= 0; j = queue[j].from {
+				text = append(text, byte(queue[j].symbol))
+			}
+			slices.Reverse(text)
+			return string(text)
+		}
+		for _, c := range symbols {
+			if to := l.step(queue[i].state, c); c < 256 && to != dead && !seen[to] {
+				seen[to] = true
+				queue = append(queue, step{to, i, c})
+			}
+		}
+	}
+	return ""
 }
 
 // pathOf is the path with these segments; those between them are empty.
@@ -186,11 +221,7 @@ func (s *Scheme) exampleCarriers(r *link.Request, segments []string, parts, sent
 	}
 	switch {
 	case s.path != nil && s.path.cut:
-		path := strings.TrimSuffix(r.Path, "/")
-		for strings.Count(path, "/") < s.path.segment {
-			path += "/x"
-		}
-		r.Path = path + "/" + wrong
+		r.Path += "/" + wrong
 	case s.path != nil:
 		values := make([]string, len(s.path.pattern.Fields()))
 		for j, f := range s.path.pattern.Fields() {
@@ -237,9 +268,11 @@ func (s *Scheme) values(fields []field, r *link.Request, l *link.Link) []link.Va
 	return values
 }
 
+// admitsEmpty reports whether the parameter may be there with an empty value. One that is a
+// time may not, whatever its rule: that is no time.
 func (s *Scheme) admitsEmpty(parameter string) bool {
 	_, ok := s.rules[parameter].Check("")
-	return ok
+	return ok && !s.expires.made(parameterValue(parameter)) && !s.issued.made(parameterValue(parameter))
 }
 
 // keepsRules reports whether the values keep the `param` rules and can be read as times.

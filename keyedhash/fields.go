@@ -85,8 +85,12 @@ func (s *Scheme) ruled(v value, claim string, notEmpty, rough bool) (l language,
 	switch {
 	case v.kind == linkField:
 		l = s.ofField(v.n)
-	case v.kind == pathSegment:
+	case v.kind == pathSegment && s.path == nil:
 		l = run{bytes: segmentBytes, max: -1}
+	case v.kind == pathSegment && s.path.cut:
+		l = run{bytes: segmentTextBytes, min: 1, max: -1}
+	case v.kind == pathSegment:
+		l = run{bytes: segmentTextBytes, max: -1}
 	}
 	switch {
 	case v.kind != literal && v == s.identity:

@@ -95,6 +95,8 @@ type Scheme struct {
 	allows        bool        // or everywhere
 	identity      value       // what the user is
 	keyOf         value       // the same, where it says whose secret it is
+	user          *Template   // of the identity, as far as a message can say it
+	userKeys      bool        // it says whose secret it is
 	unsignedTimes []link.Finding
 }
 
@@ -167,6 +169,9 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	user := o.User
 	if user == "" {
 		user = s.description.User
+	}
+	if t, err := s.names.Parse(user); err == nil && !o.Nobody && !t.has(claim, local) {
+		s.user, s.userKeys = t, o.UserKeys
 	}
 	if v, err := s.names.parseValue(user, queryValue, linkField, pathSegment); err == nil && !o.Nobody {
 		if v == s.signature {

@@ -150,6 +150,52 @@ func laid(layout string) laidText {
 	return laidText(strings.NewReplacer("Y", "d", "M", "d", "D", "d", "h", "d", "m", "d", "s", "d").Replace(layout))
 }
 
+// base64Text is one to four bytes in base64url without padding, whose spare bits are zero.
+// A state is how many characters there are, and how many zeros the last of them ends in: 0,
+// 2 or 4.
+type base64Text struct{}
+
+const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// spare is how many bits at the end of the digit are zero, as far as that matters, or -1.
+func spare(c symbol) int64 {
+	n := -1
+	if c < 256 {
+		n = strings.IndexByte(base64Digits, byte(c))
+	}
+	switch {
+	case n < 0:
+		return -1
+	case n%16 == 0:
+		return 4
+	case n%4 == 0:
+		return 2
+	}
+	return 0
+}
+
+func (base64Text) start() int64      { return 0 }
+func (base64Text) same(c symbol) int { return int(spare(c)) }
+
+func (base64Text) final(s int64) bool {
+	switch n, zeros := s/8, s%8; n {
+	case 2, 6:
+		return zeros == 4
+	case 3:
+		return zeros >= 2
+	default:
+		return n == 4
+	}
+}
+
+func (base64Text) step(s int64, c symbol) int64 {
+	zeros := spare(c)
+	if zeros < 0 || s/8 == 6 {
+		return dead
+	}
+	return (s/8+1)*8 + zeros
+}
+
 // ofField is what the field with this number can be by its pattern.
 func (s *Scheme) ofField(n int) language {
 	for i := range s.tokens {
@@ -223,7 +269,7 @@ func ofForm(f *link.TimeForm) language {
 	case link.Base62:
 		l = run{alnumBytes, 1, 6}
 	case link.Base64:
-		l = run{setOf("-_", isAlnum), 1, 7}
+		l = base64Text{}
 	case link.Laid:
 		l = laid(f.Layout.String())
 	default:

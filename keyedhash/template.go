@@ -299,7 +299,11 @@ func (t *Template) hasLocal(name string) bool {
 // scheme's signature does not cover: its value would be the client's own word.
 // It is what makes `request_header` and `user` trustworthy.
 func (t *Template) CoveredBy(d link.Description) error {
-	for _, s := range t.segments {
+	for i := range t.segments {
+		s := &t.segments[i]
+		if err := s.carries(&d); err != nil {
+			return err
+		}
 		var ok bool
 		var what string
 		switch s.kind {
@@ -337,6 +341,25 @@ func (t *Template) CoveredBy(d link.Description) error {
 			return fmt.Errorf("%s is not covered by the message, so the client could write what it likes there (unsigned_identity); "+
 				"sign it, or leave it out", what)
 		}
+	}
+	return nil
+}
+
+// carries refuses what has the signature in it, or is taken apart: no message could cover it.
+func (s *segment) carries(d *link.Description) error {
+	c := d.Carrier
+	switch {
+	case s.kind == queryValue && slices.Contains(d.Signature, s.text) && !slices.Contains(d.Expiry, s.text):
+		return fmt.Errorf("{query.%s} carries the signature, which says nothing; leave it out", s.text)
+	case s.kind == linkField && s.text == signatureField:
+		return errors.New("{link.signature} says nothing; leave it out")
+	case c == nil:
+	case s.kind == pathSegment && c.Link == nil && s.n >= c.Segment:
+		return fmt.Errorf("{path.%d}: {path.%d} carries the signature, and is the last segment", s.n, c.Segment)
+	case (s.kind == path || s.kind == rawPath) && c.Signature && c.Link == nil:
+		return errors.New("the path carries the signature, so no message covers it; name its parts, {path.N}")
+	case (s.kind == path || s.kind == rawPath || s.kind == pathSegment) && c.Link != nil && !d.Path:
+		return errors.New("with a path pattern the parts of the path are its fields; write {link.NAME} for those that the message covers")
 	}
 	return nil
 }
