@@ -84,7 +84,8 @@ func (c *Carrier) Internal(path string) (internal bool, through string) {
 		return c.Target.Shape(path), ""
 	case c.Fixed != "":
 		return strings.EqualFold(strings.TrimSuffix(path, "/"), strings.TrimSuffix(c.Fixed, "/")), ""
-	case segments(path) == c.Segment:
+	}
+	if path = strings.TrimSuffix(path, "/"); segments(path) == c.Segment {
 		return true, path + "/x"
 	}
 	return false, ""

@@ -49,11 +49,11 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 			continue
 		}
 		ward, q := &wards[i], to.question(w, r, vars)
-		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, c), nil })
+		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, ward, c), nil })
 		if !trespasses && readable && ward.Ahead().Changes() {
 			q.Ahead = ward.Ahead()
 			trespasses, readable = q.RewrittenInto(func(c *http.Request) (bool, error) {
-				if !to.internal(q, c) {
+				if !to.internal(q, ward, c) {
 					return false, nil
 				}
 				return ward.Leads(c)
@@ -70,16 +70,18 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 }
 
 // internal reports whether the request asks for an internal path, and not for one that has
-// the form of a link: the definition judges that.
-func (g *Gate) internal(q scope.Question, r *http.Request) bool {
+// the form of a link: the definition judges that, if the request comes to it.
+func (g *Gate) internal(q scope.Question, ward *routes.Ward, r *http.Request) bool {
 	sent := r.URL.EscapedPath()
-	accepts := func(path string) bool { return g.Scope.AcceptsPath(q, path) }
 	for _, path := range []string{sent, r.URL.Path} {
-		if g.Definition.Carries(path) && accepts(path) {
-			return false
+		if g.Definition.Carries(path) && g.Scope.AcceptsPath(q, path) {
+			if judges, err := ward.Judges(r); judges && err == nil {
+				return false
+			}
 		}
 	}
-	return g.Definition.Internal(sent, accepts) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, accepts)
+	below := func(path string) bool { return q.At(path, ward.Below) }
+	return g.Definition.Internal(sent, below) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, below)
 }
 
 // PathFindings finds what is to be said of a scheme whose links stand in the path, where the

@@ -3,6 +3,7 @@ package routes
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,20 +24,70 @@ type Ward struct {
 	in     *site
 	ahead  Ahead
 	ways   []chain // from the definition to where the rewrites lead
+	stands []stand // where requests of the gate come to the definition
+	below  []chain // what the ways to the definition, and its own matcher, ask of the path
+}
+
+// stand is a place in which a definition stands.
+type stand struct {
+	site   caddyhttp.MatcherSets   // as in [Ward]
+	others []caddyhttp.MatcherSets // as in [Ward]
+	way    chain
+	taken  []chain // of what stands before it and takes requests
 }
 
 // Here reports whether the request is one of a site of the gate in which it has to refuse
 // the internal paths.
-func (w *Ward) Here(r *http.Request) (bool, error) {
-	if w.site != nil {
-		return w.site.AnyMatchWithError(r)
+func (w *Ward) Here(r *http.Request) (bool, error) { return hereIn(w.site, w.others, r) }
+
+func hereIn(site caddyhttp.MatcherSets, others []caddyhttp.MatcherSets, r *http.Request) (bool, error) {
+	if site != nil {
+		return site.AnyMatchWithError(r)
 	}
-	for _, other := range w.others {
+	for _, other := range others {
 		if is, err := other.AnyMatchWithError(r); is || err != nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// Judges reports whether the request comes to the definition, if its matcher matches. Of a path
+// that is internal and could be a link, too, the definition has the word only where it is
+// asked: not in another site, on another method, or on an error route.
+func (w *Ward) Judges(r *http.Request) (bool, error) {
+	for i := range w.stands {
+		if judges, err := w.stands[i].judges(r); judges || err != nil {
+			return judges, err
+		}
+	}
+	return false, nil
+}
+
+func (s *stand) judges(r *http.Request) (bool, error) {
+	if here, err := hereIn(s.site, s.others, r); !here || err != nil {
+		return false, err
+	}
+	if comes, err := s.way.leads(r); !comes || err != nil {
+		return false, err
+	}
+	for _, taker := range s.taken {
+		if taken, err := taker.leads(r); taken || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Below reports whether the path is one of the definition's, whoever asks for it: method,
+// host and headers are the client's own choice, and a page is as internal with another one.
+func (w *Ward) Below(r *http.Request) (bool, error) {
+	for _, way := range w.below {
+		if leads, err := way.leads(r); leads || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // Ahead is what rewrites behind the gate make of a path: with `handle_path /v1/*`, a request
@@ -67,6 +118,8 @@ type mover struct {
 	gate Gate
 	ends []target
 	ways []chain // to the ends, behind it; an empty one is always open
+
+	stands []stand // of which site is not said
 }
 
 // detour is a rewrite, and where what it makes may end.
@@ -135,7 +188,7 @@ func (w *warding) gates(of []*site, from, to int) {
 			for _, other := range w.sites {
 				for _, m := range w.movers[other] {
 					if other == s || meet(ends, m.ends, theSame) {
-						w.add(g, i, s, m, detours, other == s && s == w.in)
+						w.add(g, i, s, m, detours, other == s && s == w.in, other == s && i < w.in.last)
 					}
 				}
 			}
@@ -144,8 +197,8 @@ func (w *warding) gates(of []*site, from, to int) {
 }
 
 // add records that the gate of step i refuses the mover's internal paths for requests of s;
-// local says that both stand there.
-func (w *warding) add(g Gate, i int, s *site, m mover, detours []detour, local bool) {
+// local says that both stand there, and judged that they run on one request.
+func (w *warding) add(g Gate, i int, s *site, m mover, detours []detour, local, judged bool) {
 	wards := w.report.wards[g]
 	at := slices.IndexFunc(wards, func(known Ward) bool { return known.Gate == m.gate && known.in == s })
 	if at < 0 {
@@ -161,6 +214,14 @@ func (w *warding) add(g Gate, i int, s *site, m mover, detours []detour, local b
 		w.report.wards[g] = wards
 	}
 	ward := &wards[at]
+	own := level{matcher: of(m.gate.Matcher(), onlyAsksPath)}
+	for _, st := range m.stands {
+		if judged {
+			st.site, st.others = ward.site, ward.others
+			ward.stands = append(ward.stands, st)
+		}
+		ward.below = append(ward.below, append(slices.Clip(st.way.asking(onlyAsksPath)), own))
+	}
 	for _, d := range detours {
 		step := &w.in.steps[d.at]
 		if d.at <= i || step.chain.excludes(w.in.steps[i].chain) || !meet(d.ends, m.ends, mayBe) {
@@ -198,7 +259,8 @@ func merged(wards []Ward) (all []Ward) {
 	}
 	for i := range wards {
 		w := wards[i]
-		if slices.ContainsFunc(all, func(known Ward) bool { return known.Gate == w.Gate && known.site == nil && known.others == nil }) {
+		if at := slices.IndexFunc(all, func(known Ward) bool { return known.Gate == w.Gate && known.site == nil && known.others == nil }); at >= 0 {
+			all[at].stands, all[at].below = append(all[at].stands, w.stands...), append(all[at].below, w.below...)
 			continue
 		}
 		in, quiet := 0, true
@@ -228,8 +290,20 @@ func (s *site) movers(from, to int) (all []mover) {
 			at, all = len(all), append(all, mover{gate: g})
 		}
 		m := &all[at]
+		m.stands = append(m.stands, stand{way: s.steps[i].chain, taken: s.takers(i)})
 		for _, j := range s.endsBehind(i) {
 			m.ends, m.ways = append(m.ends, endOf(&s.steps[j])), append(m.ways, s.way(i, j))
+		}
+	}
+	return all
+}
+
+// takers are the ways to what stands before a step and may take its requests.
+func (s *site) takers(at int) (all []chain) {
+	for i := range at {
+		step := &s.steps[i]
+		if (step.kind == forwards || step.kind == files) && step.place != onErrors && !step.chain.excludes(s.steps[at].chain) {
+			all = append(all, step.chain)
 		}
 	}
 	return all
@@ -267,24 +341,20 @@ func (s *site) way(from, to int) chain {
 // paths is the chain with what it asks of the path alone. All else the client writes who asks
 // for an internal path, and a request that was moved may have it otherwise.
 func (c chain) paths() chain {
-	plain := func(m any) bool {
+	return c.asking(func(m any) bool {
 		texts, is := pathsOf(m)
 		return is && !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{") })
-	}
+	})
+}
+
+// asking is the chain with those of its matchers alone.
+func (c chain) asking(these func(m any) bool) chain {
 	all := make(chain, 0, len(c))
 	for _, l := range c {
-		own := level{list: l.list, index: l.index, group: l.group}
-		for _, set := range l.matcher {
-			kept := slices.DeleteFunc(slices.Clone(set), func(m any) bool { return !plain(m) })
-			if len(kept) == 0 {
-				own.matcher = nil
-				break
-			}
-			own.matcher = append(own.matcher, kept)
-		}
+		own := level{list: l.list, index: l.index, group: l.group, matcher: of(l.matcher, these)}
 		for _, sets := range l.elder {
 			kept := slices.DeleteFunc(slices.Clone(sets), func(set caddyhttp.MatcherSet) bool {
-				return slices.ContainsFunc(set, func(m any) bool { return !plain(m) })
+				return slices.ContainsFunc(set, func(m any) bool { return !these(m) })
 			})
 			if len(kept) > 0 || len(sets) == 0 {
 				own.elder = append(own.elder, kept)
@@ -294,6 +364,43 @@ func (c chain) paths() chain {
 	}
 	return all
 }
+
+// of are the sets with those matchers alone; none, if one of them has none, because then
+// it may match anything.
+func of(sets caddyhttp.MatcherSets, these func(m any) bool) (all caddyhttp.MatcherSets) {
+	for _, set := range sets {
+		kept := slices.DeleteFunc(slices.Clone(set), func(m any) bool { return !these(m) })
+		if len(kept) == 0 {
+			return nil
+		}
+		all = append(all, kept)
+	}
+	return all
+}
+
+// onlyAsksPath reports whether the matcher asks for the path of a request, and for nothing
+// else that a client may choose.
+func onlyAsksPath(m any) bool {
+	if set, ok := innerOf(m); ok {
+		return !slices.ContainsFunc(set, func(inner any) bool { return !onlyAsksPath(inner) })
+	}
+	switch matcherName(m) {
+	case "path":
+		texts, _ := pathsOf(m)
+		return !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{") })
+	case "path_regexp":
+		return true
+	case "expression":
+		text := jsonText(m)
+		return !calls.MatchString(text) && !slices.ContainsFunc(placeholders(text), func(name string) bool {
+			return !strings.Contains(name, `"`) && !readsPath(name)
+		})
+	}
+	return false
+}
+
+// calls finds functions of an expression that ask for something else than the path.
+var calls = regexp.MustCompile(`\b(method|header|header_regexp|host|query|protocol|remote_ip|client_ip|vars|vars_regexp|file|tls)\(`)
 
 // endOf is where the step hands requests to: a backend, or a directory of files.
 func endOf(s *step) target {

@@ -84,6 +84,11 @@ func (s *Scope) AcceptsPath(q Question, path string) bool {
 	return len(s.matchers) == 0 || s.accepts(q, &reading{path: query.UnescapePath(path)})
 }
 
+// At reports whether match accepts the request with another path in place of its own.
+func (q Question) At(path string, match func(*http.Request) (bool, error)) bool {
+	return q.asks(&reading{path: query.UnescapePath(path)}, match)
+}
+
 // Any reports whether match accepts the request, with its path as sent or in any reading; and,
 // if it cannot be read, that nobody can say.
 func (q Question) Any(match func(*http.Request) (bool, error)) (matches, readable bool) {
