@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,9 +16,9 @@ type Spelling uint8
 // although another, or the gateway, would not.
 const (
 	Other       Spelling = iota // not a protected name, under any reading
-	Plain                       // letter for letter
+	Plain                       // letter for letter; a bracket may be encoded
 	LookAlike                   // a spelling that the backend files under the name
-	Array                       // user[], user[x]
+	Array                       // user[], user[x]; of user[id] user and user[id][x]
 	HTMLEscaped                 // amp;user: the link was HTML-escaped once too often
 )
 
@@ -25,9 +26,12 @@ const (
 type Names struct {
 	profile backend.Profile
 	plain   texts
-	php     texts // foldPHP of each
+	php     texts // foldPHP of each; of a name in an array, that of the array
 	loose   texts // foldLoose of each
 	sieve   sieve
+
+	brackets bool    // some names have them
+	arrays   *arrays // those of them that are filed in arrays; nil: none
 
 	nameless        int // what the empty name spells, to which `_` may be folded
 	spelledNameless Spelling
@@ -113,14 +117,18 @@ func (t *texts) findBytes(s []byte) int {
 // front of PHP), because then the gateway could not say which parameter it checked.
 func NewNames(profile backend.Profile, names []string) (*Names, error) {
 	var php, loose []string
+	brackets := false
 	for _, name := range names {
 		if err := CheckName(profile, name); err != nil {
 			return nil, err
 		}
+		brackets = brackets || bracketed(name)
 		php = append(php, string(foldPHP(profile, nil, []byte(name), unlimited)))
 		loose = append(loose, string(foldLoose(profile, nil, []byte(name), unlimited)))
 	}
-	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), php: newTexts(php), loose: newTexts(loose), sieve: newSieve(loose)}
+	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), sieve: newSieve(loose)}
+	n.brackets, n.arrays = brackets, newArrays(profile, names)
+	n.php, n.loose = newTexts(n.arrays.behind(php, names)), newTexts(n.arrays.behind(loose, names))
 	n.nameless, n.spelledNameless = n.name("")
 	return n, nil
 }
@@ -128,20 +136,29 @@ func NewNames(profile backend.Profile, names []string) (*Names, error) {
 // maxName is how long a protected name may be.
 const maxName = 64
 
-// CheckName reports why name cannot be a protected parameter under the profile.
+// CheckName reports why name cannot be a protected parameter under the profile. Brackets
+// in it are written as they are.
 func CheckName(profile backend.Profile, name string) error {
 	if name == "" || len(name) > maxName {
 		return fmt.Errorf("parameter name %q: a name has 1 to 64 characters", name)
 	}
 	for i := range len(name) {
 		c := name[i]
-		if !isAlnum(c) && !strings.ContainsRune("_-.~:$", rune(c)) {
-			return fmt.Errorf("parameter name %q: %q cannot stand in the name of a signed parameter; letters, digits and _ - . ~ : $ can", name, c)
+		if !isAlnum(c) && !strings.ContainsRune("_-.~:$[]", rune(c)) {
+			if b, width := bracket(name[i:]); width > 1 {
+				return fmt.Errorf("parameter name %q: write %q as it is; in a link either may stand", name, b)
+			}
+			return fmt.Errorf("parameter name %q: %q cannot stand in the name of a signed parameter; letters, digits, _ - . ~ : $ and brackets can", name, c)
 		}
 	}
-	if profile.Has(backend.UnderscoreName) && strings.Contains(name, ".") {
+	root, _, _ := strings.Cut(name, "[")
+	if profile.Has(backend.UnderscoreName) && strings.Contains(root, ".") {
+		filed := strings.ReplaceAll(root, ".", "_") + name[len(root):]
 		return fmt.Errorf("parameter name %q: PHP files it under %q, so that a second parameter could take its place; "+
-			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, foldPHP(profile, nil, []byte(name), unlimited))
+			"sign %[2]q, or write `backend servlet` if no PHP stands behind this gateway", name, filed)
+	}
+	if len(root) < len(name) || strings.Contains(root, "]") {
+		return checkBrackets(profile, name)
 	}
 	return nil
 }
@@ -167,6 +184,11 @@ func (n *Names) ClassifyPair(q *Query, p Pair) (index int, spelling Spelling) {
 func (n *Names) classify(segment, name string, plain bool) (index int, spelling Spelling) {
 	if i := n.plain.find(name); i >= 0 {
 		return i, Plain
+	}
+	if n.brackets && !plain {
+		if i := n.encoded(name); i >= 0 {
+			return i, Plain
+		}
 	}
 	if index, spelling = n.name(name); spelling != Other {
 		return index, spelling
@@ -243,7 +265,21 @@ func (n *Names) part(part string) (int, Spelling) {
 	if i := n.plain.find(name); i >= 0 {
 		return i, Plain
 	}
+	if n.brackets {
+		if i := n.encoded(name); i >= 0 {
+			return i, Plain
+		}
+	}
 	return n.name(name)
+}
+
+// encoded returns the name that raw is but for its brackets, or -1; see [IsNamed].
+func (n *Names) encoded(raw string) int {
+	if strings.IndexByte(raw, '%') < 0 {
+		return -1
+	}
+	var buf [maxName + 1]byte
+	return n.plain.findBytes(appendBrackets(buf[:0], raw))
 }
 
 // name compares a raw name, which is no name of the set letter for letter, under
@@ -265,13 +301,13 @@ func (n *Names) name(raw string) (int, Spelling) {
 			}
 			var folded [maxName]byte
 			if i := n.loose.findBytes(looseFold(n.profile, folded[:0], raw)); i >= 0 {
-				return i, LookAlike
+				return i, n.folded(i)
 			}
 			return 0, Other
 		}
 		for i, l := range n.loose.list {
 			if len(raw) == len(l) && looseEqual(n.profile, raw, l) {
-				return i, LookAlike
+				return i, n.folded(i)
 			}
 		}
 		return 0, Other
@@ -303,19 +339,31 @@ func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 		return i, LookAlike
 	}
 	if i := n.php.findBytes(foldPHP(n.profile, buf[:0], decoded, maxName)); i >= 0 {
-		return i, bracketed(decoded)
+		if n.folded(i) == Array {
+			return n.arrays.classify(decoded)
+		}
+		return i, arrayOrNot(decoded)
 	}
 	if !lenient(n.profile) {
 		return 0, Other
 	}
 	if i := n.loose.findBytes(foldLoose(n.profile, buf[:0], decoded, maxName)); i >= 0 {
-		return i, bracketed(decoded)
+		return i, arrayOrNot(decoded)
 	}
 	return 0, Other
 }
 
-func bracketed(decoded []byte) Spelling {
-	if strings.Contains(string(decoded), "[") {
+// folded is what a name without brackets is that folds to the i-th: the text in place of
+// its array, or a look-alike.
+func (n *Names) folded(i int) Spelling {
+	if n.arrays != nil && bracketed(n.plain.list[i]) {
+		return Array
+	}
+	return LookAlike
+}
+
+func arrayOrNot(decoded []byte) Spelling {
+	if bytes.IndexByte(decoded, '[') >= 0 {
 		return Array
 	}
 	return LookAlike

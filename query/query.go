@@ -180,12 +180,19 @@ func (q *Query) AppendValue(dst []byte, p Pair) []byte {
 	return AppendUnescaped(dst, q.RawValue(p))
 }
 
-// Find returns the first pair whose name is spelled exactly like name, undecoded.
-// That there is no second one, in whatever spelling, is [Names]' business.
+// Find returns the first pair whose name is spelled exactly like name, undecoded but for
+// its brackets; see [IsNamed]. That there is no second one, in whatever spelling, is [Names]' business.
 func (q *Query) Find(name string) (Pair, bool) {
 	for _, p := range q.Pairs {
 		if int(p.Eq-p.Start) == len(name) && q.Raw[p.Start:p.Eq] == name {
 			return p, true
+		}
+	}
+	if !q.Plain && bracketed(name) {
+		for _, p := range q.Pairs {
+			if IsNamed(q.RawName(p), name) {
+				return p, true
+			}
 		}
 	}
 	return Pair{}, false
@@ -313,6 +320,9 @@ var hexDigits = func() (t [256]byte) {
 // which order two values of one name were sent.
 func (q *Query) Repeated(profile backend.Profile, skip func(rawName string) bool) string {
 	for reading := range readings {
+		if reading == readingLoose && !lenient(profile) {
+			continue // what it has twice PHP has twice
+		}
 		if segment := q.repeated(profile, reading, skip); segment != "" {
 			return segment
 		}
@@ -320,16 +330,21 @@ func (q *Query) Repeated(profile backend.Profile, skip func(rawName string) bool
 	return ""
 }
 
-// readings is how many readings of a name there are: as it is decoded, as PHP files
-// it, and as the most lenient reader does.
-const readings = 3
+// The readings of a name: as it is decoded, as PHP files it, and as the most lenient
+// reader does.
+const (
+	readingDecoded = iota
+	readingPHP
+	readingLoose
+	readings // how many there are
+)
 
 // read appends the name under one of the readings.
 func appendReading(p backend.Profile, dst, decoded []byte, reading int) []byte {
 	switch reading {
-	case 0:
+	case readingDecoded:
 		return append(dst, decoded...)
-	case 1:
+	case readingPHP:
 		return foldPHP(p, dst, decoded, unlimited)
 	default:
 		return foldLoose(p, dst, decoded, unlimited)
@@ -341,27 +356,32 @@ func (q *Query) repeated(profile backend.Profile, reading int, skip func(rawName
 	var fewBytes [1024]byte
 	var few [len(q.few)]int // where each name ends in fewBytes
 	buf, folded, names, ends := nameBuf[:0], foldBuf[:0], fewBytes[:0], few[:0]
-	var seen map[string]struct{} // in place of these, where there are many
+	var seen places // in place of these, where there are many
 	if len(q.Pairs) > len(few) {
-		seen = make(map[string]struct{}, len(q.Pairs))
+		seen = make(places, len(q.Pairs))
 	}
+	// Two members of one array are two names to PHP, and not one to whoever else reads it.
+	inArrays := reading == readingPHP && profile.Has(backend.ArrayName)
 	for _, p := range q.Pairs {
 		raw := q.RawName(p)
 		if skip != nil && skip(raw) {
 			continue
 		}
 		buf = AppendUnescaped(buf[:0], raw)
-		folded = appendReading(profile, folded[:0], buf, reading)
+		if inArrays {
+			folded = appendPlace(profile.Rules(), folded[:0], buf)
+		} else {
+			folded = appendReading(profile, folded[:0], buf, reading)
+		}
 		if seen != nil {
-			if _, twice := seen[string(folded)]; twice {
+			if seen.twice(folded, inArrays) {
 				return q.Segment(p)
 			}
-			seen[string(folded)] = struct{}{}
 			continue
 		}
 		start := 0
 		for _, end := range ends {
-			if string(names[start:end]) == string(folded) {
+			if name := names[start:end]; string(name) == string(folded) || inArrays && (within(name, folded) || within(folded, name)) {
 				return q.Segment(p)
 			}
 			start = end

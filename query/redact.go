@@ -18,14 +18,15 @@ type Redactor struct {
 }
 
 // NewRedactor compiles the names. They are looked for as the strict profile reads
-// them; a name that PHP would file under another one (`sig.x`) as servlets do.
+// them; one that this cannot protect as PHP reads it (`user[sig]`), or else as servlet
+// containers do (`sig.x`).
 func NewRedactor(names []string) (*Redactor, error) {
-	var of [2][]string
-	profiles := [2]backend.Profile{backend.Strict, backend.Servlet}
+	profiles := [...]backend.Profile{backend.Strict, backend.PHP, backend.Servlet}
+	var of [len(profiles)][]string
 	for _, name := range names {
 		i := 0
-		if CheckName(backend.Strict, name) != nil {
-			i = 1
+		for i < len(profiles)-1 && CheckName(profiles[i], name) != nil {
+			i++
 		}
 		of[i] = append(of[i], name)
 	}
@@ -150,10 +151,14 @@ func (r *Redactor) named(segment string) int {
 	if n := strings.IndexByte(segment, '='); n >= 0 {
 		name, value = segment[:n], n+1
 	}
-	n := tail(name)
-	if n < 0 && value < 0 || !r.has(name) {
+	if n := tail(name, 0); n < 0 && value < 0 {
 		return -1
 	}
+	keys, has := r.has(name)
+	if !has {
+		return -1
+	}
+	n := tail(name, keys)
 	if n >= 0 && r.ends(name, n) {
 		return n
 	}
@@ -163,7 +168,11 @@ func (r *Redactor) named(segment string) int {
 // ends reports whether the tail at n is that of the name which is spelled. In
 // `x%00y;key=` it is another one's.
 func (r *Redactor) ends(name string, n int) bool {
-	return strings.IndexByte(name, ';') < 0 || r.has(name[:n])
+	if strings.IndexByte(name, ';') < 0 {
+		return true
+	}
+	_, has := r.has(name[:n])
+	return has
 }
 
 // nested looks for names within a segment whose own name is another one: behind the
@@ -180,11 +189,15 @@ func (r *Redactor) nested(c *redaction, start, end int) {
 			for n, name := range [...]int{pair, part, word} {
 				// a segment's own name ends at a plain '=', which named has looked at; but
 				// mailers encode links once too often, '=' and all
-				if name == start && depth == 0 || n > 0 && name == pair || !r.has(c.s[name:i]) {
+				if name == start && depth == 0 || n > 0 && name == pair {
+					continue
+				}
+				keys, has := r.has(c.s[name:i])
+				if !has {
 					continue
 				}
 				from := next
-				if n := tail(c.s[name:i]); n >= 0 && r.ends(c.s[name:i], n) {
+				if n := tail(c.s[name:i], keys); n >= 0 && r.ends(c.s[name:i], n) {
 					from = name + n
 				}
 				next = valueEnd(c.s, next, end, depth)
@@ -240,28 +253,30 @@ func delimiter(s string) (char byte, depth, width int) {
 // depths is how often an encoded name is decoded.
 const depths = 4
 
-// has reports whether the name spells one of the set.
-func (r *Redactor) has(name string) bool {
+// has reports whether the name spells one of the set, and how many keys in brackets that
+// one has.
+func (r *Redactor) has(name string) (keys int, has bool) {
 	if !r.within(name) {
-		return false
+		return 0, false
 	}
 	for range depths {
 		for _, set := range r.sets {
-			if _, spelling := set.Classify(name); spelling != Other {
-				return true
+			if i, spelling := set.Classify(name); spelling != Other {
+				return strings.Count(set.Name(i), "["), true
 			}
 		}
 		if strings.IndexByte(name, '%') < 0 {
-			return false
+			return 0, false
 		}
 		name = Unescape(name)
 	}
-	return false
+	return 0, false
 }
 
-// tail returns where in a name that spells one of the set the bytes begin that do not
-// belong to it, but to the client: in brackets, or behind a NUL; -1 if there are none.
-func tail(name string) int {
+// tail returns where in a name that spells one of the set, with so many keys, the bytes
+// begin that do not belong to it, but to the client: in brackets, behind the last key, or
+// behind a NUL; -1 if there are none.
+func tail(name string, keys int) int {
 	open := -1
 	for i := 0; i < len(name); {
 		char, _, width := delimiter(name[i:])
@@ -275,6 +290,10 @@ func tail(name string) int {
 			return i + width
 		case char == '[' && open < 0:
 			open = i + width
+		case char == ']' && open >= 0 && keys > 0:
+			if keys, open = keys-1, -1; keys == 0 && i+width < len(name) {
+				return i + width
+			}
 		case char == ']' && open >= 0 && (i > open || i+width < len(name)):
 			return open
 		}

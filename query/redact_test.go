@@ -134,3 +134,34 @@ func TestRedactCost(t *testing.T) {
 		r.Redact("/?" + strings.Repeat(piece, MaxBytes/len(piece)))
 	}
 }
+
+// TestRedactMember: of an array the one member is redacted, with all that PHP files over it.
+func TestRedactMember(t *testing.T) {
+	r := redactor(t, "user[h]", "a[b][c]", "key", "list[]")
+	for in, want := range map[string]string{
+		"/x?user[id]=4&user[h]=SIG":               "/x?user[id]=4&user[h]=REDACTED",
+		"/x?user%5Bid%5D=4&user%5Bh%5d=SIG&user=": "/x?user%5Bid%5D=4&user%5Bh%5d=REDACTED&user=",
+		"/x?user[h]":                                 "/x?user[h]",
+		"/x?user[h]=":                                "/x?user[h]=",
+		"/x?user[h]SIG=SIG&b=c":                      "/x?user[h]REDACTED&b=c",
+		"/x?user[h]SIG":                              "/x?user[h]REDACTED",
+		"/x?user[h][SIG]=1":                          "/x?user[h]REDACTED",
+		"/x?user[h]%00SIG":                           "/x?user[h]REDACTED",
+		"/x?user=SIG&user[]=SIG&user[][SIG]=1":       "/x?user=REDACTED&user[]=REDACTED&user[]REDACTED",
+		"/x?+us%65r[h]=SIG":                          "/x?+us%65r[h]=REDACTED",
+		"/x?a[b][c]=SIG&a[b][d]=1&a[b]=SIG":          "/x?a[b][c]=REDACTED&a[b][d]=1&a[b]=REDACTED",
+		"/x?a[b][c][SIG]&a%5Bb%5D%5Bc%5DSIG=1":       "/x?a[b][c]REDACTED&a%5Bb%5D%5Bc%5DREDACTED",
+		"/x?key[SIG]=SIG&list[]=SIG&list[x]=1":       "/x?key[REDACTED&list[]=REDACTED&list[x]=1",
+		"/l?to=%2Fx%3Fuser%255Bh%255D%3DSIG%26b&c=d": "/l?to=%2Fx%3Fuser%255Bh%255D%3DREDACTED%26b&c=d",
+		"/l?to=/x?user[h]=SIG":                       "/l?to=/x?user[h]=REDACTED",
+		"/l?to=%2Fx%3Fuser%5Bid%5D%3D4&c=d":          "/l?to=%2Fx%3Fuser%5Bid%5D%3D4&c=d",
+	} {
+		got := r.Redact(in)
+		if got != want {
+			t.Errorf("%q\n got %q\nwant %q", in, got, want)
+		}
+		if again := r.Redact(got); again != got {
+			t.Errorf("%q: a second time %q", got, again)
+		}
+	}
+}
