@@ -384,7 +384,7 @@ func (s *Scheme) readCarriers(r *link.Request, l *link.Link) link.Refusal {
 func (p *pathCarrier) read(r *link.Request, l *link.Link) link.Refusal {
 	if p.cut {
 		end := strings.LastIndexByte(r.Path, '/')
-		if strings.Count(r.Path, "/") != p.segment+1 {
+		if segmentsOf(r.Path) != p.segment+1 {
 			return link.Refuse(link.Malformed, "pattern")
 		}
 		if !steady(r.Path, true) {
@@ -426,6 +426,44 @@ func (p *pathCarrier) read(r *link.Request, l *link.Link) link.Refusal {
 	}
 	return link.Refusal{}
 }
+
+// Departs tells people where the tokens and the path of a request, which has the form of no
+// link, depart from their patterns; it is empty where they do not. It shows nothing of what
+// stands there, because that may be a signature in the wrong place.
+func (s *Scheme) Departs(r *link.Request) string {
+	for i := range s.tokens {
+		t := &s.tokens[i]
+		text, ok := r.Value(t.parameter)
+		if !ok {
+			return fmt.Sprintf("the parameter %q is missing", t.parameter)
+		}
+		for _, x := range t.transforms {
+			if text, ok = x.apply(text); !ok {
+				return fmt.Sprintf("the parameter %q is not written as %s reads it", t.parameter, x.name)
+			}
+		}
+		if why := t.pattern.Departs(text); why != "" {
+			return fmt.Sprintf("the parameter %q is not of the form %s: %s", t.parameter, t.pattern, why)
+		}
+	}
+	switch {
+	case s.path == nil:
+		return ""
+	case s.path.cut && segmentsOf(r.Path) != s.path.segment+1:
+		return fmt.Sprintf("the path has %d segments, and that of a link has %d, of which the last is the signature", segmentsOf(r.Path), s.path.segment+1)
+	case !s.path.cut:
+		if why := s.path.pattern.Departs(r.Path); why != "" {
+			return fmt.Sprintf("the path is not of the form %s: %s", s.path.pattern, why)
+		}
+	}
+	if !steady(r.Path, s.path.cut) {
+		return "the path has an empty segment, a dot segment, a semicolon, a control character, or an escape that hides a delimiter, which backends read in several ways"
+	}
+	return ""
+}
+
+// segmentsOf is how many segments a path has.
+func segmentsOf(path string) int { return strings.Count(path, "/") }
 
 // keeps reports whether a field that was decoded is still one that the pattern would have
 // cut: no literal that ends or begins it came out of an escape, not even in part. Of

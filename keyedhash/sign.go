@@ -11,6 +11,15 @@ import (
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
+// MissingFieldError says that a link cannot be made, because neither the request nor the
+// grant says what stands in this field.
+type MissingFieldError struct{ Field string }
+
+// Error implements the interface error.
+func (e *MissingFieldError) Error() string {
+	return fmt.Sprintf("the link has a field <%s>, and nobody said what stands in it", e.Field)
+}
+
 // draft is a link while it is made.
 type draft struct {
 	path, raw string
@@ -54,6 +63,11 @@ func (s *Scheme) Sign(r *link.Request, g link.Grant, key []byte) (string, error)
 	if refusal := s.Read(&signed, &l); !refusal.None() {
 		return "", fmt.Errorf("no link of this scheme can be made of this URL (%s)", refusal)
 	}
+	for i, name := range s.names.Fields {
+		if name != signatureField && l.Fields[i].Value != d.fields[name] {
+			return "", fmt.Errorf("the field <%s> cannot have this value: it holds what stands between the fields, and would end there", name)
+		}
+	}
 	signature := string(s.mac.AppendSignature(nil, key, s.AppendMessage(nil, &signed, &l, key)))
 	if err := s.put(d, signature); err != nil {
 		return "", err
@@ -89,7 +103,8 @@ func (s *Scheme) fieldsOf(r *link.Request) map[string]string {
 }
 
 // writeTime writes the time; the zero time leaves what is there, or writes the word that
-// means: for ever.
+// means: for ever. Where the scheme itself says how long its links are valid, it writes from
+// when on.
 func (s *Scheme) writeTime(d *draft, t *stamp, base, at time.Time) error {
 	switch {
 	case at.IsZero() && t.is() && t.form.Never != "" && !d.has(t.value):
@@ -104,6 +119,12 @@ func (s *Scheme) writeTime(d *draft, t *stamp, base, at time.Time) error {
 			return err
 		}
 		return d.write(t.plus, t.form.Never)
+	case at.IsZero() && t.is() && t.form.Unit != 0 && t.plus.kind == literal && !d.has(t.value):
+		text, err := t.form.Write(base)
+		if err != nil {
+			return err
+		}
+		return d.write(t.value, text)
 	case at.IsZero():
 		return nil
 	case !t.is():
@@ -158,7 +179,7 @@ func (s *Scheme) put(d *draft, signature string) error {
 	for i, name := range s.names.Fields {
 		text, ok := d.fields[name]
 		if !ok {
-			return fmt.Errorf("the link has a field <%s>, and nobody said what stands in it", name)
+			return &MissingFieldError{name}
 		}
 		values[i] = text
 	}

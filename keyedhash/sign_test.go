@@ -97,3 +97,102 @@ func TestSignSaysWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestSignCarriers: links with their fields in tokens and paths, of a whole URL, of the
+// beginning of one, and of fields alone.
+func TestSignCarriers(t *testing.T) {
+	now := time.Unix(1790000000, 0)
+	token := Config{
+		Algorithm: "hmac-sha256", Message: "v1:{link.code}:{link.exp}", Truncate: 16,
+		Tokens: []Token{{"{query.t}", nil, "v1:<code>:<exp>:<signature>"}}, Expires: Time{Value: "{link.exp}", Format: "hex"},
+	}
+	base64 := token
+	base64.Tokens = []Token{{"{query.t}", []string{"unbase64"}, "v1:<code>:<exp>:<signature>"}}
+	path := Config{
+		Algorithm: "hmac-sha256", Message: "{link.mail}", Truncate: 16,
+		Path: &Path{Pattern: "/u/<mail>/<signature>", To: "/u/{link.mail}"},
+	}
+	segment := Config{Algorithm: "hmac-sha256", Message: "{path.1}", Truncate: 16, Signature: "{path.2}"}
+	life := Config{
+		Algorithm: "md5", Message: "{secret}{query.id}{link.at}{link.life}", Truncate: 16,
+		Tokens: []Token{{"{query.cs}", nil, "<signature>_<at>_<life>"}},
+		Issued: Time{Value: "{link.at}"}, Expires: Time{Value: "{link.at}", Plus: "{link.life}", Unit: "hours", Never: "inf"},
+	}
+	days := Config{
+		Algorithm: "hmac-sha256", Message: "{query.id}|{query.at}", Truncate: 16, Signature: "{query.sig}",
+		Expires: Time{Value: "{query.at}", Plus: "3", Unit: "days"},
+	}
+	fields := func(pairs ...string) link.Grant {
+		g := link.Grant{Now: now}
+		for i := 0; i < len(pairs); i += 2 {
+			g.SetField(pairs[i], pairs[i+1])
+		}
+		return g
+	}
+	until := func(g link.Grant, d time.Duration) link.Grant { g.Expires = now.Add(d); return g }
+	const x = "SSSSSSSSSSSSSSSS"
+	for _, tc := range []struct {
+		config Config
+		target string
+		grant  link.Grant
+		want   string // with x for the signature; an error where it begins with "!"
+	}{
+		{token, "/", until(fields("code", "7"), time.Hour), "/?t=v1%3A7%3A6ab14990%3A" + x},
+		{token, "/?t=v1:8:6ab14190:old", fields(), "/?t=v1%3A8%3A6ab14190%3A" + x},
+		{token, "/", fields("code", "7"), "!the link has a field <exp>"},
+		{base64, "/?a=1", until(fields("code", "7"), time.Hour), "/?a=1&t="},
+		{path, "/u", fields("mail", "a@b.org"), "/u/a@b.org/" + x},
+		{path, "/u/a%40b.org/old", fields(), "/u/a@b.org/" + x},
+		{path, "/u/a@b.org/old?lang=de", fields("mail", "c d@e.org"), "/u/c%20d@e.org/" + x + "?lang=de"},
+		{path, "/u", fields(), "!the link has a field <mail>"},
+		{path, "/u", fields("mail", "a/b"), "!no link of this scheme can be made of this URL (malformed/pattern)"},
+		{path, "/u", fields("mail", "a%2fb"), "!no link of this scheme can be made of this URL (ambiguous/path)"},
+		{segment, "/api/7", fields(), "/api/7/" + x},
+		{segment, "/api/7/old", fields(), "/api/7/" + x},
+		{segment, "/api", fields(), "!the path of a link has 2 segments before the signature"},
+		{life, "/?id=7", until(fields(), 36*time.Hour), "/?id=7&cs=" + x + "_1790000000_36"},
+		{life, "/?id=7", fields(), "/?id=7&cs=" + x + "_1790000000_inf"},
+		{token, "/", until(fields("code", "7:8"), time.Hour), "!the field <code> cannot have this value"},
+		{days, "/?id=7", fields(), "/?id=7&at=1790000000&sig=" + x},
+		{days, "/?id=7", until(fields(), 72*time.Hour), "/?id=7&at=1790000000&sig=" + x},
+		{days, "/?id=7", until(fields(), time.Hour), "!expires: each link of this scheme is valid for 3 days"},
+	} {
+		compiled, err := New(tc.config, link.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &link.Request{Method: "GET", Scheme: "https", Host: "example.org"}
+		path, raw, _ := strings.Cut(tc.target, "?")
+		r.Path = path
+		if err := r.Query.Parse(raw); err != nil {
+			t.Fatal(err)
+		}
+		target, err := compiled.Sign(r, tc.grant, []byte("key"))
+		if want, fails := strings.CutPrefix(tc.want, "!"); fails {
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: %q, %v; want %q", tc.target, target, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tc.target, err)
+			continue
+		}
+		signed := &link.Request{Method: "GET", Scheme: "https", Host: "example.org"}
+		path, raw, _ = strings.Cut(target, "?")
+		signed.Path = path
+		if err := signed.Query.Parse(raw); err != nil {
+			t.Fatal(err)
+		}
+		var l link.Link
+		if refusal := compiled.Read(signed, &l); !refusal.None() || !compiled.Verify(signed, &l, []byte("key")) {
+			t.Errorf("%s: %s does not verify: %s", tc.target, target, refusal)
+		}
+		if shown := strings.Replace(target, l.Signature, x, 1); !strings.HasPrefix(shown, tc.want) {
+			t.Errorf("%s: %s, want %s", tc.target, shown, tc.want)
+		}
+		if why := compiled.Departs(signed); why != "" {
+			t.Errorf("%s: it departs from its form: %s", target, why)
+		}
+	}
+}

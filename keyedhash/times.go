@@ -181,6 +181,16 @@ func (t *stamp) read(r *link.Request, l *link.Link) link.Timestamp {
 	return stated
 }
 
+// unitName is the word of a unit.
+func unitName(unit time.Duration) string {
+	for _, word := range []string{"seconds", "minutes", "hours"} {
+		if u, _ := link.ParseUnit(word); u == unit {
+			return word
+		}
+	}
+	return "days"
+}
+
 // texts are what a link writes for the time: the value, and what is added. The base is the
 // time of the value itself where something is added.
 func (t *stamp) texts(base, at time.Time) (text, plus string, err error) {
@@ -188,13 +198,17 @@ func (t *stamp) texts(base, at time.Time) (text, plus string, err error) {
 		text, err = t.form.Write(at)
 		return text, "", err
 	}
+	seconds, unit := at.Unix()-base.Unix(), int64(t.form.Unit/time.Second)
+	if t.plus.kind == literal {
+		if n, err := strconv.ParseInt(t.text, 10, 64); err != nil || n > seconds/unit || n*unit != seconds {
+			return "", "", fmt.Errorf("each link of this scheme is valid for %s %s, and no other time", t.text, unitName(t.form.Unit))
+		}
+		text, err = t.form.Write(base)
+		return text, "", err
+	}
 	if text, err = t.form.Write(base); err != nil {
 		return "", "", err
 	}
-	if t.plus.kind == literal {
-		return text, "", nil
-	}
-	seconds, unit := at.Unix()-base.Unix(), int64(t.form.Unit/time.Second)
 	if seconds < 0 {
 		return "", "", errors.New("the link would be over before it is made")
 	}

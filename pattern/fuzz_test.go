@@ -73,6 +73,9 @@ func slowRules(p *Pattern, text string, from []int, fields []string) bool {
 func checkSplit(t *testing.T, p *Pattern, text string) {
 	into := make([]string, len(p.Fields()))
 	want := slowSplit(t, p, text)
+	if why := p.Departs(text); (why == "") != (want != nil) {
+		t.Fatalf("%s: %q departs: %q, and is %q", p, text, why, want)
+	}
 	if ok := p.Split(text, into); ok != (want != nil) || ok && !slices.Equal(into, want) {
 		t.Fatalf("%s: %q is %q (%t), want %q", p, text, into, ok, want)
 	}
