@@ -24,6 +24,10 @@ type Miss struct {
 // Link is a link as it came: what of a request decides about it.
 type Link struct {
 	Method, Scheme, Host, Target, ClientIP string
+
+	// Fragment is what stood behind a #, which no browser sends: the rest of a link, where
+	// the # belongs to an HTML entity such as &#64; for @.
+	Fragment string
 }
 
 // View is the view that schemes have of it.
@@ -103,6 +107,27 @@ func (n *search) find(s Link) *Miss {
 		}
 	}
 	return nil
+}
+
+// split takes the target of a link apart; has says that there is a query.
+func (s Link) split() (path, raw string, has bool) { return strings.Cut(s.Target, "?") }
+
+// withQuery returns the link with another query, if it has one and that is another.
+func (s Link) withQuery(text, raw string) []variant {
+	path, _, has := s.split()
+	if !has {
+		return nil
+	}
+	return s.with(text, path+"?"+raw)
+}
+
+// withPath returns the link with another path, if it is another.
+func (s Link) withPath(text, path string) []variant {
+	_, raw, has := s.split()
+	if has {
+		path += "?" + raw
+	}
+	return s.with(text, path)
 }
 
 // verifies reports whether the definition finds the signature of the link right.

@@ -19,19 +19,12 @@ var repairs = []repair{
 	{
 		"html_escaped", "The mail's template escapes the link twice, or a text part got HTML: write & into text parts, and &amp; once into HTML.",
 		func(_ *search, s Link) []variant {
-			return s.with("&amp; (or another HTML entity) stands in the link where a plain character belongs", html.UnescapeString(s.Target))
-		},
-	},
-	{
-		"quoted_printable", "The mail's quoted-printable encoding was not undone, or was applied twice: look at Content-Transfer-Encoding.",
-		func(_ *search, s Link) []variant {
-			return s.with("=3D stands where = belongs", unquotePrintable(s.Target))
-		},
-	},
-	{
-		"wrapped", "The link was broken into lines: send it as HTML, or shorten it below 76 characters.",
-		func(_ *search, s Link) []variant {
-			return s.with("a line break, a blank or a quotation mark > stands inside the link", unwrap(s.Target))
+			const text = "&amp; (or another HTML entity) stands in the link where a plain character belongs"
+			list := s.with(text, html.UnescapeString(s.Target))
+			if whole := s.Target + "#" + s.Fragment; s.Fragment != "" && html.UnescapeString(whole) != whole {
+				list = append(list, s.with(text, html.UnescapeString(whole))...)
+			}
+			return list
 		},
 	},
 	{
@@ -49,10 +42,45 @@ var repairs = []repair{
 		},
 	},
 	{
+		"quoted_printable", "The mail's quoted-printable encoding was not undone, or was applied twice: look at Content-Transfer-Encoding.",
+		func(_ *search, s Link) []variant {
+			joined := joinSoft(s.Target)
+			list := s.with("a = at the end of a line, which joins two lines of a mail, stands inside the link", joined)
+			s.Target = joined
+			return append(list, s.with("=3D stands where = belongs", unquotePrintable(joined))...)
+		},
+	},
+	{
+		"wrapped", "The link was broken into lines: send it as HTML, or shorten it below 76 characters.",
+		func(_ *search, s Link) []variant {
+			return s.with("a line break, a blank or a quotation mark > stands inside the link", unwrap(s.Target))
+		},
+	},
+	{
+		"question_mark", "The ? that begins the query was encoded, or never written: let what appends parameters look whether the link has a query already.",
+		func(_ *search, s Link) (list []variant) {
+			path, raw, has := s.split()
+			for _, mark := range []string{"%3F", "%3f", "&"} {
+				before, after, there := strings.Cut(path, mark)
+				if !there {
+					continue
+				}
+				text := "a ? is missing: parameters stand in the path, behind " + mark
+				if has {
+					after += "&" + raw
+				}
+				list = append(list, s.with(text, before+"?"+after)...)
+			}
+			return list
+		},
+	},
+	{
 		"double_encoded", "Something on the way encoded the link once more: look at redirects, click trackers and the mailer's own link rewriting.",
 		func(_ *search, s Link) (list []variant) {
-			path, raw, _ := strings.Cut(s.Target, "?")
-			list = s.with("a %25 stands where % belongs: the values are encoded twice", path+"?"+strings.ReplaceAll(raw, "%25", "%"))
+			path, raw, _ := s.split()
+			const twice = "a %25 stands where % belongs: the values are encoded twice"
+			list = s.withQuery(twice, strings.ReplaceAll(raw, "%25", "%"))
+			list = append(list, s.withPath(twice, strings.ReplaceAll(path, "%25", "%"))...)
 			if decoded, err := url.PathUnescape(s.Target); err == nil {
 				list = append(list, s.with("the whole link is encoded once too often (%26 for &, %3D for =)", decoded)...)
 			}
@@ -60,9 +88,9 @@ var repairs = []repair{
 		},
 	},
 	{
-		"plus", "A + in a query means a blank: encode it as %2B, and a blank as %20, where the link is made.",
+		"plus", "A + means a blank in a query, and itself in a path: encode it as %2B, and a blank as %20, where the link is made.",
 		func(_ *search, s Link) (list []variant) {
-			path, raw, _ := strings.Cut(s.Target, "?")
+			path, raw, _ := s.split()
 			for _, x := range [][3]string{
 				{"+", "%2B", "a + that was meant as itself is read as a blank"},
 				{"%20", "%2B", "a + that was meant as itself became %20"},
@@ -70,9 +98,12 @@ var repairs = []repair{
 				{"%2b", "+", "a blank became %2b"},
 				{"%2B", "%20", "a blank became %2B"},
 			} {
-				list = append(list, s.with(x[2], path+"?"+strings.ReplaceAll(raw, x[0], x[1]))...)
+				list = append(list, s.withQuery(x[2], strings.ReplaceAll(raw, x[0], x[1]))...)
 			}
-			return list
+			// In a path it is itself, and form encoding, which a signer may have used, makes
+			// one of a blank.
+			list = append(list, s.withPath("a blank in the path became +", strings.ReplaceAll(path, "+", "%20"))...)
+			return append(list, s.withPath("a + in the path became a blank", strings.ReplaceAll(path, "%20", "+"))...)
 		},
 	},
 	{
@@ -97,18 +128,35 @@ var repairs = []repair{
 		func(n *search, s Link) []variant { return n.otherHosts(s) },
 	},
 	{
+		"front_controller", "The path names the script that routes it, and the links that are signed do not: link to the path without it, or redirect to that.",
+		func(_ *search, s Link) (list []variant) {
+			path, _, _ := s.split()
+			for _, script := range []string{"/index.php", "/app.php", "/app_dev.php", "/index.html", "/index.jsp"} {
+				if rest, has := strings.CutPrefix(path, script); has && strings.HasPrefix(rest, "/") {
+					list = append(list, s.withPath(script+" stands before the path", rest)...)
+				}
+			}
+			return list
+		},
+	},
+	{
+		"slashes", "A slash is doubled, mostly because a base URL that ends in one was put before a path that begins with one: join them with one.",
+		func(_ *search, s Link) []variant {
+			path, _, _ := s.split()
+			for strings.Contains(path, "//") {
+				path = strings.ReplaceAll(path, "//", "/")
+			}
+			return s.withPath("a slash of the path is doubled", path)
+		},
+	},
+	{
 		"slash", "A slash was added or lost at the end of the path, mostly by a redirect: sign the path that people open.",
 		func(_ *search, s Link) []variant {
-			path, raw, has := strings.Cut(s.Target, "?")
-			other := path + "/"
-			text := "the path was signed with a slash at its end"
+			path, _, _ := s.split()
 			if short, ok := strings.CutSuffix(path, "/"); ok {
-				other, text = short, "the path was signed without the slash at its end"
+				return s.withPath("the path was signed without the slash at its end", short)
 			}
-			if has {
-				other += "?" + raw
-			}
-			return s.with(text, other)
+			return s.withPath("the path was signed with a slash at its end", path+"/")
 		},
 	},
 	{
@@ -131,18 +179,16 @@ var repairs = []repair{
 		func(n *search, s Link) []variant { return n.otherCase(s) },
 	},
 	{
-		"encoding", "The path or a value is encoded in another way than when it was signed; where signer and links disagree, use {path} and {query.NAME}, which are decoded.",
+		"encoding", "The path or a value is encoded in another way than when it was signed; where signer and links disagree, use {path}, {query.NAME} and {link.NAME}, which are decoded.",
 		func(_ *search, s Link) (list []variant) {
-			path, raw, has := strings.Cut(s.Target, "?")
+			path, _, _ := s.split()
 			decoded, err := url.PathUnescape(path)
 			if err != nil {
 				return nil
 			}
-			for _, other := range []string{(&url.URL{Path: decoded}).EscapedPath(), decoded, strings.ToUpper(path), lowerEscapes(path)} {
-				if has {
-					other += "?" + raw
-				}
-				list = append(list, s.with("the path was encoded in another way when it was signed", other)...)
+			upper, lower := upperEscapes(path), lowerEscapes(path)
+			for _, other := range []string{(&url.URL{Path: decoded}).EscapedPath(), decoded, upper, lower, escapeAll(decoded), lowerEscapes(escapeAll(decoded))} {
+				list = append(list, s.withPath("the path was encoded in another way when it was signed", other)...)
 			}
 			return list
 		},
@@ -158,8 +204,12 @@ func (s Link) with(text, target string) []variant {
 	return []variant{{s, text}}
 }
 
+// joinSoft undoes the soft line breaks of quoted-printable (RFC 2045, section 6.7).
+func joinSoft(target string) string {
+	return strings.NewReplacer("=\r\n", "", "=\n", "", "=%0D%0A", "", "=%0d%0a", "", "=%0A", "", "=%0a", "", "=0D=0A", "").Replace(target)
+}
+
 func unquotePrintable(target string) string {
-	target = strings.NewReplacer("=\r\n", "", "=\n", "", "=%0D%0A", "", "=0D=0A", "").Replace(target)
 	return strings.NewReplacer("=3D", "=", "=3d", "=", "%3D3D", "=", "=26", "&").Replace(target)
 }
 
@@ -180,14 +230,47 @@ func trimTrailing(target string) string {
 	return target
 }
 
-func lowerEscapes(s string) string {
+func lowerEscapes(s string) string { return escapes(s, bytes.ToLower) }
+
+func upperEscapes(s string) string { return escapes(s, bytes.ToUpper) }
+
+// escapes changes the digits of the escapes.
+func escapes(s string, change func([]byte) []byte) string {
 	b := []byte(s)
 	for i := 0; i+2 < len(b); i++ {
 		if b[i] == '%' {
-			copy(b[i+1:], bytes.ToLower(b[i+1:i+3]))
+			copy(b[i+1:], change(b[i+1:i+3]))
 		}
 	}
 	return string(b)
+}
+
+// escapeAll encodes all but the unreserved characters of RFC 3986 and slashes, as PHP's
+// rawurlencode and JavaScript's encodeURIComponent do with the parts of a path.
+func escapeAll(path string) string {
+	var b strings.Builder
+	for i := range len(path) {
+		if c := path[i]; c == '/' || isUnreserved(c) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func isUnreserved(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("-._~", c) >= 0
+}
+
+// shownNames are names of parameters as people may see them: what looks like a signature
+// without a name is not shown.
+func shownNames(names []string) []string {
+	shown := make([]string, len(names))
+	for i, name := range names {
+		shown[i] = link.Shown(name)
+	}
+	return shown
 }
 
 // withoutExtras leaves out what the definition does not know: all of it, then each.
@@ -210,11 +293,11 @@ func (n *search) withoutExtras(s Link) (list []variant) {
 		if i == 64 {
 			break
 		}
-		list = append(list, s.with(fmt.Sprintf("the parameter %q was appended after the link was signed", name), path+"?"+query.Remove(raw, name))...)
+		list = append(list, s.with(fmt.Sprintf("the parameter %q was appended after the link was signed", link.Shown(name)), path+"?"+query.Remove(raw, name))...)
 	}
 	for i := 1; i < len(extras) && i < 64; i++ { // appended ones come last
 		late := extras[len(extras)-1-i:]
-		list = append(list, s.with(fmt.Sprintf("the parameters %q were appended after the link was signed", late), path+"?"+query.Remove(raw, late...))...)
+		list = append(list, s.with(fmt.Sprintf("the parameters %q were appended after the link was signed", shownNames(late)), path+"?"+query.Remove(raw, late...))...)
 	}
 	var tracking []string
 	for _, name := range extras {
@@ -223,7 +306,7 @@ func (n *search) withoutExtras(s Link) (list []variant) {
 		}
 	}
 	if len(tracking) > 1 {
-		list = append(list, s.with(fmt.Sprintf("the parameters %q were added after the link was signed", tracking), path+"?"+query.Remove(raw, tracking...))...)
+		list = append(list, s.with(fmt.Sprintf("the parameters %q were added after the link was signed", shownNames(tracking)), path+"?"+query.Remove(raw, tracking...))...)
 	}
 	return list
 }
@@ -238,7 +321,7 @@ var tracks = link.Ignore{
 
 // withoutDuplicates keeps the first of each protected parameter, or the last.
 func (n *search) withoutDuplicates(s Link) (list []variant) {
-	path, raw, _ := strings.Cut(s.Target, "?")
+	_, raw, _ := s.split()
 	segments := strings.Split(raw, "&")
 	for _, last := range []bool{false, true} {
 		seen := make(map[int]bool)
@@ -260,7 +343,7 @@ func (n *search) withoutDuplicates(s Link) (list []variant) {
 			slices.Reverse(kept)
 		}
 		if double {
-			list = append(list, s.with("a signed parameter stands there twice, or a second time in another spelling", path+"?"+strings.Join(kept, "&"))...)
+			list = append(list, s.withQuery("a signed parameter stands there twice, or a second time in another spelling", strings.Join(kept, "&"))...)
 		}
 	}
 	return list
@@ -290,13 +373,13 @@ func (*search) otherHosts(s Link) (list []variant) {
 
 // otherOrders are the parameters sorted, and in every order where they are few.
 func (*search) otherOrders(s Link) (list []variant) {
-	path, raw, _ := strings.Cut(s.Target, "?")
+	_, raw, _ := s.split()
 	segments := strings.Split(raw, "&")
 	if len(segments) < 2 {
 		return nil
 	}
 	add := func(order []string) {
-		list = append(list, s.with("the parameters stood in another order when they were signed", path+"?"+strings.Join(order, "&"))...)
+		list = append(list, s.withQuery("the parameters stood in another order when they were signed", strings.Join(order, "&"))...)
 	}
 	sorted := slices.Sorted(slices.Values(segments))
 	add(sorted)
@@ -322,12 +405,10 @@ func permute(list []string, k int, yield func([]string)) {
 
 // otherCase changes the letters of the path, and of each protected parameter.
 func (n *search) otherCase(s Link) (list []variant) {
-	path, raw, has := strings.Cut(s.Target, "?")
-	if lower := strings.ToLower(path); has {
-		list = s.with("the path was in lower case when it was signed", lower+"?"+raw)
-	}
+	path, raw, has := s.split()
+	list = append(n.otherFields(s), s.withPath("the path was in lower case when it was signed", lowerPath(path))...)
 	var q query.Query
-	if q.Parse(raw) != nil {
+	if !has || q.Parse(raw) != nil {
 		return list
 	}
 	for i := range n.definition.Names.Len() {
@@ -336,7 +417,7 @@ func (n *search) otherCase(s Link) (list []variant) {
 		if !ok {
 			for _, p := range q.Pairs {
 				if strings.EqualFold(q.RawName(p), name) {
-					list = append(list, s.with(fmt.Sprintf("the parameter %q is spelled %q", name, q.RawName(p)),
+					list = append(list, s.with(fmt.Sprintf("the parameter %q is spelled %q", name, link.Shown(q.RawName(p))),
 						path+"?"+raw[:p.Start]+name+raw[p.Eq:])...)
 				}
 			}
@@ -353,4 +434,55 @@ func (n *search) otherCase(s Link) (list []variant) {
 		}
 	}
 	return append(list, s.with("the whole query was in lower case when it was signed", path+"?"+strings.ToLower(raw))...)
+}
+
+// lowerPath and upperPath change the letters of a path, but for its escapes.
+func lowerPath(path string) string { return letters(path, bytes.ToLower) }
+
+func upperPath(path string) string { return letters(path, bytes.ToUpper) }
+
+func letters(s string, change func([]byte) []byte) string {
+	b := []byte(s)
+	for i := 0; i < len(b); i++ {
+		if b[i] == '%' {
+			i += 2
+			continue
+		}
+		copy(b[i:], change(b[i:i+1]))
+	}
+	return string(b)
+}
+
+// otherFields changes the letters of what stands in the path of a link, one part at a time:
+// the text with which it begins, and each field.
+func (n *search) otherFields(s Link) (list []variant) {
+	path, _, _ := s.split()
+	for _, c := range n.definition.Schemes {
+		carrier := c.Description.Carrier
+		if carrier == nil || carrier.Link == nil {
+			continue
+		}
+		literal := carrier.Link.Literal()
+		if len(path) >= len(literal) && strings.EqualFold(path[:len(literal)], literal) {
+			path = literal + path[len(literal):]
+			list = append(list, s.withPath(fmt.Sprintf("the path begins with %q, and its letters had another case", literal), path)...)
+		}
+		fields := carrier.Link.Fields()
+		values := make([]string, len(fields))
+		if !carrier.Link.Split(path, values) {
+			continue
+		}
+		for i, f := range fields {
+			given, text := values[i], fmt.Sprintf("the letters of <%s> had another case when it was signed", f.Name)
+			if carrier.Signature && f.Name == "signature" {
+				text = "upper and lower case of the signature in the path were changed"
+			}
+			for _, other := range []string{lowerPath(given), upperPath(given)} {
+				values[i] = other
+				list = append(list, s.withPath(text, string(carrier.Link.Join(nil, values)))...)
+			}
+			values[i] = given
+		}
+	}
+	return list
 }

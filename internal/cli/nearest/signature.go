@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
@@ -138,26 +139,29 @@ func (n *search) bySignature(s Link) *Miss {
 		if !ok || !tells {
 			continue
 		}
-		name := "the path"
+		// The value that is compared: a whole token, where links have such, or the signature.
+		name, what := "", "the signature in the path"
 		if len(c.Description.Signature) > 0 {
 			name = c.Description.Signature[0]
+			what = strconv.Quote(name)
 		}
 		r, l, ok := ReadBy(c, s)
-		for pad := 1; !ok && pad <= 5; pad++ { // a token that is cut cannot be read
-			path, raw, _ := strings.Cut(s.Target, "?")
-			padded := Link{s.Method, s.Scheme, s.Host, path + "?" + padParameter(raw, name, pad), s.ClientIP}
+		for pad := 1; !ok && name != "" && pad <= 5; pad++ { // a token that is cut cannot be read
+			path, raw, _ := s.split()
+			padded := s
+			padded.Target = path + "?" + padParameter(raw, name, pad)
 			r, l, ok = ReadBy(c, padded)
 		}
 		if !ok {
 			continue
 		}
-		original, err := s.View()
-		if err != nil {
-			continue
-		}
-		given, there := original.Value(name)
-		if len(c.Description.Signature) == 0 {
-			given, there = l.Signature, true
+		given, there := l.Signature, true
+		if name != "" {
+			original, err := s.View()
+			if err != nil {
+				continue
+			}
+			given, there = original.Value(name)
 		}
 		if !there || given == "" {
 			continue
@@ -171,21 +175,28 @@ func (n *search) bySignature(s Link) *Miss {
 			if err != nil {
 				continue
 			}
-			_, again, ok := ReadBy(c, Link{s.Method, s.Scheme, s.Host, target, s.ClientIP})
+			again := s
+			again.Target = target
+			signed, right, ok := ReadBy(c, again)
 			if !ok {
 				continue
 			}
-			right := again.Signature
-			if len(c.Description.Signature) > 0 {
-				_, raw, _ := strings.Cut(target, "?")
-				var q query.Query
-				if q.Parse(raw) != nil {
+			wanted := right.Signature
+			if name != "" {
+				if wanted, ok = signed.Value(name); !ok {
 					continue
 				}
-				p, _ := q.Find(name)
-				right = query.Unescape(q.RawValue(p))
 			}
-			if m := compare(name, given, right); m != nil {
+			if l.Signature == right.Signature {
+				return &Miss{
+					"refused", "its signature is right for what stands in the link, and the gateway refuses that",
+					"See what the gateway finds in it: let the signer write something else, or correct the option that does not admit it.",
+				}
+			}
+			if m := compare(what, given, wanted); m != nil {
+				return m
+			}
+			if m := compare("the signature in "+what, l.Signature, right.Signature); m != nil && len(c.Description.Fields) > 0 {
 				return m
 			}
 			if m := otherAlgorithm(l.Signature, key.Secret.Bytes(), func(k []byte) []byte { return messenger.AppendMessage(nil, r, l, k) }); m != nil {
@@ -209,28 +220,33 @@ func padParameter(raw, name string, n int) string {
 	return raw[:p.End] + strings.Repeat("A", n) + raw[p.End:]
 }
 
-// compare says how the given signature differs from the right one.
-func compare(name, given, right string) *Miss {
+// leastCut is how many characters are no accident, where they are those of the right
+// signature: of hexadecimal ones, 48 bits.
+const leastCut = 12
+
+// compare says how the given signature, or the token, differs from the right one; what says
+// where it stands.
+func compare(what, given, right string) *Miss {
 	switch {
-	case len(given) < len(right) && len(given)*2 >= len(right) && strings.HasPrefix(right, given):
+	case len(given) < len(right) && (len(given)*2 >= len(right) || len(given) >= leastCut) && strings.HasPrefix(right, given):
 		return &Miss{
-			"cut", fmt.Sprintf("the end of the link is missing: %q has %d of its %d characters", name, len(given), len(right)),
+			"cut", fmt.Sprintf("the end of the link is missing: %s has %d of its %d characters", what, len(given), len(right)),
 			"The link was cut, by a line break or by a mail program that takes a - or . at the end for punctuation: send it as HTML, or put another parameter behind the signature.",
 		}
 	case strings.HasPrefix(given, right):
 		return &Miss{
-			"trailing", fmt.Sprintf("%d characters too many stand behind %q", len(given)-len(right), name),
+			"trailing", fmt.Sprintf("%d characters too many stand behind %s", len(given)-len(right), what),
 			"What follows the link in the text became part of it: put the link on a line of its own, or between < and >.",
 		}
 	case strings.EqualFold(given, right):
 		return &Miss{
-			"case", fmt.Sprintf("upper and lower case of %q were changed", name),
+			"case", fmt.Sprintf("upper and lower case of %s were changed", what),
 			"Something changed the case of the signature. If your signer writes hexadecimal in upper case, write `encoding hex any_case`.",
 		}
 	}
 	if plain(given) == plain(right) {
 		return &Miss{
-			"encoding", fmt.Sprintf("%q is written in another base64 alphabet, or its + became blanks", name),
+			"encoding", what + " is written in another base64 alphabet, or its + became blanks",
 			"Write the signature in base64url, or encode + as %2B; say `encoding base64` or `encoding base64url` as the signer has it.",
 		}
 	}

@@ -15,12 +15,18 @@ import (
 // New compiles a definition with one scheme of that name, whose user is {query.user}.
 func New(t testing.TB, profile backend.Profile, name, secret string, c keyedhash.Config) *definition.Definition {
 	t.Helper()
+	return NewOf(t, profile, name, secret, "{query.user}", nil, c)
+}
+
+// NewOf is New with another user, which may be `none`, and `param` rules.
+func NewOf(t testing.TB, profile backend.Profile, name, secret, user string, params map[string]link.Rule, c keyedhash.Config) *definition.Definition {
+	t.Helper()
 	set, err := keys.NewSet(keys.Key{Secret: keys.NewSecret([]byte(secret))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d, err := definition.New(definition.Spec{Profile: profile, Schemes: []*definition.SchemeSpec{{
-		Name: name, Factory: factory(c), User: "{query.user}",
+		Name: name, Factory: factory(c), User: user, Params: params,
 		Keys: func() (keys.SetOpener, error) { return fixed{set}, nil },
 	}}})
 	if err != nil {
