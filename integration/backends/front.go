@@ -10,8 +10,9 @@ import (
 
 // Front is a front controller: one script that answers every path by the route that it
 // finds for it. [Seen.App] is that route: "route login" of /app/login, "route app" of
-// /app and all else below it, "route public" of /public, "route index" of /, or
-// "route none".
+// /app and all else below it, "route public" of /public, "route index" of /, "route u",
+// "route v", "route w" and "route files" of those paths and all below, or "route none".
+// [Seen.Captured] is what stands below.
 type Front string
 
 // The front controllers.

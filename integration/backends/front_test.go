@@ -16,7 +16,13 @@ var routesOf = map[string]string{
 	"/public/a/b":       "route public",
 	"/application":      "route none",
 	"/other":            "route none",
+	"/u/42":             "route u",
+	"/u":                "route u",
+	"/files/a/b%20c.t":  "route files",
 }
+
+// capturedOf is what stands below their routes. Nothing there is none.
+var capturedOf = map[string]string{"/public/a/b": "a/b", "/u/42": "42", "/files/a/b%20c.t": "a/b c.t"}
 
 // testFront asks PHP-FPM for each route, as a gateway asks for what is no file.
 func testFront(t *testing.T, front Front) {
@@ -28,6 +34,9 @@ func testFront(t *testing.T, front Front) {
 		}, nil)
 		if seen.App != want {
 			t.Errorf("%s: %s ran, want %s", path, seen.App, want)
+		}
+		if below, has := capturedOf[path]; has && (seen.Captured != below || !seen.HasCaptured) || seen.App == "route u" && seen.HasCaptured != has {
+			t.Errorf("%s: captured %q (%t), want %q", path, seen.Captured, seen.HasCaptured, below)
 		}
 		if got := seen.Params["user"]; len(got) != 1 || got[0] != "jeff" {
 			t.Errorf("%s: user = %q", path, got)

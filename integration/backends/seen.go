@@ -30,6 +30,11 @@ type Seen struct {
 	// front controller ([Front]); of a servlet it is the context path, "" or /app.
 	App string
 
+	// Captured is what the router of a front controller found in the path for its route, and
+	// HasCaptured whether it found anything.
+	Captured    string
+	HasCaptured bool
+
 	Method      string
 	RequestURI  string // PHP: REQUEST_URI, with the query; Tomcat: getRequestURI, without it
 	QueryString string
@@ -145,6 +150,7 @@ func decodePHP(body []byte) (*Seen, error) {
 	var answer struct {
 		Backend    string    `json:"backend"`
 		App        phpBytes  `json:"app"`
+		Captured   *phpBytes `json:"captured"`
 		Get        phpArray  `json:"get"`
 		Post       phpArray  `json:"post"`
 		Request    phpArray  `json:"request"`
@@ -167,6 +173,9 @@ func decodePHP(body []byte) (*Seen, error) {
 		Headers: map[string][]string{},
 		Server:  map[string]string{},
 		Body:    answer.Body,
+	}
+	if answer.Captured != nil {
+		seen.Captured, seen.HasCaptured = string(*answer.Captured), true
 	}
 	if answer.AllHeaders != nil {
 		seen.AllHeaders = answer.AllHeaders.flat()

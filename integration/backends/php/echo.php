@@ -2,7 +2,8 @@
 // Answers with what the application sees, as JSON. Every string, names
 // included, is written as one code point (0..255) per byte, so that any bytes
 // survive; maps are lists of [name, value] pairs, so that their order does.
-// The including script sets $app, the name it answers under, or the route that ran.
+// The including script sets $app, the name it answers under, or the route that ran, and
+// $captured, what its router has found in the path for it.
 
 $text = static fn (string $bytes): string => preg_replace_callback(
     '/[\x80-\xff]/',
@@ -33,6 +34,7 @@ header('X-Backend-Instance: ' . getenv('BACKEND_INSTANCE'));
 echo json_encode([
     'backend' => php_sapi_name(),
     'app' => $text($app),
+    'captured' => isset($captured) ? $text($captured) : null,
     'get' => $pairs($_GET),
     'post' => $pairs($_POST),
     'request' => $pairs($_REQUEST),

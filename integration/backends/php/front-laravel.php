@@ -16,7 +16,10 @@ $router = new Router(new Dispatcher($container), $container);
 foreach ($routes as $name => [$literal, $open]) {
     $router->any($literal, static fn (): string => $name);
     if ($open) {
-        $router->any($literal . '/{rest}', static fn (): string => $name)->where('rest', '.*');
+        $router->any($literal . '/{rest}', static function (string $rest) use ($name, &$captured): string {
+            $captured = $rest;
+            return $name;
+        })->where('rest', '.*');
     }
 }
 try {

@@ -20,7 +20,10 @@ require '/usr/share/php/Symfony/Component/Routing/autoload.php';
 
 $collection = new RouteCollection();
 foreach ($routes as $name => [$literal, $open]) {
-    $controller = ['_controller' => static fn (): Response => new Response($name)];
+    $controller = ['_controller' => static function (?string $rest = null) use ($name, &$captured): Response {
+        $captured = $rest;
+        return new Response($name);
+    }];
     $collection->add($name, new Route($literal, $controller));
     if ($open) {
         $collection->add($name . ' below', new Route($literal . '/{rest}', $controller, ['rest' => '.*']));

@@ -7,6 +7,7 @@ $app = 'route none';
 foreach ($routes as $name => [$literal, $open]) {
     if ($path === $literal || $open && str_starts_with($path, $literal . '/')) {
         $app = 'route ' . $name;
+        $captured = $open && $path !== $literal ? substr($path, strlen($literal) + 1) : null;
         break;
     }
 }
