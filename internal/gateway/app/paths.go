@@ -31,7 +31,9 @@ func (checked) String() string { return "" }
 
 // Trespasses reports whether the request asks for an internal path of a definition, to which
 // only links lead, and none led it there; and whether its path can be read at all. It asks in
-// every reading of the path, and about what rewrites make of it.
+// every reading of the path, and about what rewrites make of it. Of definitions that lead to
+// one path it is the first that refuses: one that only observes must not open the path of
+// the others, wherever it stands.
 func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *exchange.Exchange, wards []routes.Ward) (to *Gate, trespasses, readable bool) {
 	if x.LedTo(r) {
 		return nil, false, true
@@ -40,15 +42,21 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 	if c, ok := vars[checkedKey].(checked); ok && c.path == path && c.wards == &wards[0] {
 		return nil, false, true
 	}
+	var observer *Gate
+	observed := true // its answer to whether the path can be read
 	for i := range wards {
 		if here, err := wards[i].Here(r); !here && err == nil {
 			continue
 		}
 		to := Of(wards[i].Gate)
-		if to == nil || to.Definition == nil {
+		observes := to != nil && to.Rules.Mode == outcome.Observe
+		if to == nil || to.Definition == nil || observes && observer != nil {
 			continue
 		}
 		ward, q := &wards[i], to.question(w, r, vars)
+		if to.judges(q, ward, r, path) {
+			continue // as sent it has the form of a link, and moves or is refused
+		}
 		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, ward, c), nil })
 		if !trespasses && readable && ward.Ahead().Changes() {
 			q.Ahead = ward.Ahead()
@@ -59,9 +67,16 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 				return ward.Leads(c)
 			})
 		}
-		if trespasses || !readable {
+		switch {
+		case !trespasses && readable:
+		case observes:
+			observer, observed = to, readable
+		default:
 			return to, trespasses, readable
 		}
+	}
+	if observer != nil {
+		return observer, true, observed
 	}
 	if vars != nil {
 		vars[checkedKey] = checked{path, &wards[0]}
@@ -74,14 +89,22 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 func (g *Gate) internal(q scope.Question, ward *routes.Ward, r *http.Request) bool {
 	sent := r.URL.EscapedPath()
 	for _, path := range []string{sent, r.URL.Path} {
-		if g.Definition.Carries(path) && g.Scope.AcceptsPath(q, path) {
-			if judges, err := ward.Judges(r); judges && err == nil {
-				return false
-			}
+		if g.judges(q, ward, r, path) {
+			return false
 		}
 	}
 	below := func(path string) bool { return q.At(path, ward.Below) }
 	return g.Definition.Internal(sent, below) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, below)
+}
+
+// judges reports whether the path has the form of a link, and the request comes to the
+// definition, which will judge it.
+func (g *Gate) judges(q scope.Question, ward *routes.Ward, r *http.Request, path string) bool {
+	if !g.Definition.Carries(path) || !g.Scope.AcceptsPath(q, path) {
+		return false
+	}
+	judges, err := ward.Judges(r)
+	return judges && err == nil
 }
 
 // PathFindings finds what is to be said of a scheme whose links stand in the path, where the
