@@ -293,7 +293,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange.Exc
 	bodies.Drop(r)
 	x.RedactPath(r, h.app.Union().Paths)
 	headers.DropUpgrade(r.Header)
-	if !targets.HasPath(r.URL) {
+	if !targets.HasPath(r.URL) || h.hidesPath(v) {
 		x.DropTarget(r)
 	}
 
@@ -304,6 +304,16 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange.Exc
 	}
 	// Unwrapped: Caddy finds no status in a wrapped error, and answers 500.
 	return caddyhttp.Error(status, errors.New(string(v.Reason)))
+}
+
+// hidesPath reports whether error routes must not see the path: where links stand in paths, one
+// that can be read in several ways may be an internal path to a backend, as /u/42/x/.. is, or
+// have its signature where nobody takes it out.
+func (h *Handler) hidesPath(v *definition.Verdict) bool {
+	if v.Reason != link.Ambiguous || v.Detail != "path" {
+		return false
+	}
+	return len(h.gate.Standing().Wards) > 0 || h.gate.Definition != nil && h.gate.Definition.InPath()
 }
 
 // cutRefused returns which segments are cut out of a refused request: the protected

@@ -220,6 +220,9 @@ func (d *Definition) Moves() bool {
 	return false
 }
 
+// InPath reports whether links of the definition carry their signature in the path.
+func (d *Definition) InPath() bool { return d.inPath }
+
 // Places are where links of the definition have their signature in the path.
 func (d *Definition) Places() []pattern.Place {
 	var places []pattern.Place
