@@ -16,7 +16,7 @@ import (
 
 // kindOf finds a kind, those of drawn configurations included.
 func kindOf(name string) *kind {
-	for _, k := range slices.Concat(kinds, drawnKinds) {
+	for _, k := range slices.Concat(kinds, drawnKinds, drawnCarried) {
 		if k.name == name {
 			return k
 		}
@@ -34,6 +34,9 @@ func form(params string) string {
 	sum := sha1.Sum([]byte("42:watch:" + params + ":" + sialSecret))
 	return hex.EncodeToString(sum[:])
 }
+
+// drawnCarried are kinds of links in the path that only drawn configurations have.
+var drawnCarried = carriedKinds("segment", "public", "whole")
 
 // drawnKinds are kinds that only drawn configurations have. Of "two" the second definition
 // names nobody.

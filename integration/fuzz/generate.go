@@ -25,13 +25,16 @@ func (g *generator) one(in int) bool { return g.IntN(in) == 0 }
 
 // request makes one request.
 func (g *generator) request() *request {
+	if g.kind.inPath() && !g.one(6) {
+		return g.carried()
+	}
 	var q *request
 	switch g.IntN(20) {
 	case 0, 1, 2:
 		return g.honest()
 	case 3, 4, 5, 6, 7, 8:
 		q = g.link()
-		q.Query = raw(g.join(g.insert(split(q.Query), g.forgery())))
+		q.Query, q.HasQuery = raw(g.join(g.insert(split(q.Query), g.forgery()))), true
 	case 9, 10:
 		q = g.link()
 	default:
@@ -58,7 +61,7 @@ func (g *generator) request() *request {
 
 // link is an honest link.
 func (g *generator) link() *request {
-	q := &request{Method: http.MethodGet, Path: raw(pick(g, g.kind.paths...)), HasQuery: true, H2: g.one(4)}
+	q := &request{Method: http.MethodGet, Path: raw(pick(g, g.kind.paths...)), HasQuery: len(g.kind.query) > 0, H2: g.one(4)}
 	q.Query = raw(strings.Join(g.kind.query, "&"))
 	if g.kind.name == "multi" && g.one(2) {
 		q.Query = raw("akid=" + ownAKID)
@@ -94,10 +97,11 @@ func (g *generator) honest() *request {
 	if g.one(4) && !g.kind.ordered { // order is free
 		g.Shuffle(len(segments), func(i, j int) { segments[i], segments[j] = segments[j], segments[i] })
 	}
-	if strings.HasPrefix(segments[0], "/") { // CodeIgniter reads a path there, and another query behind it
+	if len(segments) > 0 && strings.HasPrefix(segments[0], "/") { // CodeIgniter reads a path there, and another query behind it
 		segments[0] = "b" + segments[0]
 	}
 	q.Query = raw(strings.Join(segments, "&"))
+	q.HasQuery = q.HasQuery || q.Query != ""
 	if g.one(4) {
 		q.Headers = append(q.Headers, raw("Cookie: "+pick(g, "bcd=1; PHPSESSID=x", "zz=\"q\"", "b=1;c=2;;d", "xyz")))
 	}
@@ -147,6 +151,9 @@ func (g *generator) insert(segments []string, segment string) []string {
 
 // names are the parameters of the kind.
 func (g *generator) parameter() string {
+	if g.kind.inPath() {
+		return pick(g, "user", "signature", "id", "name", "file")
+	}
 	return pick(g, slices.Concat(g.kind.identity, g.kind.identity, g.kind.signed, g.kind.signature)...)
 }
 

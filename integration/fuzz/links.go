@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/signedlink/caddy-signed-link/integration/backends"
+	"github.com/signedlink/caddy-signed-link/integration/carried"
 )
 
 // The secrets of the links. The one of verifiable URLs is that of the corpora.
@@ -84,6 +85,8 @@ type kind struct {
 	keeps func(name string) bool
 	// prove looks for a good signature of the user in the evidence.
 	prove func(user string, s *backends.Seen, evidence string) (verified, bool)
+	// carried are the links, where they stand in the path or in a token.
+	carried *carried.Kind
 	// protects tells whether the protected application answered.
 	protects func(s *backends.Seen) bool
 }
@@ -135,7 +138,10 @@ func proveEither(user string, s *backends.Seen, evidence string) (verified, bool
 
 const underApp = "path /app /app/*"
 
-var kinds = []*kind{
+var kinds = slices.Concat(plainKinds, carriedKinds("name", "greedy", "cut", "token", "coded"))
+
+// plainKinds are the kinds whose links are parameters.
+var plainKinds = []*kind{
 	{
 		name: "user", match: underApp, param: "user",
 		definition: "keyed_hash {env.LINK_SECRET} {\n" + keyed("user"),

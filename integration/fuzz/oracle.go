@@ -113,7 +113,7 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 		if len(headers) > 0 {
 			report("headers", "headers without a verified user: %q", headers)
 		}
-		if app && !c.nobodyPasses() && (!c.errorRoute || c.failed) {
+		if app && !c.nobodyPasses() && !c.kind.open() && (!c.errorRoute || c.failed) {
 			report("nobody", "%s answered nobody, at %q", s.App, s.RequestURI)
 		}
 		if app && c.q.Honest && c.own && !c.failed {
@@ -184,6 +184,7 @@ func (c *check) run(report func(rule, format string, args ...any)) {
 	case app && c.nobodyPasses():
 		c.nothing(slices.Concat(c.kind.identity, c.kind.signature), false, report)
 	}
+	c.carriedIn(users, known, report)
 	if c.own {
 		c.bytes(known, app, report)
 	}
@@ -256,6 +257,9 @@ func servlet(s *backends.Seen) bool {
 // does not mind case, some backends decode twice, and the link is good, so that nobody is
 // fooled.
 func (c *check) near() bool {
+	if c.kind.inPath() { // it leads to the page, or nowhere; but of `signature {path.2}` nobody signs the first segment
+		return c.kind.carried.Name == "cut" && strings.Contains(strings.ToLower(decode(decode(string(c.q.Path), false), false)), "/v/")
+	}
 	path := strings.ToLower(decode(decode(string(c.q.Form+c.q.Path+"?"+c.q.Query), false), false))
 	return strings.Contains(path, "app") || strings.Contains(path, "autologin.php")
 }

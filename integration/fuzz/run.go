@@ -229,7 +229,7 @@ func (r *run) start(t testing.TB) (gateways []*gateway.Gateway) {
 	t.Helper()
 	// What error routes see depends on all definitions of a configuration: those that cover
 	// every parameter have one of their own.
-	type program struct{ aliases, covers bool }
+	type program struct{ aliases, covers, inPath bool }
 	sites := make(map[program]map[string]string)
 	for _, b := range startBackends(t, r.backends) {
 		for _, profile := range r.profiles {
@@ -241,13 +241,16 @@ func (r *run) start(t testing.TB) (gateways []*gateway.Gateway) {
 					continue
 				}
 				for _, mode := range r.modes {
+					if k.inPath() && (mode == modeRecognize || mode == modeObserve) {
+						continue // it does not load; and the page is internal to the other sites
+					}
 					for _, aliases := range []bool{false, true} {
 						if aliases && k.name != "user" {
 							continue // what the guard does to headers is the same for all
 						}
 						target := &target{run: r, kind: k, mode: mode, profile: profile, backend: b, aliases: aliases}
 						r.targets = append(r.targets, target)
-						p := program{aliases, k.covers}
+						p := program{aliases, k.covers, k.inPath()}
 						if sites[p] == nil {
 							sites[p] = make(map[string]string)
 						}
@@ -271,7 +274,7 @@ func (r *run) start(t testing.TB) (gateways []*gateway.Gateway) {
 		started[p] = gateway.Start(t, gateway.Config{Env: secrets, Quiet: true, Servers: options, Sites: sites})
 	}
 	for _, target := range r.targets {
-		target.address = started[program{target.aliases, target.kind.covers}].Address(target.String())
+		target.address = started[program{target.aliases, target.kind.covers, target.kind.inPath()}].Address(target.String())
 	}
 	return slices.Collect(maps.Values(started))
 }
