@@ -291,7 +291,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange.Exc
 		headers.CutCredentials(r.Header)
 	}
 	bodies.Drop(r)
-	x.RedactPath(r, h.app.Union().Paths)
+	h.app.RedactPath(r, x)
 	headers.DropUpgrade(r.Header)
 	if !targets.HasPath(r.URL) || h.hidesPath(v) {
 		x.DropTarget(r)

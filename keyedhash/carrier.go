@@ -31,9 +31,6 @@ type Path struct {
 	Public  bool   // others than links may come there, too
 }
 
-// signatureField is the field that holds the signature.
-const signatureField = "signature"
-
 // maxFields is how many fields a declaration may have.
 const maxFields = 32
 
@@ -98,14 +95,14 @@ func (s *Scheme) compileCarriers(c *Config) error {
 			if slices.Contains(s.names.Fields, f.Name) {
 				return fmt.Errorf("%s: the field <%s> stands in another pattern already; fields have one name each", option, f.Name)
 			}
-			if f.Name == signatureField {
+			if f.Name == link.SignatureField {
 				if f.Greedy {
 					return fmt.Errorf("%s: <signature...>: a signature has its own letters only; write <signature>", option)
 				}
 				if s.signature.kind != literal {
 					return fmt.Errorf("%s: the signature is given twice; leave one of %s and <signature> out", option, s.signature)
 				}
-				s.signature = value{linkField, signatureField, len(s.names.Fields)}
+				s.signature = value{linkField, link.SignatureField, len(s.names.Fields)}
 			}
 			s.names.Fields = append(s.names.Fields, f.Name)
 		}
@@ -163,7 +160,7 @@ func (s *Scheme) checkCut() error {
 		if p == nil {
 			return nil
 		}
-		i := p.Index(signatureField)
+		i := p.Index(link.SignatureField)
 		last := len(p.Fields()) - 1
 		if i < 0 || i == last && !p.FromRight(i) {
 			return nil // it takes the rest

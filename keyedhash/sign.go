@@ -64,7 +64,7 @@ func (s *Scheme) Sign(r *link.Request, g link.Grant, key []byte) (string, error)
 		return "", fmt.Errorf("no link of this scheme can be made of this URL (%s)", refusal)
 	}
 	for i, name := range s.names.Fields {
-		if name != signatureField && l.Fields[i].Value != d.fields[name] {
+		if name != link.SignatureField && l.Fields[i].Value != d.fields[name] {
 			return "", fmt.Errorf("the field <%s> cannot have this value: it holds what stands between the fields, and would end there", name)
 		}
 	}

@@ -351,7 +351,7 @@ func (s *segment) carries(d *link.Description) error {
 	switch {
 	case s.kind == queryValue && slices.Contains(d.Signature, s.text) && !slices.Contains(d.Expiry, s.text):
 		return fmt.Errorf("{query.%s} carries the signature, which says nothing; leave it out", s.text)
-	case s.kind == linkField && s.text == signatureField:
+	case s.kind == linkField && s.text == link.SignatureField:
 		return errors.New("{link.signature} says nothing; leave it out")
 	case c == nil:
 	case s.kind == pathSegment && c.Link == nil && s.n >= c.Segment:

@@ -68,6 +68,28 @@ func (c *Carrier) Carries(path string) Carriage {
 	return NoLink
 }
 
+// Redact returns a path that has the form of a link with the word in place of its signature,
+// and whether the path has that form.
+func (c *Carrier) Redact(path, word string) (string, bool) {
+	if c.Carries(path) != Whole {
+		return path, false
+	}
+	if c.Link == nil {
+		return path[:strings.LastIndexByte(path, '/')+1] + word, true
+	}
+	var into [maxFields]string
+	fields := into[:len(c.Link.Fields())]
+	i := c.Link.Index(SignatureField)
+	if i < 0 || !c.Link.Split(path, fields) {
+		return path, false
+	}
+	fields[i] = word
+	return string(c.Link.Join(nil, fields)), true
+}
+
+// SignatureField is the name of the field of a pattern that is the signature.
+const SignatureField = "signature"
+
 // Moves reports whether the backend gets another path than that of the link.
 func (c *Carrier) Moves() bool {
 	return c != nil && (c.Target != nil || c.Fixed != "" || c.Link == nil)

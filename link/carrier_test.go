@@ -110,7 +110,7 @@ func FuzzCarrier(f *testing.F) {
 		if c.Carries(path) == link.Whole && !p.Begins(path) {
 			t.Errorf("%s: %q is a link, and does not begin like one", p, path)
 		}
-		sample := c.Sample(nil)
+		sample := c.Link.Sample(nil)
 		if p.Split(sample, into) != (c.Carries(sample) == link.Whole) || len(p.String()) < 60 && c.Carries(sample) != link.Whole {
 			t.Errorf("%s: the sample %q carries no link", p, sample)
 		}

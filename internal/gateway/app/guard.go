@@ -149,7 +149,7 @@ func (a *App) CutUnjudged(r *http.Request, x *exchange.Exchange) {
 	switch {
 	case len(by) == 0:
 		a.cutProtected(r, x)
-		x.RedactPath(r, a.Union().Paths)
+		a.RedactPath(r, x)
 	case len(others) > 0:
 		spells := func(d *definition.Definition, segment string) bool {
 			_, spelling := d.Names.Classify(segment)

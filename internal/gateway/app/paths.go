@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
@@ -103,8 +105,33 @@ func (g *Gate) judges(q scope.Question, ward *routes.Ward, r *http.Request, path
 	if !g.Definition.Carries(path) || !g.Scope.AcceptsPath(q, path) {
 		return false
 	}
-	judges, err := ward.Judges(r)
-	return judges && err == nil
+	if judges, err := ward.Judges(r); judges && err == nil {
+		return true
+	}
+	if r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
+		return false
+	}
+	clean, _ := g.Definition.Redact(path)
+	return clean == path // it was refused, and nobody has a page of that name
+}
+
+// RedactPath takes signatures out of the path of a request that was refused. In a path that
+// has the form of a link it is whatever stands in the place: of `/dl/x/a.pdf` an error route
+// that proxies must not make a request for the internal /dl/x/a.pdf.
+func (a *App) RedactPath(r *http.Request, x *exchange.Exchange) {
+	u := a.Union()
+	if u.Paths == nil {
+		return
+	}
+	x.RedactPath(r, func(path string) string {
+		for _, g := range a.gates {
+			if clean, is := g.Definition.Redact(path); is {
+				path = clean
+				break
+			}
+		}
+		return u.Paths.Path(path)
+	})
 }
 
 // PathFindings finds what is to be said of a scheme whose links stand in the path, where the

@@ -209,6 +209,19 @@ func (d *Definition) Carries(path string) bool {
 	return false
 }
 
+// Redact returns a path that has the form of a link of the definition without its signature,
+// whatever that is, and whether the path has that form.
+func (d *Definition) Redact(path string) (clean string, is bool) {
+	for _, s := range d.Schemes {
+		if c := s.Description.Carrier; c != nil {
+			if clean, is := c.Redact(path, query.Redacted); is {
+				return clean, true
+			}
+		}
+	}
+	return path, false
+}
+
 // Moves reports whether the backend gets another path than that of a link, so that there are
 // internal ones.
 func (d *Definition) Moves() bool {
@@ -231,7 +244,7 @@ func (d *Definition) Places() []pattern.Place {
 		if c == nil || !c.Signature {
 			continue
 		}
-		places = append(places, pattern.Place{Pattern: c.Link, Field: "signature", Segment: c.Segment, Alphabet: s.Description.Alphabet, Length: s.Description.Length})
+		places = append(places, pattern.Place{Pattern: c.Link, Field: link.SignatureField, Segment: c.Segment, Alphabet: s.Description.Alphabet, Length: s.Description.Length})
 	}
 	return places
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/request/cookies"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
-	"github.com/signedlink/caddy-signed-link/pattern"
 	"github.com/signedlink/caddy-signed-link/query"
 )
 
@@ -34,18 +33,15 @@ func (x *Exchange) LedTo(r *http.Request) bool {
 }
 
 // RedactPath takes signatures out of the path, for error routes.
-func (x *Exchange) RedactPath(r *http.Request, redactor *pattern.Redactor) {
-	if redactor == nil {
-		return
-	}
+func (x *Exchange) RedactPath(r *http.Request, redact func(path string) string) {
 	path := r.URL.EscapedPath()
-	if clean := redactor.Path(path); clean != path {
+	if clean := redact(path); clean != path {
 		x.setPath(r, clean)
 		return
 	}
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		path = original.URL.EscapedPath() // something before has changed the other one
-		if clean := redactor.Path(path); clean != path {
+		if clean := redact(path); clean != path {
 			targets.SetPath(original.URL, clean)
 			x.replaceTarget(r, original.URL.RequestURI())
 		}
