@@ -742,7 +742,7 @@ func (s *schemeParser) param(c *SchemeConfig, d *caddyfile.Dispenser) error {
 			}
 			*bound, rest = n, rest[2:]
 		default:
-			return d.Errf("param %s: unexpected %q%s; write `%s`", name, link.Shown(rest[0]), link.DidYouMean(rest[0], []string{"min", "max", "optional"}), syntax)
+			return d.Errf("param %s: unexpected %q%s; write `%s`", name, link.Shown(rest[0]), link.DidYouMean(rest[0], []string{"without", "min", "max", "optional", "empty"}), syntax)
 		}
 	}
 	if c.Params == nil {

@@ -268,6 +268,19 @@ func BenchmarkVerdictFresh(b *testing.B) {
 	b.Run(l.name, func(b *testing.B) { ratio.Report(b, fresh, judging(b, l.directive, l.target)) })
 }
 
+// BenchmarkCarriers are a token and a path of three fields, against the same link of three
+// parameters.
+func BenchmarkCarriers(b *testing.B) {
+	links := make(map[string]hotLink)
+	for _, l := range hotLinks(b) {
+		links[l.name] = l
+	}
+	plain := judging(b, links["hmac-sha256"].directive, links["hmac-sha256"].target)
+	for _, name := range []string{"token", "path"} {
+		b.Run(name, func(b *testing.B) { ratio.Report(b, plain, judging(b, links[name].directive, links[name].target)) })
+	}
+}
+
 // BenchmarkKeyring is a link of the last of many keys, against the first.
 func BenchmarkKeyring(b *testing.B) {
 	b.Setenv("OTHER", "another secret of ActionKit, which verifies no link of this test")

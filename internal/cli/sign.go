@@ -252,7 +252,7 @@ func writeUser(s *definition.Scheme, raw, user string, g *link.Grant) (string, e
 		g.SetField(fields[0], user)
 		return raw, nil
 	}
-	return "", fmt.Errorf("--user: the user of this scheme is %s; write the parts of it into the URL", s.User)
+	return "", fmt.Errorf("--user: the user of this scheme is %s; write the parts of it into the URL", link.Typed(s.User.String()))
 }
 
 // signingKey is the key with which to sign: the user's, or the set's current one.
