@@ -504,7 +504,7 @@ func steady(sent string, whole bool) bool {
 			return false
 		case c == '/' && i+1 < len(sent) && sent[i+1] == '/':
 			return false
-		case c == '/' && isDots(sent[i+1:]):
+		case c == '/' && i+1 < len(sent) && (sent[i+1] == '.' || sent[i+1] == '%') && isDots(sent[i+1:]):
 			return false
 		case c == '%':
 			if i+2 >= len(sent) || hexValue(sent[i+1]) == dead || hexValue(sent[i+2]) == dead {

@@ -219,7 +219,7 @@ func (r *Report) recordChanges(s *site, at, guarding int, behind []target, ahead
 		case len(tries) > 0 && usesLookup(h):
 			r.findLookups(s, step, g, patterns, literal, tries)
 			continue
-		case !computable(h):
+		case !computable(h) || !s.capturesOwn(i, h):
 			r.find("rewrite_unknown", g.Where(), step.rewriting()+" of "+s.name()+" stands behind this definition, and what it makes of a path cannot be computed here: a request could come to a protected page under another path",
 				"have the definition match those paths, too, or rewrite to literal paths")
 			continue

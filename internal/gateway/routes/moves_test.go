@@ -16,6 +16,15 @@ func TestAttackPathBeforeTheMove(t *testing.T) {
 		want       []string // of a definition that moves
 		stays      []string
 	}{
+		"a rewrite by what another line has captured": {`
+			@a path_regexp a ^/v1(/.*)$
+			@b path /v1/*
+			route {
+				test_gate /members/* stays d
+				vars @a x y
+				rewrite @b {re.a.1}
+				reverse_proxy app:80
+			}`, []string{unknown}, []string{unknown}},
 		"vars before it": {`
 			vars page {path}
 			test_gate /dl/* moves d
