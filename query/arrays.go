@@ -330,11 +330,12 @@ func firstKey(keys []byte) (key, rest []byte, how keyed) {
 }
 
 func tooDeep(keys []byte) bool {
-	how := noKey
 	for range maxLevels + 1 {
-		if _, keys, how = firstKey(keys); how == noKey {
+		_, rest, how := firstKey(keys)
+		if how == noKey {
 			return false
 		}
+		keys = rest
 	}
 	return true
 }

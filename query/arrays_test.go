@@ -174,6 +174,26 @@ func TestArrayAndText(t *testing.T) {
 	}
 }
 
+// TestSpellsMembers: what takes the place of an array takes that of every name in it, of
+// whichever one somebody asks.
+func TestSpellsMembers(t *testing.T) {
+	n := names(t, backend.PHP, "sig", "user[h]", "user[id]", "users[id]")
+	for segment, want := range map[string]string{
+		"user=x": "user[h] user[id]", "user[]=x": "user[h] user[id]", "a;user=x": "user[h] user[id]", "user[id]=x": "user[id]", "user%5Bid%5D": "user[id]",
+		"user[name]=x": "", "sig": "sig", "sig[]": "sig", "users=x": "users[id]",
+	} {
+		var got []string
+		for i := range n.Len() {
+			if n.Spells(segment, func(index int) bool { return index == i }) {
+				got = append(got, n.Name(i))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q spells %q, want %s", segment, got, want)
+		}
+	}
+}
+
 // memberFillers make a set one of many arrays.
 var memberFillers = func() (list []string) {
 	for _, filler := range fillers {

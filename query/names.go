@@ -225,14 +225,32 @@ func (n *Names) parts(segment string) (int, Spelling) {
 // Spells reports whether the segment, or one of its parts between semicolons, spells a
 // name of which in reports true. Classify says only which name comes first.
 func (n *Names) Spells(segment string, in func(index int) bool) bool {
-	if i, s := n.Classify(segment); s != Other && in(i) {
+	if i, s := n.Classify(segment); s != Other && n.beside(i, s, in) {
 		return true
 	}
 	if !n.profile.Has(backend.SemicolonSeparator) || strings.IndexByte(segment, ';') < 0 {
 		return false
 	}
 	for part := range Split(segment, ';') {
-		if i, s := n.part(part); s != Other && in(i) {
+		if i, s := n.part(part); s != Other && n.beside(i, s, in) {
+			return true
+		}
+	}
+	return false
+}
+
+// beside reports whether in is true of the name, or of another one in the array whose place
+// another value takes.
+func (n *Names) beside(i int, s Spelling, in func(index int) bool) bool {
+	if in(i) {
+		return true
+	}
+	if s == Plain || n.arrays == nil {
+		return false
+	}
+	root, _, _ := strings.Cut(n.Name(i), "[")
+	for j, name := range n.plain.list {
+		if strings.HasPrefix(name, root+"[") && in(j) {
 			return true
 		}
 	}
