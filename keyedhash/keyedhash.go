@@ -396,7 +396,7 @@ func (s *Scheme) appendMessage(dst []byte, t *Template, r *link.Request, l *link
 // `utm_x=1;order=2` would bring an unsigned `order`.
 func (s *Scheme) inMessage(segment string) bool {
 	name, _, _ := strings.Cut(segment, "=")
-	if signature := s.signature.parameter(); name == signature && signature != "" {
+	if signature := s.signature.parameter(); signature != "" && query.IsNamed(name, signature) {
 		return false
 	}
 	return !s.inToken(name) && (strings.Contains(segment, ";") || !s.ignore.Match(name))

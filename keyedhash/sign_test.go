@@ -17,6 +17,8 @@ var signable = []Config{
 	{Algorithm: "hmac-sha256", Message: "{query}", Signature: "{query.sig}", Expires: Time{Value: "{query.exp}", Format: "unix_ms"}},
 	{Algorithm: "hmac-sha384", Message: "{method} {host}{path}?{sorted_query}", Signature: "{query.sig}", Encoding: "base64url", Truncate: 20},
 	{Algorithm: "hmac-sha512", Message: "{raw_path}\n{raw_query.user}\n{query.at}", Signature: "{query.sig}", Issued: Time{Value: "{query.at}", Format: "rfc3339"}},
+	{Algorithm: "hmac-sha256", Message: "{query.user}|{query.l[exp]}|{query}", Signature: "{query.l[sig]}", Expires: Time{Value: "{query.l[exp]}"}},
+	{Algorithm: "sha256", Message: "{raw_query.user}{secret}", Signature: "{query.s:i$g}"},
 }
 
 // FuzzSign: what Sign makes verifies with the key that made it, with no other, and not
@@ -25,6 +27,8 @@ func FuzzSign(f *testing.F) {
 	for i := range signable {
 		f.Add(uint8(i), "/autologin", "utm_source=x", "jeff", "0123456789abcdef", int64(1790000000))
 	}
+	f.Add(uint8(5), "/a", "l[sig]=old&l%5Bexp%5d=1", "jeff", "k", int64(1))
+	f.Add(uint8(6), "/a", "s:i$g=old", "jeff", "k", int64(1))
 	f.Add(uint8(2), "/a/b%20c", "sig=old&exp=1&&z=%zz", "a&b=c+d%", "k", int64(1))
 	f.Fuzz(func(t *testing.T, which uint8, path, raw, user, key string, now int64) {
 		s, err := New(signable[int(which)%len(signable)], link.Options{})

@@ -151,7 +151,7 @@ func (t *Template) names(v value) bool {
 // inToken reports whether the parameter carries the signature within a token.
 func (s *Scheme) inToken(parameter string) bool {
 	return slices.ContainsFunc(s.tokens, func(t token) bool {
-		return t.parameter == parameter && t.has(s.signature.n) && s.signature.kind == linkField
+		return query.IsNamed(parameter, t.parameter) && t.has(s.signature.n) && s.signature.kind == linkField
 	})
 }
 

@@ -3,6 +3,8 @@ package link
 import (
 	"bytes"
 	"strings"
+
+	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // Coverage says how much of the query a scheme's message covers.
@@ -168,10 +170,11 @@ type Factory interface {
 // Ignore is a list of parameter names; one that ends in '*' is a prefix.
 type Ignore []string
 
-// Match reports whether the raw name is on the list, letter for letter.
+// Match reports whether the raw name is on the list, letter for letter but for brackets,
+// which may be encoded.
 func (ig Ignore) Match(name string) bool {
 	for _, e := range ig {
-		if prefix, ok := strings.CutSuffix(e, "*"); ok && strings.HasPrefix(name, prefix) || e == name {
+		if prefix, ok := strings.CutSuffix(e, "*"); ok && query.BeginsNamed(name, prefix) || query.IsNamed(name, e) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/block/blocktest"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
@@ -38,6 +39,43 @@ func TestVectors(t *testing.T) {
 	for algorithm, vectors := range byHash {
 		t.Run(algorithm, func(t *testing.T) {
 			linktest.Run(t, linktest.Suite{Scheme: verifiable(t, algorithm), Vectors: vectors})
+		})
+	}
+}
+
+// TestMembers: names with brackets, in each of their spellings, under each profile that
+// reads them one way.
+func TestMembers(t *testing.T) {
+	// printf 4 | openssl dgst -sha256 -hmac b7Qf2kV9xWc4LmN8pRt6YzA3sDgH5jKe
+	const good = "7a03fa078a37aaf939c0faff4a60d9c6e243941059e22318a130c5655cb50c63"
+	vector := func(id, query, expect, user string) linktest.Vector {
+		return linktest.Vector{ID: id, Secret: "b7Qf2kV9xWc4LmN8pRt6YzA3sDgH5jKe", URL: "https://www.example.com/confirm?" + query, Expect: expect, User: user}
+	}
+	s := &Scheme{Options{Algorithm: "hmac-sha256", Message: "{query.tx[user]}", Signature: "{query.tx[hash]}"}}
+	compiled, err := s.NewScheme(link.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for profile, beside := range map[backend.Profile]string{backend.PHP: linktest.Invalid, backend.Servlet: linktest.Valid} {
+		others := "4"
+		if beside == linktest.Invalid {
+			others = ""
+		}
+		linktest.Run(t, linktest.Suite{
+			Scheme: compiled, Profile: profile,
+			Rules: map[string]link.Rule{"tx[user]": {Class: link.Digits, Min: 1, Max: 20}},
+			Vectors: []linktest.Vector{
+				vector("as they are", "tx[user]=4&tx[hash]="+good, linktest.Valid, "4"),
+				vector("encoded", "tx%5Buser%5D=4&tx%5bhash%5d="+good, linktest.Valid, "4"),
+				vector("another member", "tx%5Baction%5D=go&tx[user]=4&tx[hash]="+good, linktest.Valid, "4"),
+				vector("another value", "tx[user]=5&tx[hash]="+good, linktest.Invalid, ""),
+				vector("twice", "tx[user]=4&tx[hash]="+good+"&tx%5Buser%5D=5", linktest.Invalid, ""),
+				vector("an encoded letter", "tx[user]=4&tx[hash]="+good+"&tx[us%65r]=5", linktest.Invalid, ""),
+				vector("no hash", "tx[user]=4", linktest.Invalid, ""),
+				vector("a text in its place", "tx[user]=4&tx[hash]="+good+"&tx=5", beside, others),
+				vector("an array in its place", "tx[user]=4&tx[hash]="+good+"&tx[user][x]=5", beside, others),
+				vector("what PHP ignores behind it", "tx[user]=4&tx[hash]="+good+"&tx[user]x=5", beside, others),
+			},
 		})
 	}
 }

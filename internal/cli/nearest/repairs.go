@@ -416,7 +416,7 @@ func (n *search) otherCase(s Link) (list []variant) {
 		p, ok := q.Find(name)
 		if !ok {
 			for _, p := range q.Pairs {
-				if strings.EqualFold(q.RawName(p), name) {
+				if strings.EqualFold(query.Unescape(q.RawName(p)), name) {
 					list = append(list, s.with(fmt.Sprintf("the parameter %q is spelled %q", name, link.Shown(q.RawName(p))),
 						path+"?"+raw[:p.Start]+name+raw[p.Eq:])...)
 				}

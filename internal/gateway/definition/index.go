@@ -56,7 +56,15 @@ func (d *Definition) index() error {
 	if d.Names, err = query.NewNames(d.Profile, names); err != nil {
 		return err
 	}
+	if err = query.CheckTogether(d.Profile, names); err != nil {
+		return err
+	}
 	d.inBodies = bodies.Rules{Profile: d.Profile, Names: d.Names, All: d.CoversAll}
+	if roots := query.Roots(d.Profile, names); !slices.Equal(roots, names) {
+		if d.inBodies.Names, err = query.NewNames(d.Profile, roots); err != nil {
+			return err
+		}
+	}
 	if d.Profile.Has(backend.CookieShadow) {
 		d.Cookies, err = query.NewNames(backend.PHP, names)
 	}

@@ -112,6 +112,9 @@ func compileScheme(spec *SchemeSpec, requested []HeaderSpec) (*Scheme, error) {
 		if strings.Trim(name, "*") == "" || strings.Contains(strings.TrimSuffix(name, "*"), "*") {
 			return nil, fmt.Errorf("ignore: %q: write a name, or the beginning of names with one * at the end", name)
 		}
+		if encodedBracket(name) {
+			return nil, fmt.Errorf("ignore: %q: write brackets as they are; they are found encoded, too", name)
+		}
 	}
 	if s.Format, err = spec.Factory.NewScheme(o); err != nil {
 		return nil, err
@@ -175,6 +178,13 @@ func ruleName(name string) (string, error) {
 		return "{" + inner + "}", nil
 	}
 	return "", fmt.Errorf("param %s: write the name of a parameter, or {link.NAME} for a field, {path.N} for a segment of the path", link.Shown(name))
+}
+
+// encodedBracket reports whether the name, or beginning of names, could be that of an encoded
+// spelling: of a signed user[id] in a query, no `ignore user%5*` may make another.
+func encodedBracket(name string) bool {
+	name, prefix := strings.CutSuffix(strings.ToUpper(name), "*")
+	return strings.Contains(name, "%5B") || strings.Contains(name, "%5D") || prefix && (strings.HasSuffix(name, "%") || strings.HasSuffix(name, "%5"))
 }
 
 // compileUser compiles the template of the identity.
