@@ -310,3 +310,24 @@ func TestCaseSecondSiteWithoutGuard(t *testing.T) {
 		})
 	}
 }
+
+// TestCaseNamesWithBrackets: TYPO3 and Rails sign members of an array (in2code-de/femanager#162,
+// powermail#661). Before PHP that is one name, and strict says which profile to write.
+func TestCaseNamesWithBrackets(t *testing.T) {
+	c := readCase(t, "41-names-with-brackets")
+	t.Run("strict", func(t *testing.T) {
+		strict := *c
+		strict.caddyfile = strings.Replace(c.caddyfile, "backend php\n", "", 1)
+		if _, err := strict.provision(t); err == nil || !strings.Contains(err.Error(), "write `backend php` or `backend servlet`") {
+			t.Errorf("the error is %v", err)
+		}
+	})
+	g, err := c.provision(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(t, g)
+	if broken := g.Attack(nil, true); len(broken) > 0 {
+		t.Error(adversary.Summary(broken))
+	}
+}
