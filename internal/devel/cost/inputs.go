@@ -37,6 +37,8 @@ var kinds = func() []kind {
 	return append(list,
 		kind{name: "mixed", pieces: slices.Concat(alone, []string{"]", "a;", "a=1;", "_", "a.", "\t", ",", "u0"}), long: true},
 		kind{name: "mixed paths", pieces: []string{".php/", "/.", "//", ";/", "%2f", `\`, "%41", "index.php/", "%00"}, path: true},
+		kind{name: "members", pieces: []string{"u1[a]", "&", "u1[x][y]", "u1[", "u1%5Bb%5D[", "&u1[b]"}},
+		kind{name: "a deep member", pieces: []string{"u1[b]", "[x]", "[x]", "[x]", "[x]", "[x]", "[x]"}},
 		kind{name: "brackets and parts", pieces: []string{"[", ";", "u0[", "%5b", "&"}},
 	)
 }()
@@ -70,10 +72,11 @@ func (p *place) bound() int {
 }
 
 // The targets of requests: one that no definition matches, one without a link, one whose
-// link is wrong, and one whose link verifies.
+// link is wrong, one of names with brackets, and one whose link verifies.
 var (
 	open   = "/open?a=1"
 	bare   = "/app0/x?a=1"
+	member = "/app1/x?u1[a]=4&u1%5Bb%5D%5Bc%5D=5&u1[s]=" + strings.Repeat("0", 64)
 	wrong  = "/app0/x?u0=jeff&s0=" + strings.Repeat("0", 64)
 	linked = "/app0/x?" + link()
 )
@@ -102,7 +105,7 @@ var places = func() (list []place) {
 	for _, where := range []struct {
 		name, target string
 		long         bool
-	}{{"no definition", open, false}, {"no link", bare, true}, {"a wrong link", wrong, false}, {"a link", linked, false}} {
+	}{{"no definition", open, false}, {"no link", bare, true}, {"a wrong link", wrong, false}, {"a link of members", member, false}, {"a link", linked, false}} {
 		list = append(list,
 			place{name: "query, " + where.name, only: names, long: where.long, request: func(run string) []byte {
 				return get(where.target + "&" + run)

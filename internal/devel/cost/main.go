@@ -176,6 +176,11 @@ func site(definitions int, stock bool) string {
 	var b strings.Builder
 	b.WriteString("{\n\tadmin off\n\tauto_https off\n" + filtered + "}\nhttp:// {\n" + filtered)
 	for i := range definitions {
+		if i == 1 { // the one whose names have brackets
+			b.WriteString("\tsigned_link /app1/* keyed_hash {env.COST_KEY} {\n\t\talgorithm hmac-sha256\n\t\tmessage {query.u1[a]}|{query.u1[b][c]}\n\t\tsignature {query.u1[s]}\n" +
+				"\t\tparam u1[a] digits\n\t\tuser {query.u1[a]}\n\t\tmethods GET HEAD POST\n\t\tbackend php\n\t\tallow no_expiry\n\t}\n")
+			continue
+		}
 		fmt.Fprintf(&b, "\tsigned_link /app%d/* keyed_hash {env.COST_KEY} {\n\t\talgorithm hmac-sha256\n\t\tmessage {query.u%[1]d}\n\t\tsignature {query.s%[1]d}\n"+
 			"\t\tuser {query.u%[1]d}\n\t\tmethods GET HEAD POST\n\t\tallow no_expiry\n\t}\n", i)
 	}
