@@ -44,6 +44,12 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 	if c, ok := vars[checkedKey].(checked); ok && c.path == path && c.wards == &wards[0] {
 		return nil, false, true
 	}
+	for i := range wards {
+		// Of two definitions that lead to the same pages, the links of one may stand there.
+		if by := Of(wards[i].Gate); by != nil && by.Definition != nil && by.Rules.Mode == outcome.Require && by.judges(by.question(w, r, vars), &wards[i], r, path) {
+			return nil, false, true // as sent it has the form of a link, and moves or is refused
+		}
+	}
 	var observer *Gate
 	observed := true // its answer to whether the path can be read
 	for i := range wards {
@@ -56,14 +62,11 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 			continue
 		}
 		ward, q := &wards[i], to.question(w, r, vars)
-		if to.judges(q, ward, r, path) {
-			continue // as sent it has the form of a link, and moves or is refused
-		}
 		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, ward, c), nil })
 		if !trespasses && readable && ward.Ahead().Changes() {
 			q.Ahead = ward.Ahead()
 			trespasses, readable = q.RewrittenInto(func(c *http.Request) (bool, error) {
-				if !to.internal(q, ward, c) {
+				if !to.leadsTo(q, ward, c) {
 					return false, nil
 				}
 				return ward.Leads(c)
@@ -95,6 +98,13 @@ func (g *Gate) internal(q scope.Question, ward *routes.Ward, r *http.Request) bo
 			return false
 		}
 	}
+	return g.leadsTo(q, ward, r)
+}
+
+// leadsTo reports whether the request asks for an internal path, also for one that has the
+// form of a link: nobody judges what a rewrite makes of a path later on.
+func (g *Gate) leadsTo(q scope.Question, ward *routes.Ward, r *http.Request) bool {
+	sent := r.URL.EscapedPath()
 	below := func(path string) bool { return q.At(path, ward.Below) }
 	return g.Definition.Internal(sent, below) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, below)
 }
