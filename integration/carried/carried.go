@@ -102,7 +102,7 @@ var Kinds = []*Kind{
 		link:        "/v/VALUE/SIGNATURE", to: "/v/VALUE", message: "VALUE",
 	},
 	{
-		Name: "whole", Match: "path /w /w/*", Page: "/w/", Whole: true, Values: names,
+		Name: "kept", Match: "path /w /w/*", Page: "/w/", Whole: true, Values: names,
 		Declaration: "strip none\npath /w/<name>/<signature>\n" + hmacSHA256 + "message {link.name}\nparam {link.name} text max 60\nuser {link.name} utf8\n",
 		link:        "/w/VALUE/SIGNATURE", to: "/w/VALUE/SIGNATURE", message: "VALUE",
 	},

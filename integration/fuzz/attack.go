@@ -36,7 +36,7 @@ func form(params string) string {
 }
 
 // drawnCarried are kinds of links in the path that only drawn configurations have.
-var drawnCarried = carriedKinds("segment", "public", "whole")
+var drawnCarried = carriedKinds("segment", "public", "kept")
 
 // drawnKinds are kinds that only drawn configurations have. Of "two" the second definition
 // names nobody.
@@ -120,6 +120,9 @@ func (c *configuration) request(seed, n, i uint64, from corpus) *request {
 	q := &request{Method: http.MethodGet, HasQuery: true, Site: "SITE1"}
 	if c.site("SITE2") != nil && g.one(3) {
 		q.Site = "SITE2"
+	}
+	if k.inPath() {
+		return c.carried(g, q)
 	}
 	bases := c.bases()
 	if len(bases) == 0 {

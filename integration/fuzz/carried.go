@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/signedlink/caddy-signed-link/integration/attacks"
 	"github.com/signedlink/caddy-signed-link/integration/backends"
 	"github.com/signedlink/caddy-signed-link/integration/carried"
+	"github.com/signedlink/caddy-signed-link/integration/gateway"
 )
 
 // Links that stand in the path, or in one parameter with several fields. Those in the path
@@ -111,7 +114,7 @@ func (c *check) carriedIn(users []string, known bool, report func(rule, format s
 	if known {
 		user := c.text(users[0])
 		for _, value := range values {
-			if value != k.Below(user) {
+			if value != k.Below(user) && value != strings.TrimSuffix(k.Below(user), "/") { // Laravel has no slash at the end
 				report("captured", "the page of %q ran for %q, at %q", value, user, c.s.RequestURI)
 			}
 		}
@@ -120,14 +123,18 @@ func (c *check) carriedIn(users []string, known bool, report func(rule, format s
 			report("moved", "the path left the gateway as %q, not %q", path, to)
 		}
 	}
+	if k.Name == "cut" && !known && !slices.ContainsFunc(values, func(v string) bool { return !strings.Contains(v, "/") }) {
+		ran = ran && !c.nobodyPasses()
+	}
+	ran = ran && (!k.Whole || !c.nobodyPasses()) // a page of everybody's, but for who it is shown to
 	if ran && len(users) == 0 && !k.Public && (c.nobodyPasses() || c.errorRoute && !c.failed) {
 		// An error route has the path of what was refused, but never the page's own.
 		if !c.errorRoute || slices.ContainsFunc(values, func(v string) bool { return k.Page == "/files/" || !k.Whole && !strings.Contains(v, "/") }) {
 			report("nobody internal", "%s answered nobody for %q, at %q", c.s.App, values, c.s.RequestURI)
 		}
 	}
-	if k.Whole || !known && !ran && !c.errorRoute {
-		return
+	if k.Whole || !known && (!c.errorRoute || !c.refused) {
+		return // what nobody judged is the client's own word
 	}
 	if leaked := c.leaked(string(c.s.Raw)); leaked != "" && (known || atPlace(k, string(c.q.Path), leaked)) {
 		report("leak", "the application has the signature %s: %v", leaked, carried.Paths(c.s))
@@ -151,6 +158,9 @@ func (c *check) leaked(text string) string {
 func (c *check) logged(line string) string {
 	k := c.kind.carried
 	leaked := c.leaked(line)
+	if strings.ContainsAny(string(c.q.Path), "#") || c.q.Form != "" {
+		return "" // no URL is written so
+	}
 	if leaked == "" || !k.Query && !atPlace(k, string(c.q.Path), leaked) {
 		return ""
 	}
@@ -163,9 +173,56 @@ func (c *check) logged(line string) string {
 func atPlace(k *carried.Kind, path, signature string) bool {
 	before, _, found := strings.Cut(decode(decode(path, false), false), signature)
 	if k.Name == "cut" {
-		n := len(strings.FieldsFunc(before, func(c rune) bool { return c == '/' }))
-		return found && strings.Count(path, signature) < 2 && (n == 2 || n == 3)
+		n := len(strings.FieldsFunc(before[:strings.LastIndex(before, "/")+1], func(c rune) bool { return c == '/' }))
+		return found && strings.Count(path, signature) < 2 && !strings.Contains(strings.ToLower(path), "%5c") && (n == 2 || n == 3)
 	}
 	head, _, _ := strings.Cut(strings.TrimPrefix(k.Link("x").Path, "/"), "/")
 	return found && strings.Contains(strings.ToLower(before), "/"+head+"/")
+}
+
+// carried is a request to a configuration with links in the path.
+func (c *configuration) carried(g *generator, q *request) *request {
+	site := q.Site
+	if g.one(8) { // headers, as everywhere
+		q.setTarget(string(pick(g, g.kind.paths...)))
+		name := pick(g, pick(g, attacks.OwnHeaders...), pick(g, attacks.GatewayHeaders...))
+		q.Headers = append(q.Headers, raw(pick(g, attacks.Folds(name)...)+": "+forged))
+	} else {
+		q = g.carried()
+	}
+	q.Site = site
+	if site != "SITE1" {
+		q.Honest = false
+	}
+	if !q.Honest && (c.has("handle_path") || c.has("uri") || c.has("rewrite")) && g.one(3) {
+		q.Path = raw(pick(g, "/v1", "/v1", "/v1", "/V1", "/v1/v1", "/%761", "/x/../v1", "/v1/..", "/v1/")) + q.Path
+	}
+	if q.Honest && c.has("strip_suffix") {
+		q.Honest = !strings.HasSuffix(string(q.Path), ".html")
+	}
+	simple := q.Form == "" && q.Version == "" && !slices.ContainsFunc(q.Headers, func(line raw) bool { return headerName(line) == "connection" })
+	q.H2 = q.H2 && simple
+	if q.Site == "SITE1" && c.site("SECURE1") != nil && simple && g.one(2) {
+		q.H2, q.H3 = false, true
+	}
+	return q
+}
+
+// loggedWithin is how long a line of the access log may take.
+const loggedWithin = 300 * time.Millisecond
+
+// inLog returns what is wrong with the line that the access log has of the request.
+func (c *configuration) inLog(g *gateway.Reloadable, q *request, a *answer, id string) string {
+	k := kindOf(c.kind)
+	if !k.inPath() || !c.has("output file ACCESSLOG") || a.Header.Get("Server") == "" {
+		return ""
+	}
+	for until := time.Now().Add(loggedWithin); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		for line := range strings.Lines(g.AccessLog()) {
+			if strings.Contains(line, id) {
+				return (&check{target: &target{kind: k}, q: q}).logged(line)
+			}
+		}
+	}
+	return ""
 }

@@ -56,6 +56,12 @@ var shapes = []struct {
 	{"others", false, (*drawer).shapeOthers},
 	{"large", true, (*drawer).shapeLarge},
 	{"body", false, (*drawer).shapeBody},
+	{"path", false, (*drawer).shapePath},
+	{"path nested", false, (*drawer).shapePathNested},
+	{"path second", false, (*drawer).shapePathSecond},
+	{"path behind", false, (*drawer).shapePathBehind},
+	{"path errors", false, (*drawer).shapePathErrors},
+	{"path two", false, (*drawer).shapePathTwo},
 }
 
 func allShapes() (names []string) {
@@ -97,7 +103,7 @@ func draw(seed, n uint64, shapeNames []string, list []*backend, profiles, modes,
 	if !slices.Contains(modes, d.mode) {
 		d.mode = modes[0]
 	}
-	d.kind = draw1(d, "user", "user", "user", "akid", "multi", "stripped", "signed")
+	d.kind = draw1(d, "user", "user", "user", "akid", "multi", "stripped", "signed", "token", "coded")
 	if !slices.Contains(kindNames, d.kind) {
 		d.kind = "user"
 	}
@@ -374,4 +380,111 @@ func (d *drawer) shapeBody() {
 		d.kind = "form"
 	}
 	d.at("SITE1", members+d.definition("@m ")+"PROXY\n")
+}
+
+// accessLog has Caddy write each request into a file, less the signatures.
+const accessLog = "log {\noutput file ACCESSLOG {\nroll_disabled\n}\nformat filter {\nwrap json\nfields {\nrequest>uri signed_link\nrequest>headers signed_link\nresp_headers signed_link\n}\n}\n}\n"
+
+// ofPath draws a kind of links in the path, and returns the matcher of its definition.
+func (d *drawer) ofPath() string {
+	d.protects = "page"
+	d.kind = draw1(d, "segment", "name", "name", "greedy", "greedy", "cut", "cut", "kept", "public")
+	if d.mode == modeRecognize { // it does not load
+		d.mode = draw1(d, modeRequire, modePass)
+	}
+	log := ""
+	if d.one(2) {
+		log = accessLog
+	}
+	return log + "@m " + kindOf(d.kind).match + "\n"
+}
+
+// page is a matcher of all below the page.
+func (d *drawer) page() string { return kindOf(d.kind).carried.Page + "*" }
+
+func (d *drawer) shapePath() {
+	members := d.ofPath()
+	def := d.definition("@m ")
+	if d.one(3) {
+		d.options = mustParse(draw1(d, "order signed_link first", "order signed_link before reverse_proxy", "order signed_link last"))
+	}
+	d.at("SITE1", members+draw1(d,
+		def+"PROXY\n",
+		def+"handle {\nPROXY\n}\n",
+		def+"handle "+d.page()+" {\nPROXY\n}\nhandle {\nPROXY\n}\n",
+		"route {\n"+def+"PROXY\n}\n",
+		"route {\n"+def+"handle "+d.page()+" {\nPROXY\n}\nhandle {\nPROXY\n}\n}\n",
+		"route {\nPROXY /public/*\n"+def+"PROXY\n}\n",
+		"signed_link guard\n"+def+"PROXY\n",
+	))
+}
+
+func (d *drawer) shapePathNested() {
+	members := d.ofPath() + d.guard()
+	inner := d.definition("") + "PROXY\n"
+	d.at("SITE1", members+draw1(d,
+		"handle @m {\n"+inner+"}\nhandle {\nPROXY\n}\n",
+		"handle {\nhandle @m {\n"+inner+"}\nPROXY\n}\n",
+		"handle {\nroute {\n"+d.definition("@m ")+"PROXY\n}\n}\n",
+		"route @m {\n"+inner+"}\nPROXY\n",
+		"handle @m {\n"+inner+"}\nhandle "+d.page()+" {\nPROXY\n}\nhandle {\nPROXY\n}\n",
+		"handle /public/* {\nPROXY\n}\nhandle {\n"+d.definition("@m ")+"PROXY\n}\n",
+		"handle /public/* {\nPROXY\n}\nhandle {\n"+inner+"}\n",
+		"handle_path /v1/* {\nPROXY\n}\nhandle @m {\n"+inner+"}\nhandle {\nPROXY\n}\n",
+	))
+}
+
+func (d *drawer) shapePathSecond() {
+	members := d.ofPath()
+	d.at("SITE1", members+d.definition("@m ")+"PROXY\n")
+	ways := []string{"", "signed_link guard\n", "signed_link guard\n", "signed_link guard\n", "@x path /x/*\nsigned_link @x guard\n"}
+	if !d.old {
+		ways = append(ways, "signed_link unguarded\n")
+	}
+	d.at("SITE2", draw1(d, append(ways,
+		"signed_link /x/* keyed_hash {env.LINK_SECRET} {\nalgorithm md5\nmessage {query.user}{secret}\nsignature {query.key}\nuser {query.user} utf8\n}\n")...)+
+		draw1(d, "PROXY\n", "handle {\nPROXY\n}\n", "handle_path /v1/* {\nPROXY\n}\n", "handle "+d.page()+" {\nPROXY\n}\n", "rewrite /v1/* "+kindOf(d.kind).carried.Page+"43\nPROXY\n", "uri strip_prefix /v1\nPROXY\n"))
+}
+
+func (d *drawer) shapePathBehind() {
+	members := d.ofPath()
+	page := kindOf(d.kind).carried.Page
+	d.at("SITE1", members+d.definition("@m ")+draw1(d,
+		"handle_path /v1/* {\nPROXY\n}\nhandle {\nPROXY\n}\n",
+		"handle_path /v1/* {\nrewrite * "+page+"{uri}\nPROXY\n}\nhandle {\nPROXY\n}\n",
+		"handle_path /v1/* {\nrewrite * "+strings.TrimSuffix(page, "/")+"{uri}\nPROXY\n}\nhandle {\nPROXY\n}\n",
+		"handle /v1/* {\nuri strip_prefix /v1\nPROXY\n}\nhandle {\nPROXY\n}\n",
+		"uri /v1/* strip_prefix /v1\nPROXY\n",
+		"uri replace /v1/ /\nPROXY\n",
+		"uri path_regexp ^/v1(/.*)$ $1\nPROXY\n",
+		"rewrite /v1/* "+page+"43\nPROXY\n",
+		"@r path_regexp r ^/v1(/.*)$\nrewrite @r {re.r.1}?{query}\nPROXY\n",
+		"route /v1/* {\nuri strip_prefix /v1\nPROXY\n}\nPROXY\n",
+		"uri strip_suffix .html\nPROXY\n",
+		"request_header X-Path {uri}\nPROXY\n",
+		"request_header X-Path {http.request.orig_uri.path}\nPROXY\n",
+		"vars p {path}\nrequest_header X-Path {vars.p}\nPROXY\n",
+		"map {path} {p} {\ndefault {path}\n}\nrequest_header X-Path {p}\nPROXY\n",
+		"header >X-Path {http.request.orig_uri}\nPROXY\n",
+	))
+}
+
+func (d *drawer) shapePathErrors() {
+	members := d.ofPath()
+	const header = "header " + errorRoute + " \"{err.status_code} {http.signed_link.verdict}\"\n"
+	d.at("SITE1", members+d.definition("@m ")+draw1(d, "PROXY\n", "handle /public/* {\nerror 404\n}\nhandle {\nPROXY\n}\n")+
+		"handle_errors {\n"+header+draw1(d, "PROXY\n", "rewrite * /public{uri}\nPROXY\n", "handle {\nPROXY\n}\n", "uri strip_prefix /x\nPROXY\n", "request_header X-Path {http.request.orig_uri}\nPROXY\n")+"}\n")
+}
+
+// shapePathTwo has another definition beside it, of another kind of links.
+func (d *drawer) shapePathTwo() {
+	members := d.ofPath()
+	other := "signed_link /other/* " + draw1(d, modeRequire, modeObserve) + " keyed_hash {env.LINK_SECRET} {\nname other\npath /other/<x>/<signature> to " +
+		strings.TrimSuffix(kindOf(d.kind).carried.Page, "/") + "/{link.x}\nalgorithm hmac-sha256\nmessage other:{link.x}\nparam {link.x} text max 60\nuser none\nbackend " + d.profile + "\n}\n"
+	token := "@t path /app /app/*\nsigned_link @t recognize " + kindOf("token").definition + "backend " + d.profile + "\n}\n"
+	if d.kind != "greedy" { // the links of the others stand below their pages, and so would be internal to that one
+		other = token
+	}
+	beside := draw1(d, other, token)
+	d.at("SITE1", members+draw1(d, d.definition("@m ")+beside+"PROXY\n", beside+d.definition("@m ")+"PROXY\n", "route {\n"+beside+d.definition("@m ")+"PROXY\n}\n", beside+d.definition("@m ")+"handle_path /v1/* {\nPROXY\n}\nhandle {\nPROXY\n}\n"))
 }

@@ -232,7 +232,11 @@ func (w *worker) ask(g *gateway.Reloadable, c *configuration, b *backend, q *req
 		}
 		return nil // HTTP/2 and HTTP/3 break off what is no request
 	}
-	return c.judge(w.run, b, q, a, reached, w.old)
+	found := c.judge(w.run, b, q, a, reached, w.old)
+	if what := c.inLog(g, q, a, id); what != "" {
+		found = append(found, violation{"log", what})
+	}
+	return found
 }
 
 func (w *worker) send(g *gateway.Reloadable, q *request, id string) (*answer, error) {
@@ -280,6 +284,10 @@ func (w *worker) stands(c *configuration, b *backend, q *request, rule string) (
 	refused, _, err := w.load(w.open, options, sites)
 	if err != nil || refused != "" {
 		return false, err
+	}
+	if q.Honest {
+		q = q.clone()
+		q.Path = kindOf(c.kind).movedTo(q.Path)
 	}
 	for range confirmed {
 		a, err := w.send(w.open, q, w.newID())

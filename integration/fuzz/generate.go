@@ -16,7 +16,11 @@ type generator struct {
 }
 
 func newGenerator(seed, index uint64, k *kind, c corpus) *generator {
-	return &generator{rand.New(rand.NewPCG(seed, index)), k, c[k.name]}
+	from := c[k.name]
+	if len(from) == 0 { // a kind of drawn configurations
+		from = c["user"]
+	}
+	return &generator{rand.New(rand.NewPCG(seed, index)), k, from}
 }
 
 func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }

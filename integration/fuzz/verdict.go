@@ -16,10 +16,11 @@ var excuses = map[string][]string{
 	"php_lookup":          {"nobody", "nobody's"},
 	"rewrite_unknown":     {"nobody", "nobody's"},
 	"matcher_beside_path": {"nobody", "nobody's"},
-	"early_reader":        {"source", "signature", "nobody's", "unsigned", "REMOTE_USER"},
+	"early_reader":        {"leak", "source", "signature", "nobody's", "unsigned", "REMOTE_USER"},
 	"overwritten_header":  {"forged", "headers", "identity", "REMOTE_USER", "honest", "nobody's"},
 	"files_first":         {"file"},
 	"identity_first":      {},
+	"open_target":         {"nobody"},
 }
 
 // excused tells whether a rule may be broken after what was said.
@@ -46,6 +47,8 @@ func (c *configuration) ran(s *backends.Seen) bool {
 		return s.App == "route login"
 	case "none":
 		return false
+	case "page":
+		return kindOf(c.kind).protects(s)
 	}
 	return s.App == c.protects
 }
@@ -138,6 +141,15 @@ func (c *check) drawn(of *configuration, role string, old bool, report func(rule
 	if s.RemoteUser != "" && strings.Contains(s.RemoteUser, forged) {
 		report("REMOTE_USER", "the remote user is %q", s.RemoteUser)
 	}
+	if c.kind.inPath() && role == "guard" {
+		values, ran := c.kind.carried.Shown(s)
+		if c.kind.carried.Name == "cut" { // the page has one segment
+			ran = slices.ContainsFunc(values, func(v string) bool { return !strings.Contains(v, "/") })
+		}
+		if ran && of.mode != modeObserve && !c.kind.open() && !c.kind.carried.Whole {
+			report("nobody internal", "another site leads to the page of %q, at %q", values, s.RequestURI)
+		}
+	}
 	if role != "definition" {
 		if len(headers) > 0 {
 			report("forged", "%s without a definition: %q", of.shape, headers)
@@ -197,7 +209,8 @@ func (c *check) drawn(of *configuration, role string, old bool, report func(rule
 		}
 	}
 	otherHost := of.has("host") && (strings.Contains(c.q.target(), "://") || c.q.has("host"))
-	if ran && len(users) == 0 && !c.nobodyPasses() && !c.errorRoute && !otherHost {
+	c.carriedIn(users, known, report)
+	if ran && len(users) == 0 && !c.nobodyPasses() && !c.errorRoute && !otherHost && !c.kind.open() {
 		report("nobody", "%s answered nobody, at %q", s.App, s.RequestURI)
 	}
 	if c.q.Honest && of.kind != "two" && (!known || !ran) && (!c.errorRoute || !c.failed) {

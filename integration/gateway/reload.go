@@ -97,11 +97,13 @@ func (r *Reloadable) whole(options, sites, log string) string {
 
 // Load has the process take a configuration: global options, and the rest of a Caddyfile,
 // whose sites begin with lines "SITE1 {", "SITE2 {", and "SECURE1 {" for TLS and QUIC. It
-// returns why it is refused, or the JSON lines of what was said about it.
+// returns why it is refused, or the JSON lines of what was said about it. ACCESSLOG stands for
+// a file; see [Reloadable.AccessLog].
 func (r *Reloadable) Load(options, sites string) (refused, said string, err error) {
 	r.loads++
 	log := fmt.Sprintf("log-%d", r.loads)
 	defer os.Remove(filepath.Join(r.dir, fmt.Sprintf("log-%d", r.loads-1)))
+	defer os.Remove(filepath.Join(r.dir, fmt.Sprintf("access-%d", r.loads-1)))
 	var text strings.Builder
 	for line := range strings.Lines(sites) {
 		name := strings.TrimSuffix(strings.TrimSpace(line), " {")
@@ -111,7 +113,7 @@ func (r *Reloadable) Load(options, sites string) (refused, said string, err erro
 		case r.secure[name] != "":
 			line = "https://:" + portOf(r.secure[name]) + " {\nbind " + r.host + "\ntls " + filepath.Join(r.dir, "cert.pem") + " " + filepath.Join(r.dir, "key.pem") + "\n"
 		}
-		text.WriteString(line)
+		text.WriteString(strings.ReplaceAll(line, "ACCESSLOG", r.accessLog()))
 	}
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://127.0.0.1/load", strings.NewReader(r.whole(options, text.String(), log)))
 	if err != nil {
@@ -142,6 +144,20 @@ func (r *Reloadable) Load(options, sites string) (refused, said string, err erro
 		return failed.Error, "", nil
 	}
 	return "", r.Said(), nil
+}
+
+func (r *Reloadable) accessLog() string {
+	return filepath.Join(r.dir, fmt.Sprintf("access-%d", r.loads))
+}
+
+// AccessLog is what the configuration that was last tried has written to the file ACCESSLOG,
+// which stands for one of its own.
+func (r *Reloadable) AccessLog() string {
+	text, err := os.ReadFile(r.accessLog())
+	if err != nil {
+		return "" // nothing yet
+	}
+	return string(text)
 }
 
 // Said is what the configuration that was last tried has had logged.
