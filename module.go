@@ -721,6 +721,9 @@ func (h *Handler) CutsAuthorization() bool {
 // signature, the backend gets another path than that of the link.
 func (h *Handler) Moves() bool { return h.gate.Definition != nil && h.gate.Definition.Moves() }
 
+// InPath implements [routes.Gate].
+func (h *Handler) InPath() bool { return h.gate.Definition != nil && h.gate.Definition.InPath() }
+
 // Interface guards
 var (
 	_ app.Gated          = (*Handler)(nil)

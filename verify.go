@@ -87,6 +87,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h.gate.WarnForwarded(r, request.ClientIP)
 	v := x.NewVerdict()
 	h.gate.Definition.JudgeInto(r.Context(), v, request, unreadable, now)
+	if v.Reason == link.Missing && h.gate.MadeLink(w, r, vars, x) {
+		v.Refusal = link.Refuse(link.Ambiguous, "rewritten")
+	}
 
 	// admit: method, body, and what other definitions of the request said
 	if v.None() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
@@ -280,5 +281,210 @@ func TestAttackInternalPath(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// ownFolder is a definition whose links are /dl/<signature>/<file>, and lead to /dl/<file>: what
+// it hands out could be a link, too.
+func ownFolder(first string, options ...string) string {
+	return strings.Replace(download(first, options...), "to /files/{link.file}", "to /dl/{link.file}", 1)
+}
+
+// TestAttackInternalPathOfNeighbour: another site before the same backend, with a guard only, or
+// with a definition of its own, is no way to a page of links: on another host, on another
+// server, or where the page has the form of a link, which nobody judges there.
+func TestAttackInternalPathOfNeighbour(t *testing.T) {
+	t.Setenv("PATH_KEY", fixture.HMACKey)
+	query := "@q path /q /q/*\nsigned_link @q keyed_hash {env.PATH_KEY} {\nname q\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nallow no_expiry\nuser {query.user}\n}\n"
+	const head = "{\nadmin off\nauto_https off\n" + discard + "servers {\nprotocols h1\n}\n}\n"
+	web := httpWire(t, "200 OK")
+	proxy := "reverse_proxy unix/" + web.Path + "\n"
+	links := pathMatchers3 + unsubscribe("@u") + download("@d") + segment("@v")
+	for name, tc := range map[string]struct {
+		sites string
+		more  []string
+	}{
+		"a guard":                     {"http://a.test {\n" + links + proxy + "}\nhttp://b.test {\nsigned_link guard\n" + proxy + "}\n", nil},
+		"a host in a matcher":         {"http://a.test {\n" + strings.ReplaceAll(links, "@v path /v /v/*", "@v {\npath /v /v/*\nhost a.test\n}") + proxy + "}\nhttp://b.test {\nsigned_link guard\n" + proxy + "}\n", nil},
+		"a query link":                {"http://a.test {\n" + links + proxy + "}\nhttp://b.test {\n" + query + proxy + "}\n", nil},
+		"all other hosts":             {"http://a.test {\n" + links + proxy + "}\nhttp:// {\nsigned_link guard\n" + proxy + "}\n", nil},
+		"another server":              {"http://b.test {\nsigned_link guard\n" + proxy + "}\nhttp://a.test:8080 {\n" + links + proxy + "}\n", nil},
+		"its own folder":              {"http://a.test {\n@d path /dl /dl/*\n" + ownFolder("@d") + proxy + "}\nhttp://b.test {\nsigned_link guard\n" + proxy + "}\n", []string{"/dl/x", "/dl/x/secret.pdf", "/dl/" + downloadSignature("x") + "/x", "/DL/x/y", "/;/dl/x/y"}},
+		"one named guard":             {"&(g) {\nroute {\nsigned_link guard\n}\n}\nhttp://a.test {\ninvoke g\n" + links + proxy + "}\nhttp://b.test {\ninvoke g\n" + proxy + "}\n", nil},
+		"one named guard, own folder": {"&(g) {\nroute {\nsigned_link guard\n}\n}\nhttp:// {\ninvoke g\n@d path /dl /dl/*\n" + ownFolder("@d") + proxy + "}\nhttp://b.test {\ninvoke g\n" + proxy + "}\n", []string{"/dl/x", "/dl/x/secret.pdf"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := gatewaytest.Load(t, head+tc.sites)
+			if tc.more == nil {
+				tc.more = internalPaths
+			}
+			server := s.Server
+			for _, other := range serversOf(t, s) { // that of b.test
+				if name != "another server" || !strings.Contains(strings.Join(other.Listen, " "), "8080") {
+					server = other
+				}
+			}
+			s.Server = server
+			for _, target := range tc.more {
+				r := gatewaytest.Request(t, "GET", target, "")
+				r.Host = "b.test"
+				a := s.Do(r)
+				if lines, _, _ := web.take(); len(lines) > 0 || a.Code < 400 {
+					t.Errorf("%s arrives: %q %d", target, lines, a.Code)
+				}
+			}
+			for _, target := range honestPaths {
+				r := gatewaytest.Request(t, "GET", target, "")
+				r.Host = "b.test"
+				a := s.Do(r)
+				if lines, _, _ := web.take(); len(lines) != 1 {
+					t.Errorf("an honest neighbour %s: %q %d", target, lines, a.Code)
+				}
+			}
+		})
+	}
+	// a site before a backend of its own has pages of these names
+	other := httpWire(t, "200 OK")
+	s := gatewaytest.Load(t, head+"http://a.test {\n"+links+proxy+"}\nhttp://c.test {\nsigned_link guard\nreverse_proxy unix/"+other.Path+"\n}\n")
+	for _, target := range []string{"/page/42", "/files/x", "/v/x"} {
+		r := gatewaytest.Request(t, "GET", target, "")
+		r.Host = "c.test"
+		if a := s.Do(r); a.Code != http.StatusOK {
+			t.Errorf("%s of a site with a backend of its own: %d", target, a.Code)
+		}
+	}
+}
+
+func serversOf(t *testing.T, s *gatewaytest.Site) map[string]*caddyhttp.Server {
+	t.Helper()
+	module, err := s.Context.App("http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module.(*caddyhttp.App).Servers
+}
+
+// TestAttackInternalPathByOtherLink: a genuine link of another definition, of another scheme, or
+// one that leads elsewhere says nothing of a page of links.
+func TestAttackInternalPathByOtherLink(t *testing.T) {
+	query := func(matcher, name string) string {
+		return "signed_link " + matcher + " keyed_hash {env.PATH_KEY} {\nname " + name + "\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nallow no_expiry\nuser {query.user}\n}\n"
+	}
+	link := "?user=jeff&sig=" + fixture.Sum256(fixture.HMACKey, "jeff")
+	// one definition with two schemes
+	both := "signed_link {\nmissing pass\nscheme keyed_hash {env.PATH_KEY} {\nname path\npath /dl/<signature>/<file...> to /files/{link.file}\nalgorithm hmac-sha256\nmessage file:{link.file}\nuser none\nallow no_expiry\n}\n" +
+		"scheme keyed_hash {env.PATH_KEY} {\nname query\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nallow no_expiry\nuser {query.user}\n}\n}\n"
+	for name, directives := range map[string]string{
+		"before":          "@d path /dl /dl/*\nroute {\n" + query("", "all") + download("@d") + "test_backend\n}\n",
+		"behind":          "@d path /dl /dl/*\nroute {\n" + download("@d") + query("/files*", "all") + "test_backend\n}\n",
+		"same definition": both + "test_backend\n",
+		"recognized":      "@d path /dl /dl/*\nroute {\n" + strings.Replace(query("", "all"), "keyed_hash", "recognize keyed_hash", 1) + download("@d") + "test_backend\n}\n",
+	} {
+		s := pathSite(t, directives+reasons)
+		for _, target := range []string{"/files/x" + link, "/files/x" + link + "&a=1", "/FILES/x" + link, "/;/files/x" + link, "/files/" + downloadSignature("x") + "/x" + link} {
+			if a := s.Get(target); a.Seen != nil {
+				t.Errorf("%s: %s arrives: %s", name, target, a.Body)
+			}
+		}
+		if a := s.Get("/files/x" + link); a.Body.String() != "missing/internal" {
+			t.Errorf("%s: %d %s", name, a.Code, a.Body)
+		}
+	}
+	// two links of one definition are two opinions
+	s := pathSite(t, both+"test_backend\n"+reasons)
+	for target, want := range map[string]string{
+		downloadLink("x") + link:                       "ambiguous/two_links",
+		downloadLink("x") + "?sig=":                    "ambiguous/two_links",
+		"/dl/" + strings.Repeat("0", 64) + "/x" + link: "ambiguous/two_links",
+	} {
+		if a := s.Get(target); a.Body.String() != want {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	if a := s.Get("/x" + link); a.Seen == nil || a.Header1(t, "X-Verified-User") != "jeff" {
+		t.Errorf("the query's link: %d %s", a.Code, a.Body)
+	}
+	if a := s.Get(downloadLink("x")); a.Seen == nil || a.Seen.URI != "/files/x" || a.Header1(t, "X-Verified-Scheme") != "path" {
+		t.Errorf("the path's link: %d %s", a.Code, a.Body)
+	}
+	// a link that leads elsewhere, and a rewrite behind that would lead to another page of links
+	s = pathSite(t, "@u path /u /u/*\n@d path /dl /dl/*\n"+unsubscribe("@u")+download("@d")+"route {\nrewrite /page/* /files/secret\nsigned_link guard\ntest_backend\n}\n"+reasons)
+	if a := s.Get(unsubscribeLink("42")); a.Seen != nil {
+		t.Errorf("a link of one page leads to another: %s", a.Body)
+	}
+}
+
+// TestAttackTwoMoves: two definitions that both verify the path and hand the request on with
+// another one each are two opinions about one request; and one judges what was received, wherever
+// the other has led the request.
+func TestAttackTwoMoves(t *testing.T) {
+	other := strings.Replace(download("", "name other"), "to /files/{link.file}", "to /elsewhere/{link.file}", 1)
+	s := pathSite(t, "route {\n"+download("")+other+"test_backend\n}\n"+reasons)
+	if a := s.Get(downloadLink("x")); a.Body.String() != "ambiguous/rewritten" {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	same := download("", "name other")
+	s = pathSite(t, "route {\n"+download("")+same+"test_backend\n}\n"+reasons)
+	if a := s.Get(downloadLink("x")); a.Seen == nil || a.Seen.URI != "/files/x" {
+		t.Errorf("two that agree: %d %s", a.Code, a.Body)
+	}
+	// what one leads to has the form of the other's link, and its signature is right or wrong
+	for _, options := range []string{"", "missing pass"} {
+		into := strings.Replace(download("/dl/*"), "to /files/{link.file}", "to /u/{link.file}", 1)
+		s = pathSite(t, "@u path /u /u/*\nroute {\n"+into+unsubscribe("@u", options)+"test_backend\n}\n"+reasons)
+		for _, id := range []string{"42/" + unsubscribeSignature("42"), "43/" + unsubscribeSignature("42")} {
+			if a := s.Get(downloadLink(id)); a.Seen != nil {
+				t.Errorf("%s: %s: %s", options, id, a.Body)
+			}
+		}
+	}
+}
+
+// TestAttackRewrittenIntoLink: a rewrite makes a link's path of one that is none, before the
+// definition or behind it. With `missing pass` an application that routes the path itself would
+// take it for a link that was verified.
+func TestAttackRewrittenIntoLink(t *testing.T) {
+	const matcher = "@u path /u /u/*\n"
+	whole := strings.Replace(unsubscribe("@u", "missing pass", "strip none"), " to /page/{link.id}", "", 1)
+	for name, directives := range map[string]string{
+		"uri before":              "route {\n" + matcher + "uri strip_prefix /x\n" + whole + "test_backend\n}",
+		"rewrite before":          "route {\n" + matcher + "@x path_regexp x ^/x(/.*)$\nrewrite @x {re.x.1}\n" + whole + "test_backend\n}",
+		"uri behind":              matcher + whole + "uri strip_prefix /x\ntest_backend",
+		"handle_path behind":      matcher + whole + "handle_path /x/* {\ntest_backend\n}\nhandle {\ntest_backend\n}",
+		"uri replace behind":      matcher + whole + "uri replace /x/ /\ntest_backend",
+		"moved, uri before":       "route {\n" + matcher + "uri strip_prefix /x\n" + unsubscribe("@u", "missing pass") + "test_backend\n}",
+		"moved, uri behind":       matcher + unsubscribe("@u", "missing pass") + "uri strip_prefix /x\ntest_backend",
+		"required, uri before":    "route {\n" + matcher + "uri strip_prefix /x\n" + strings.Replace(whole, "missing pass\n", "", 1) + "test_backend\n}",
+		"without matcher, before": "route {\nuri strip_prefix /x\n" + strings.Replace(whole, "@u", "", 1) + "test_backend\n}",
+		"without matcher, behind": strings.Replace(whole, "@u", "", 1) + "uri strip_prefix /x\ntest_backend",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := pathSite(t, directives+"\n"+reasons)
+			for _, target := range []string{"/x/u/43/" + unsubscribeSignature("42"), "/x" + unsubscribeLink("42"), "/x/u/42/", "/x/U/42/x", "/x/%75/42/x", "/x//u/42/x"} {
+				if a := s.Get(target); a.Seen != nil {
+					t.Errorf("%s arrives: %s", target, a.Body)
+				}
+			}
+			if a := s.Get("/x" + unsubscribeLink("42")); a.Body.String() != "ambiguous/rewritten" {
+				t.Errorf("%d %s", a.Code, a.Body)
+			}
+			if a := s.Get(unsubscribeLink("42")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "42" {
+				t.Errorf("a link: %d %s", a.Code, a.Body)
+			}
+			for _, target := range []string{"/", "/x/y", "/a/b/c", "/x/users/1"} {
+				if a := s.Get(target); a.Seen == nil && strings.Contains(directives, "missing pass") {
+					t.Errorf("an ordinary page %s is refused: %d %s", target, a.Code, a.Body)
+				}
+			}
+		})
+	}
+	// a link that a rewrite led elsewhere is none of the page to which it went
+	for _, rewrite := range []string{"rewrite /u/* /other", "rewrite /u/42/* /u/43/x", "uri replace 42 43", "uri strip_prefix /u"} {
+		for _, definition := range []string{unsubscribe(""), strings.Replace(whole, "@u", "", 1)} {
+			s := pathSite(t, "route {\n"+rewrite+"\n"+definition+"test_backend\n}\n"+reasons)
+			if a := s.Get(unsubscribeLink("42")); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
+				t.Errorf("%s: %d %s", rewrite, a.Code, a.Body)
+			}
+		}
 	}
 }

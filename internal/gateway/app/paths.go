@@ -125,6 +125,34 @@ func (g *Gate) judges(q scope.Question, ward *routes.Ward, r *http.Request, path
 	return clean == path // it was refused, and nobody has a page of that name
 }
 
+// MadeLink reports whether the backend gets a path that begins like a link of the definition,
+// although what was received does not: a rewrite before the definition or behind it makes one,
+// and nobody has judged that. Where another definition's link has led, only what has the whole
+// form of a link is one, because two kinds of links may begin alike.
+func (g *Gate) MadeLink(w http.ResponseWriter, r *http.Request, vars map[string]any, x *exchange.Exchange) bool {
+	if !g.Definition.InPath() {
+		return false
+	}
+	q, whole := g.question(w, r, vars), x.LedTo(r)
+	begins := func(c *http.Request) (bool, error) {
+		if !g.Definition.Begins(c.URL.EscapedPath(), whole) && !g.Definition.Begins(c.URL.Path, whole) {
+			return false, nil
+		}
+		matchers := g.Scope.Matchers()
+		if len(matchers) == 0 {
+			return true, nil
+		}
+		return matchers.AnyMatchWithError(c)
+	}
+	if r.URL.EscapedPath() != x.Request.Path {
+		if is, readable := q.Any(begins); is || !readable {
+			return true
+		}
+	}
+	is, readable := q.RewrittenInto(begins)
+	return is || !readable
+}
+
 // RedactPath takes signatures out of the path of a request that was refused. In a path that
 // has the form of a link it is whatever stands in the place: of `/dl/x/a.pdf` an error route
 // that proxies must not make a request for the internal /dl/x/a.pdf.

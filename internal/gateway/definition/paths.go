@@ -222,6 +222,24 @@ func (d *Definition) Redact(path string) (clean string, is bool) {
 	return path, false
 }
 
+// Begins reports whether the path has the form of a link of the definition, or begins like
+// one; with whole, only the first.
+func (d *Definition) Begins(path string, whole bool) bool {
+	for _, s := range d.Schemes {
+		c := s.Description.Carrier
+		if c == nil {
+			continue
+		}
+		if carriage := c.Carries(path); carriage == link.Whole || carriage == link.Broken && !whole {
+			return true
+		}
+	}
+	return false
+}
+
+// InPath reports whether some link of the definition has its signature in the path.
+func (d *Definition) InPath() bool { return d.inPath }
+
 // Moves reports whether the backend gets another path than that of a link, so that there are
 // internal ones.
 func (d *Definition) Moves() bool {
@@ -232,9 +250,6 @@ func (d *Definition) Moves() bool {
 	}
 	return false
 }
-
-// InPath reports whether links of the definition carry their signature in the path.
-func (d *Definition) InPath() bool { return d.inPath }
 
 // Places are where links of the definition have their signature in the path.
 func (d *Definition) Places() []pattern.Place {

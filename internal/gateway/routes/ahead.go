@@ -180,7 +180,7 @@ func (r *Report) recordAhead(s *site, at, guarding int, behind []target) {
 			ahead.remakes = append(ahead.remakes, remake{step.handler, step.chain})
 		}
 	}
-	if len(g.Matcher()) > 0 || !d.whole {
+	if len(g.Matcher()) > 0 || !d.whole || g.InPath() { // or what is rewritten could be a link
 		r.recordChanges(s, at, guarding, behind, ahead)
 	}
 	if len(ahead.remakes)+len(ahead.changes) > 0 {

@@ -57,6 +57,7 @@ func (g *fakeGate) Where() string                  { return g.Name }
 func (g *fakeGate) Matcher() caddyhttp.MatcherSets { return g.matchers }
 func (*fakeGate) CutsAuthorization() bool          { return false }
 func (g *fakeGate) Moves() bool                    { return g.Is == "moves" }
+func (g *fakeGate) InPath() bool                   { return g.Is == "moves" }
 func (*fakeGate) Accepts() bool                    { return false }
 func (*fakeGate) Outputs(string) bool              { return false }
 func (*fakeGate) Identity(string) bool             { return false }

@@ -46,6 +46,10 @@ type Gate interface {
 	// with. The path is made of what was signed, and of what the definition says.
 	Moves() bool
 
+	// InPath reports whether links have their signature in the path, so that the path alone
+	// says what is one.
+	InPath() bool
+
 	// Accepts reports whether it takes identity headers from a gateway in front of Caddy.
 	Accepts() bool
 
