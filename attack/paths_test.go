@@ -2,12 +2,17 @@ package attack_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -485,6 +490,482 @@ func TestAttackRewrittenIntoLink(t *testing.T) {
 			if a := s.Get(unsubscribeLink("42")); a.Seen != nil || a.Body.String() != "ambiguous/rewritten" {
 				t.Errorf("%s: %d %s", rewrite, a.Code, a.Body)
 			}
+		}
+	}
+}
+
+// TestAttackPathOfErrorRoute: what an error route finds of a refused link has no signature that
+// somebody could use, and of a page of links nothing; and an error behind a verified link finds
+// the new path, like everybody.
+func TestAttackPathOfErrorRoute(t *testing.T) {
+	t.Setenv("PATH_KEY", fixture.HMACKey)
+	const long = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" // a method that Caddy refuses before all routes
+	wrong := unsubscribeSignature("43")
+	for name, errors := range map[string]string{
+		"proxy":          "test_backend errors",
+		"a guard":        "signed_link guard\ntest_backend errors",
+		"a prefix":       "@e path /e/*\nuri @e strip_prefix /e\ntest_backend errors",
+		"a prefix, path": "handle_path /e/* {\ntest_backend errors\n}\nhandle {\ntest_backend errors\n}",
+		"named":          "invoke errors",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := gatewaytest.Load(t, "{\nadmin off\nauto_https off\n"+discard+"}\n&(errors) {\ntest_backend errors\n}\nhttp:// {\n"+pathMatchers3+"@own path /own /own/*\n"+
+				unsubscribe("@u")+download("@d")+segment("@v")+strings.ReplaceAll(ownFolder("@own", "name own"), "/dl/", "/own/")+
+				"@broken path /page/broken /e/* /open\nerror @broken 500\nrespond /page/gone 204\ntest_backend\nhandle_errors {\n"+errors+"\n}\n}\n")
+			for _, tc := range []struct{ method, target, want string }{
+				{"GET", "/u/42/" + wrong, "/u/42/REDACTED"},
+				{"GET", "/u/42/" + wrong + "?a=1", "/u/42/REDACTED?a=1"},
+				{"GET", "/U/42/" + wrong, "/U/42/REDACTED"},
+				{"GET", "/u/42/" + wrong + "x", "/u/42/REDACTEDx"},
+				{"GET", "/u/42/" + wrong[1:], "/u/42/REDACTED"},
+				{"GET", "/u/42/" + wrong + "/more", "/u/42/REDACTED/more"},
+				{"GET", "//u/42/" + wrong, "//u/42/REDACTED"},
+				{"GET", "/u/%34%32/" + wrong, "/u/%34%32/REDACTED"},
+				{"GET", "/dl/" + wrong + "/x", "/dl/REDACTED/x"},
+				{"GET", "/dl/" + wrong + "/../x", "/dl/REDACTED/../x"},
+				{"GET", "/v/x/" + wrong, "/v/x/REDACTED"},
+				{"POST", unsubscribeLink("42"), "/u/42/REDACTED"}, // no method of links
+				{long, unsubscribeLink("42"), "/u/42/REDACTED"},
+				{long, downloadLink("x"), "/dl/REDACTED/x"},
+				{"GET", "/page/42", "/"}, {"GET", "/page/42?a=1", "/"}, {"GET", "/;/page/42", "/"}, {"GET", "/files/x", "/"}, {"GET", "/v/x", "/"}, {"GET", "/%70age/42", "/"},
+				{long, "/page/42", "/"}, {long, "//files/x", "/"}, {"POST", "/v/x", "/"},
+				{"GET", "/own/x/secret", "/"}, {"GET", "/own/secret", "/"}, {long, "/own/x/secret", "/"}, {"GET", "/own/" + wrong + "/secret", "/"},
+				{"GET", "/open", "/open"}, {"GET", "/open?a=1", "/open?a=1"},
+			} {
+				a := s.Do(gatewaytest.Request(t, tc.method, tc.target, ""))
+				if a.Seen == nil || a.Seen.Backend != "errors" {
+					t.Errorf("%s %s: %d %s", tc.method, tc.target, a.Code, a.Body)
+					continue
+				}
+				for what, uri := range map[string]string{"URL": a.Seen.URI, "RequestURI": a.Seen.RequestURI, "REQUEST_URI": a.Seen.OrigURI, "{orig_uri}": a.Seen.OrigText, "the original RequestURI": a.Seen.OrigTarget} {
+					if uri != tc.want {
+						t.Errorf("%s %s: %s is %q, want %q", tc.method, tc.target, what, uri, tc.want)
+					}
+				}
+				if a.Header1(t, "X-Verified-User") != "" {
+					t.Errorf("%s %s names a user", tc.method, tc.target)
+				}
+			}
+			// what a prefix of the error routes leads to
+			for _, target := range []string{"/e/page/42", "/e/%70age/42", "/e//page/42", "/e/files/x", "/e/v/x", "/e/;/page/42", "/e/own/x/y"} {
+				a := s.Get(target)
+				if a.Seen == nil || a.Seen.Backend != "errors" || strings.Contains(name, "prefix") && a.Seen.URI != "/" {
+					t.Errorf("%s: %d %s", target, a.Code, a.Body)
+				}
+			}
+			a := s.Get(unsubscribeLink("broken"))
+			if a.Seen == nil || a.Seen.Backend != "errors" || a.Seen.URI != "/page/broken" || a.Seen.OrigURI != "/page/broken" || a.Seen.OrigText != "/page/broken" || a.Header1(t, "X-Verified-User") != "broken" {
+				t.Errorf("an error behind a link: %d %s", a.Code, a.Body)
+			}
+		})
+	}
+	// 404 of files, and handle_response and intercept behind a link
+	web := httpWire(t, "500 Oops")
+	for name, directives := range map[string]string{
+		"files":           "root /nonexistent\nfile_server\nhandle_errors {\ntest_backend errors\n}",
+		"handle_response": "reverse_proxy unix/" + web.Path + " {\n@bad status 500\nhandle_response @bad {\ntest_backend errors\n}\n}",
+		"intercept":       "intercept {\n@bad status 500\nhandle_response @bad {\ntest_backend errors\n}\n}\nreverse_proxy unix/" + web.Path,
+		"error raised":    "intercept {\n@bad status 500\nhandle_response @bad {\nerror 503\n}\n}\nreverse_proxy unix/" + web.Path + "\nhandle_errors {\ntest_backend errors\n}",
+	} {
+		s := pathSite(t, pathMatchers3+unsubscribe("@u")+download("@d")+segment("@v")+directives)
+		for _, c := range pathCases {
+			a := s.Get(c.link)
+			if a.Seen == nil || a.Seen.Backend != "errors" || a.Seen.URI != c.to || a.Seen.OrigURI != c.to || a.Seen.OrigTarget != c.to || a.Seen.OrigText != c.to {
+				t.Errorf("%s: %s: %d %s", name, c.link, a.Code, a.Body)
+			}
+		}
+	}
+}
+
+// TestAttackBrokenLink: what begins like a link is one, good or bad, in any case of letters and
+// to whoever reads it so: never a page that needs none. With `missing pass` other pages need none.
+func TestAttackBrokenLink(t *testing.T) {
+	for _, directives := range []string{
+		"@u path /u /u/*\n" + unsubscribe("@u", "missing pass") + "test_backend\n",
+		unsubscribe("", "missing pass") + "test_backend\n",
+		"@u path /u /u/*\n" + unsubscribe("@u") + "test_backend\n",
+		"signed_link guard\nhandle /u/* {\n" + unsubscribe("", "missing pass") + "test_backend\n}\nhandle {\ntest_backend\n}\n",
+		"@u path /u /u/*\n" + strings.Replace(unsubscribe("@u", "missing pass", "strip none"), " to /page/{link.id}", "", 1) + "test_backend\n",
+	} {
+		s := pathSite(t, directives+reasons)
+		for target, want := range map[string]string{
+			"/u/":                                 "malformed/pattern",
+			"/u/42":                               "malformed/pattern",
+			"/u/42/":                              "malformed/pattern",
+			"/u/42/x/y":                           "malformed/pattern",
+			"/U/42/x":                             "malformed/pattern",
+			unsubscribeLink("42") + "/":           "malformed/pattern",
+			unsubscribeLink("42") + "/x":          "malformed/pattern",
+			unsubscribeLink("42") + "x":           "bad_signature/",
+			unsubscribeLink("42")[:60]:            "bad_signature/",
+			"/u/43/" + unsubscribeSignature("42"): "bad_signature/",
+			"/u/42/" + strings.ToUpper(unsubscribeSignature("42")): "bad_signature/",
+			"//u/42":     "malformed/pattern",
+			"//u/42/x":   "ambiguous/path",
+			"/;/u/42":    "malformed/pattern",
+			"/;x/u/42/y": "ambiguous/path",
+			"/x/../u/42/" + unsubscribeSignature("42"):      "ambiguous/path",
+			"/%75/42/" + unsubscribeSignature("42"):         "ambiguous/path",
+			"/%2575/42/" + unsubscribeSignature("42"):       "ambiguous/path",
+			"/u%2F42/" + unsubscribeSignature("42"):         "ambiguous/path",
+			"/index.php/u/42/" + unsubscribeSignature("42"): "ambiguous/path",
+			"/?/u/42/x": "ambiguous/path",
+			"/?/u/42":   "malformed/pattern",
+			"/u/42/" + unsubscribeSignature("42") + ";x": "ambiguous/path",
+			"/u/4%2F2/" + unsubscribeSignature("42"):     "ambiguous/path",
+			"/u/4%3B2/" + unsubscribeSignature("42"):     "ambiguous/path",
+			"/u/4%252/" + unsubscribeSignature("42"):     "ambiguous/path",
+			"/u/%2e%2e/" + unsubscribeSignature(".."):    "ambiguous/path",
+			"/u/../" + unsubscribeSignature(".."):        "ambiguous/path",
+			"/u/4%00/" + unsubscribeSignature("4\x00"):   "ambiguous/path",
+		} {
+			a := s.Get(target)
+			if strings.HasPrefix(directives, "signed_link guard") && want == "malformed/pattern" && a.Body.String() == "ambiguous/path" {
+				continue // the guard asks the way to it
+			}
+			if a.Seen != nil || a.Body.String() != want {
+				t.Errorf("%.60s: %s: %d %s, want %s", directives, target, a.Code, a.Body, want)
+			}
+		}
+		if a := s.Get(unsubscribeLink("42")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "42" {
+			t.Errorf("a link: %d %s", a.Code, a.Body)
+		}
+		if !strings.Contains(directives, "missing pass") {
+			continue
+		}
+		for _, target := range []string{"/", "/u", "/users", "/users/1", "/x/u/42", "/index.php", "/index.php/users/1"} {
+			if a := s.Get(target, "X-Verified-User: 42"); a.Seen == nil || a.Header1(t, "X-Verified-User") != "" {
+				t.Errorf("an ordinary page %s: %d %s", target, a.Code, a.Body)
+			}
+		}
+	}
+}
+
+// TestPublicAndObserve: `public` opens what links lead to, and nothing else; `observe` refuses
+// nothing, and says what it would have.
+func TestPublicAndObserve(t *testing.T) {
+	public := strings.Replace(unsubscribe("@u"), "to /page/{link.id}", "to /page/{link.id} public", 1)
+	s := pathSite(t, pathMatchers3+public+download("@d")+"test_backend\n"+reasons)
+	for _, target := range []string{"/page/42", "//page/42", "/index.php/page/42"} {
+		if a := s.Get(target, "X-Verified-User: 42"); a.Seen == nil || a.Header1(t, "X-Verified-User") != "" {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	for target, want := range map[string]string{"/files/x": "missing/internal", "/u/42/x": "bad_signature/", "/page/../files/x": "missing/internal"} {
+		if a := s.Get(target); a.Body.String() != want {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	s = pathSite(t, pathMatchers3+unsubscribe("@u observe")+download("@d")+"request_header X-Would {http.signed_link.verdict}/{http.signed_link.reason}\ntest_backend\n"+reasons)
+	for target, would := range map[string]string{
+		"/page/42": "/", unsubscribeLink("42"): "valid/", "/u/43/" + unsubscribeSignature("42"): "invalid/bad_signature", "/u/42": "invalid/malformed", "/;/u/42/x": "invalid/ambiguous",
+	} {
+		a := s.Get(target, "X-Verified-User: 42")
+		if a.Seen == nil || a.Seen.URI != target || a.Seen.OrigURI != target || a.Seen.OrigText != target || a.Header1(t, "X-Verified-User") != "" || a.Header1(t, "X-Would") != would {
+			t.Errorf("observe: %s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	if a := s.Get("/files/x"); a.Body.String() != "missing/internal" {
+		t.Errorf("another definition beside it: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackMigration: schemes of one definition whose links are alike, md5 and HMAC: each
+// verifies its own, and what neither does is a wrong signature; none leads where the other does.
+func TestAttackMigration(t *testing.T) {
+	scheme := func(name, rest string) string {
+		return "scheme keyed_hash {env.PATH_KEY} {\nname " + name + "\n" + rest + "user none\n}\n"
+	}
+	definition := "signed_link @d {\nmissing pass\n" + scheme("new", "path /dl/<signature>/<file...> to /new/{link.file}\nalgorithm hmac-sha256\nmessage file:{link.file}\nallow no_expiry\n") +
+		scheme("old", "path /dl/<signature>/<file...> to /old/{link.file}\nalgorithm md5\nmessage {link.file}{secret}\nallow no_expiry\n") +
+		scheme("short", "path /s/<file>/<signature> to /short/{link.file}\nalgorithm hmac-sha256\nmessage short:{link.file}\nallow no_expiry\n") + "}\n"
+	s := pathSite(t, "@d path /dl /dl/* /s /s/*\n"+definition+"test_backend\n"+reasons)
+	old, short := fixture.Key("x", fixture.HMACKey), fixture.Sum256(fixture.HMACKey, "short:x")
+	for target, want := range map[string]string{downloadLink("x"): "new /new/x", "/dl/" + old + "/x": "old /old/x", "/s/x/" + short: "short /short/x"} {
+		if a := s.Get(target); a.Seen == nil || a.Header1(t, "X-Verified-Scheme")+" "+a.Seen.URI != want {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	for target, want := range map[string]string{
+		"/dl/" + short + "/x": "bad_signature/", "/s/x/" + old: "bad_signature/", "/dl/" + old + "/y": "bad_signature/", "/dl/x": "malformed/pattern", "/s/x": "malformed/pattern",
+		"/new/x": "missing/internal", "/old/x": "missing/internal", "/short/x": "missing/internal",
+	} {
+		if a := s.Get(target); a.Body.String() != want {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackSessionInMovedPath: `cookies cut` takes the session out of the path as well, and the
+// path to which a link leads has none: a session in a link's path is no part of a link.
+func TestAttackSessionInMovedPath(t *testing.T) {
+	for _, backend := range []string{"servlet", "php", "strict"} {
+		s := pathSite(t, pathMatchers3+"@q path /q /q/*\n"+unsubscribe("@u", "backend "+backend, "cookies cut JSESSIONID")+download("@d", "backend "+backend, "cookies cut JSESSIONID")+
+			"signed_link @q keyed_hash {env.PATH_KEY} {\nname q\nbackend "+backend+"\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nallow no_expiry\nuser {query.user}\ncookies cut JSESSIONID\n}\ntest_backend\n"+reasons)
+		for _, target := range []string{unsubscribeLink("42") + ";jsessionid=1", "/u/42;jsessionid=1/" + unsubscribeSignature("42"), "/u;jsessionid=1/42/" + unsubscribeSignature("42"), downloadLink("x") + ";JSESSIONID=1", "/u/42%3Bjsessionid=1/" + unsubscribeSignature("42;jsessionid=1"),
+			"/page/42;jsessionid=1", "/page;jsessionid=1/42"} {
+			if a := s.Get(target); a.Seen != nil && (backend != "php" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "/page/42")) {
+				t.Errorf("%s: %s: %s", backend, target, a.Body)
+			}
+		}
+		session := "?JSESSIONID=1&a=1"
+		if backend == "servlet" {
+			session = "?a=1" // they find none in a query
+		}
+		a := s.Get(unsubscribeLink("42")+session, "Cookie: JSESSIONID=1; b=2")
+		if a.Seen == nil || a.Seen.URI != "/page/42?a=1" || a.Seen.OrigText != "/page/42?a=1" || a.Seen.OrigURI != "/page/42?a=1" || a.Header1(t, "Cookie") != "b=2" {
+			t.Errorf("%s: %d %s", backend, a.Code, a.Body)
+		}
+	}
+}
+
+// TestAttackPathLogs: no line holds a signature of a path that somebody could use, with the
+// filter, whatever became of the link: sent whole, cut by one, in another case, with escapes,
+// slashes and prefixes, in a Referer, refused, observed, or with an error behind it; in our own
+// lines not even without the filter. And honest paths stay readable.
+func TestAttackPathLogs(t *testing.T) {
+	t.Setenv("PATH_KEY", fixture.HMACKey)
+	directives := pathMatchers3 + "@o path /o /o/*\n" + unsubscribe("@u") + download("@d") + segment("@v") +
+		strings.ReplaceAll(unsubscribe("@o observe", "name observed"), "/u/<id>", "/o/<id>") +
+		"route /page/log {\nlog_append path {http.request.orig_uri}\n}\n@boom path /page/boom /boom\nerror @boom 502\ntest_backend"
+	s, file := fixture.LoadLogged(t, directives)
+	plain, plainFile := loadPlainlyLogged(t, directives)
+	signature := unsubscribeSignature("42")
+	spelled := strings.Replace(signature, "a", "%61", 1)
+	for _, target := range []string{
+		unsubscribeLink("42"), "/u/42/" + signature[1:], "/u/42/" + signature[:63], "/u/42/" + strings.ToUpper(signature), "/U/42/" + signature, "//u//42//" + signature, "/u/42/" + signature + "/", "/u/42/x/" + signature,
+		"/u/" + signature, "/u/42/" + spelled, "/u/42/%" + fmt.Sprintf("%x", signature[0]) + signature[1:], "/%75/42/" + signature, "/u%2F42%2F" + signature, "/x/../u/42/" + signature, "/index.php/u/42/" + signature, "/;/u/42/" + signature, "/?/u/42/" + signature, "/u;a/42/" + signature,
+		"/u/42/" + signature + ";x", "/u/42/" + signature + "?a=1", "/u/43/" + signature, "http://example.org" + unsubscribeLink("42"), downloadLink("a/b"), "/dl/" + signature + "/x", "/dl/" + signature, segmentLink("x"), "/v/x/y/" + segmentSignature("x"),
+		"/o/42/" + signature, "/o/43/" + signature, "/o/42/" + signature[:63], unsubscribeLink("boom"), unsubscribeLink("log"), "/login?next=" + strings.ReplaceAll(unsubscribeLink("42"), "/", "%2F"), "/x/y?u=http://example.org" + unsubscribeLink("42"), "/u/42%3F/" + signature, "/u/REDACTED/" + signature,
+	} {
+		_, of, _ := strings.Cut(target, "://example.org")
+		if of == "" {
+			of = target
+		}
+		hidden := []string{signature[:60], signature[4:], strings.ToUpper(signature[:60]), spelled, downloadSignature("a/b")[:60], segmentSignature("x")[:60], unsubscribeSignature("boom")[:60], unsubscribeSignature("log")[:60]}
+		for _, headers := range [][]string{nil, {"Referer: http://example.org" + of}} {
+			s.Do(gatewaytest.Request(t, "GET", target, "", headers...))
+			plain.Do(gatewaytest.Request(t, "GET", target, "", headers...))
+		}
+		for _, line := range linesOf(t, file) {
+			for _, text := range hidden {
+				if strings.Contains(line, text) {
+					t.Errorf("%s: a signature: %s", target, line)
+				}
+			}
+		}
+		for _, line := range linesOf(t, plainFile) {
+			if !strings.Contains(line, `"logger":"http.handlers.signed_link"`) {
+				continue
+			}
+			for _, text := range hidden {
+				if strings.Contains(line, text) {
+					t.Errorf("%s: a signature in our own line: %s", target, line)
+				}
+			}
+		}
+	}
+	for _, target := range append(slices.Clone(honestPaths), "/page/42", "/files/0123456789abcdef/x.pdf", "/u/42/abcdef0123456789", "/objects/"+signature, "/static/"+signature+".js") {
+		s.Get(target)
+		written, err := json.Marshal(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Join(linesOf(t, file), "\n"); !strings.Contains(lines, strings.ReplaceAll(string(written), `\u0026`, "&")) {
+			t.Errorf("%s cannot be read any more:\n%s", target, lines)
+		}
+	}
+}
+
+// loadPlainlyLogged loads a site that logs all to the returned file, without the filter.
+func loadPlainlyLogged(t *testing.T, directives string) (*gatewaytest.Site, string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "log")
+	return gatewaytest.Load(t, "{\nadmin off\nauto_https off\ndebug\nlog {\noutput file "+file+"\nlevel DEBUG\n}\n}\nhttp:// {\nlog\n"+directives+"\n}\n"), file
+}
+
+// linesOf returns the lines of the file, and empties it.
+func linesOf(t *testing.T, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(data), "\n")
+}
+
+// TestAttackPathPlaceholders: no placeholder, no label of the metrics and no answer has the
+// signature of a path, whatever becomes of the link.
+func TestAttackPathPlaceholders(t *testing.T) {
+	t.Setenv("PATH_KEY", fixture.HMACKey)
+	said := "{http.signed_link.user} {http.signed_link.claim.signature} {http.signed_link.claim.id} {http.signed_link.detail} {http.signed_link.reason} {http.signed_link.verdict} {http.signed_link.scheme} {http.signed_link.key_id} {http.auth.user.id}"
+	s, ctx := gatewaytest.ProvisionSite(t, "@u path /u /u/*\n"+unsubscribe("@u")+"header >X-Said \""+said+"\"\ntest_backend\nhandle_errors {\nrespond \""+said+" {http.request.orig_uri} {http.request.uri} {err.message} {err.trace}\" {err.status_code}\n}\n")
+	if err := s.App.Start(); err != nil {
+		t.Fatal(err)
+	}
+	signature := unsubscribeSignature("42")
+	for _, target := range []string{unsubscribeLink("42"), "/u/43/" + signature, "/u/42/" + signature + "/", "/;/u/42/" + signature, "/u/" + signature, "//u/42/" + signature} {
+		a := s.Get(target)
+		if text := a.Body.String() + fmt.Sprint(a.Header()); strings.Contains(text, signature[:48]) {
+			t.Errorf("%s: %s", target, text)
+		}
+	}
+	families, err := ctx.GetMetricsRegistry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprint(families)
+	if !strings.Contains(text, "signed_link") || strings.Contains(text, signature[:16]) || strings.Contains(text, "/u/42") {
+		t.Errorf("metrics: %s", text)
+	}
+}
+
+// userLinks is a definition with a key for each user, who is a field of the path.
+func userLinks(name, algorithm, message string, options ...string) string {
+	return "signed_link @k keyed_hash {\nname " + name + "\nuser_keys inline {\n42 {env.USER_42}\n43 {env.USER_43}\n}\npath /k/<id>/<signature> to /page/{link.id}\nalgorithm " + algorithm + "\nmessage " + message +
+		"\nuser {link.id}\nallow no_expiry\n" + strings.Join(options, "\n") + "\n}\n"
+}
+
+// TestAttackPathUnknownUser: where the user of a key is a field of the path, somebody who has no
+// key gets the answer of a wrong signature, in every byte and every placeholder.
+func TestAttackPathUnknownUser(t *testing.T) {
+	t.Setenv("USER_42", "first-secret-0123456789abcdef")
+	t.Setenv("USER_43", "other-secret-0123456789abcdef")
+	s := pathSite(t, "@k path /k /k/*\n"+userLinks("keys", "hmac-sha256", "user:{link.id}")+"test_backend\nhandle_errors {\nrespond \"{http.signed_link.reason}/{http.signed_link.detail}/{http.signed_link.key_id} {http.request.uri}\" {err.status_code}\n}\n")
+	if a := s.Get("/k/42/" + fixture.Sum256("first-secret-0123456789abcdef", "user:42")); a.Seen == nil || a.Header1(t, "X-Verified-User") != "42" || a.Seen.URI != "/page/42" {
+		t.Fatalf("a link: %d %s", a.Code, a.Body)
+	}
+	for _, id := range []string{"42", "43", "44", "zz", "44%20"} {
+		a := s.Get("/k/" + id + "/" + fixture.Sum256("", "user:"+id))
+		if want := "bad_signature// /k/" + id + "/REDACTED"; a.Code != http.StatusUnauthorized || a.Body.String() != want {
+			t.Errorf("%s: %d %q, want %q", id, a.Code, a.Body, want)
+		}
+	}
+	// one user's link with another one's id
+	if a := s.Get("/k/43/" + fixture.Sum256("first-secret-0123456789abcdef", "user:43")); a.Seen != nil {
+		t.Errorf("%s", a.Body)
+	}
+}
+
+// TestAttackPathThrottle: guesses at links of paths count for the network and for the user that
+// the path names, and for no other; what is no guess does not.
+func TestAttackPathThrottle(t *testing.T) {
+	t.Setenv("USER_42", "first-secret-0123456789abcdef")
+	t.Setenv("USER_43", "other-secret-0123456789abcdef")
+	s := pathSite(t, "@k path /k /k/*\n"+userLinks("throttled_paths", "hmac-sha256", "user:{link.id}", "throttle 10 1m")+"test_backend\n"+reasons)
+	s.At(time.Unix(1_800_000_000, 0))
+	good := "/k/42/" + fixture.Sum256("first-secret-0123456789abcdef", "user:42")
+	for range 30 { // none of these is a guess
+		for _, target := range []string{"/k/42", "/k/42/x/y", "/page/42", "/;/k/42/x"} {
+			s.From("192.0.2.1", target)
+		}
+	}
+	guess := func(id string, n int) string { return s.From("192.0.2.1", fmt.Sprintf("/k/%s/%064d", id, n)).Body.String() }
+	for i := range 5 { // half of the allowance is for one user
+		if said := guess("42", i); said != "bad_signature/" {
+			t.Fatalf("guess %d: %s", i, said)
+		}
+	}
+	for _, id := range []string{"42", "%34%32"} {
+		if said := guess(id, 0); said != "throttled/" {
+			t.Errorf("of %s: %s", id, said)
+		}
+	}
+	for i := range 5 { // somebody without a key is a user like others
+		if said := guess("44", i); said != "bad_signature/" {
+			t.Fatalf("guess %d at another user: %s", i, said)
+		}
+	}
+	for _, target := range []string{good, "/k/43/" + strings.Repeat("0", 64), "/k/45/" + strings.Repeat("0", 64)} {
+		if a := s.From("192.0.2.1", target); a.Code != http.StatusTooManyRequests || a.Seen != nil {
+			t.Errorf("%s: %d %s", target, a.Code, a.Body)
+		}
+	}
+	if a := s.From("198.51.100.1", good); a.Seen == nil {
+		t.Errorf("another network: %d %s", a.Code, a.Body)
+	}
+}
+
+// TestAttackPathReload: a request that is under way when the configuration changes is handed on
+// by the one with which it began: moved by its link, or refused.
+func TestAttackPathReload(t *testing.T) {
+	t.Setenv("PATH_KEY", fixture.HMACKey)
+	web := httpWire(t, "200 OK")
+	socket := gatewaytest.NewSocket(t)
+	var configs [][]byte
+	for _, to := range []string{"/page/{link.id}", "/other/{link.id}"} {
+		text := "{\nadmin off\npersist_config off\nauto_https off\n" + discard + "}\nhttp:// {\nbind unix/" + socket.Path + "\n@u path /u /u/*\n" + strings.Replace(unsubscribe("@u"), "/page/{link.id}", to, 1) + "reverse_proxy unix/" + web.Path + "\n}\n"
+		config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		configs = append(configs, config)
+	}
+	if err := caddy.Load(configs[0], true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				target, want := unsubscribeLink("42"), http.StatusOK
+				if i%2 == 1 {
+					target, want = "/u/43/"+unsubscribeSignature("42"), http.StatusUnauthorized
+				}
+				response, _, err := socket.Get(target)
+				if err != nil {
+					t.Errorf("%s: %v", target, err)
+				} else if response.StatusCode != want {
+					t.Errorf("%s: %d", target, response.StatusCode)
+				}
+			}
+		})
+	}
+	for i := range 12 {
+		if err := caddy.Load(configs[(i+1)%2], true); err != nil {
+			t.Errorf("load %d: %v", i, err)
+		}
+	}
+	close(stop)
+	wait.Wait()
+	lines, _, _ := web.take()
+	if len(lines) == 0 {
+		t.Error("nothing arrived")
+	}
+	for _, request := range lines {
+		if request != "GET /page/42 HTTP/1.1" && request != "GET /other/42 HTTP/1.1" {
+			t.Errorf("the backend gets %q", request)
+		}
+	}
+}
+
+// TestAttackLongPath: a link of a path up to the bound verifies; one beyond it, and one of a
+// thousand segments that lead astray, are refused, and none of them arrives.
+func TestAttackLongPath(t *testing.T) {
+	s := pathSite(t, pathMatchers3+unsubscribe("@u", "missing pass")+download("@d", "missing pass")+segment("@v", "missing pass")+"test_backend\n"+reasons)
+	thousand := strings.TrimSuffix(strings.Repeat("a/", 1000), "/")
+	for _, file := range []string{thousand, strings.Repeat("a", 8000), strings.Repeat("%61", 2600)} {
+		link := "/dl/" + downloadSignature(strings.ReplaceAll(file, "%61", "a")) + "/" + file
+		if a := s.Get(link); a.Seen == nil || a.Seen.URI != "/files/"+file {
+			t.Errorf("%.100s: %d %.100s", link, a.Code, a.Body)
+		}
+	}
+	for _, path := range []string{
+		"/dl/" + downloadSignature("a") + "/" + strings.Repeat("a", 8<<10), "/dl/" + strings.Repeat("a", 32<<10), "/dl/" + downloadSignature("a") + strings.Repeat("/..", 1000) + "/files/x", "/files/" + strings.Repeat("a/", 5000), "/files" + strings.Repeat("/", 1000) + "x",
+		strings.Repeat("/..", 1000) + "/files/x", strings.Repeat("/x/..", 1000) + "/files/x", strings.Repeat("/.", 1000) + "/page/42", strings.Repeat("/;", 1000) + "/page/42", "/v/" + strings.Repeat("x/", 1000), strings.Repeat("/index.php", 100) + "/page/42", "/%25" + strings.Repeat("25", 1000) + "70age/42",
+	} {
+		if a := s.Get(path); a.Seen != nil && !strings.HasPrefix(path, "/%25") {
+			t.Errorf("%.60s… of %d bytes arrives", path, len(path))
 		}
 	}
 }
