@@ -71,6 +71,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !readable {
 		return h.refusePath(w, r, h.app.Enter(r, vars), next)
 	}
+	if !applies && len(stands.Movers) > 0 {
+		applies = h.gate.MovedInto(w, r, vars, func() *link.Request {
+			request, _ := h.app.Enter(r, vars).Read(r)
+			return request
+		})
+	}
 	if !applies {
 		exchange.StandBy(r, vars)
 		return next.ServeHTTP(w, r)

@@ -863,7 +863,9 @@ func TestAttackPathThrottle(t *testing.T) {
 			s.From("192.0.2.1", target)
 		}
 	}
-	guess := func(id string, n int) string { return s.From("192.0.2.1", fmt.Sprintf("/k/%s/%064d", id, n)).Body.String() }
+	guess := func(id string, n int) string {
+		return s.From("192.0.2.1", fmt.Sprintf("/k/%s/%064d", id, n)).Body.String()
+	}
 	for i := range 5 { // half of the allowance is for one user
 		if said := guess("42", i); said != "bad_signature/" {
 			t.Fatalf("guess %d: %s", i, said)
@@ -966,6 +968,45 @@ func TestAttackLongPath(t *testing.T) {
 	} {
 		if a := s.Get(path); a.Seen != nil && !strings.HasPrefix(path, "/%25") {
 			t.Errorf("%.60s… of %d bytes arrives", path, len(path))
+		}
+	}
+}
+
+// TestAttackMovedPastDefinition: a link of one definition leads to a page of another one, which
+// stands before it and was asked about the path as sent: with a parameter that this one protects
+// the client would be whoever it likes there. Caddy sorts definitions by the length of their
+// paths, so the order must say nothing.
+func TestAttackMovedPastDefinition(t *testing.T) {
+	public := strings.Replace(download("@d"), "to /files/{link.file}", "to /files/{link.file} public", 1)
+	files := func(mode string) string {
+		return "@f path /files /files/*\nsigned_link @f " + mode + " keyed_hash {env.PATH_KEY} {\nname files\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nallow no_expiry\nuser {query.user}\n}\n"
+	}
+	jeff := "?user=jeff&sig=" + fixture.Sum256(fixture.HMACKey, "jeff")
+	const d = "@d path /dl /dl/*\n"
+	for name, order := range map[string]func(mode, mover string) string{
+		"before": func(mode, mover string) string { return "route {\n" + d + files(mode) + mover + "test_backend\n}\n" },
+		"behind": func(mode, mover string) string { return "route {\n" + d + mover + files(mode) + "test_backend\n}\n" },
+		"sorted": func(mode, mover string) string { return d + mover + files(mode) + "test_backend\n" },
+		"in handle": func(mode, mover string) string {
+			return d + mover + "handle /files/* {\n" + strings.Replace(files(mode), "@f path /files /files/*\nsigned_link @f", "signed_link", 1) + "test_backend\n}\nhandle {\ntest_backend\n}\n"
+		},
+	} {
+		for _, mover := range []string{download("@d"), public} {
+			s := pathSite(t, order("", mover)+reasons)
+			for _, query := range []string{"", "?user=mike", strings.Replace(jeff, "jeff", "mike", 1), "?a=1&us%65r=mike"} {
+				if a := s.Get(downloadLink("x") + query); a.Seen != nil {
+					t.Errorf("%s: %s: %s", name, query, a.Body)
+				}
+			}
+			if a := s.Get(downloadLink("x") + jeff); a.Seen == nil || a.Seen.URI != "/files/x?user=jeff" || a.Header1(t, "X-Verified-User") != "jeff" {
+				t.Errorf("%s: both links: %d %s", name, a.Code, a.Body)
+			}
+			s = pathSite(t, order("recognize", mover)+reasons)
+			for _, query := range []string{"", "?user=mike", strings.Replace(jeff, "jeff", "mike", 1)} {
+				if a := s.Get(downloadLink("x") + query); a.Seen == nil || strings.Contains(a.Seen.URI, "mike") || a.Header1(t, "X-Verified-User") != "" {
+					t.Errorf("%s, recognize: %s: %d %s", name, query, a.Code, a.Body)
+				}
+			}
 		}
 	}
 }

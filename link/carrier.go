@@ -46,23 +46,12 @@ const maxFields = 32
 
 // Carries says what the path is, as it was sent or as somebody reads it.
 func (c *Carrier) Carries(path string) Carriage {
-	if !c.Signature {
-		return NoLink
-	}
-	if c.Link == nil {
-		switch n := segments(path); {
-		case n == c.Segment+1:
-			return Whole
-		case n > c.Segment+1:
-			return Broken
-		}
-		return NoLink
-	}
-	var into [maxFields]string
 	switch {
-	case c.Link.Split(path, into[:len(c.Link.Fields())]):
+	case !c.Signature:
+		return NoLink
+	case c.Fits(path):
 		return Whole
-	case c.Link.Begins(path):
+	case c.Link == nil && segments(path) > c.Segment, c.Link != nil && c.Link.Begins(path):
 		return Broken
 	}
 	return NoLink
@@ -89,6 +78,15 @@ func (c *Carrier) Redact(path, word string) (string, bool) {
 
 // SignatureField is the name of the field of a pattern that is the signature.
 const SignatureField = "signature"
+
+// Fits reports whether the path has the form of that of a link, wherever the signature stands.
+func (c *Carrier) Fits(path string) bool {
+	if c.Link == nil {
+		return segments(path) == c.Segment+1
+	}
+	var into [maxFields]string
+	return c.Link.Split(path, into[:len(c.Link.Fields())])
+}
 
 // Moves reports whether the backend gets another path than that of the link.
 func (c *Carrier) Moves() bool {

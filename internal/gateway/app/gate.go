@@ -49,6 +49,8 @@ type Standing struct {
 
 	Rewritten bool // it is the guard of error routes that change the path
 
+	Movers []routes.Gate // definitions behind it that move requests
+
 	Wards []routes.Ward // definitions whose internal paths it refuses to all but links
 }
 

@@ -153,6 +153,23 @@ func (g *Gate) MadeLink(w http.ResponseWriter, r *http.Request, vars map[string]
 	return is || !readable
 }
 
+// MovedInto reports whether a link that the request may have, for a definition behind this one,
+// leads to a path to which this one applies: it is asked before the request has that path.
+func (g *Gate) MovedInto(w http.ResponseWriter, r *http.Request, vars map[string]any, received func() *link.Request) bool {
+	for _, m := range g.Standing().Movers {
+		by := Of(m)
+		if by == nil || by.Definition == nil || !by.Definition.MayMove(r.URL.EscapedPath()) {
+			continue
+		}
+		for _, path := range by.Definition.Leads(received()) {
+			if g.Scope.AppliesAt(g.question(w, r, vars), path) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // RedactPath takes signatures out of the path of a request that was refused. In a path that
 // has the form of a link it is whatever stands in the place: of `/dl/x/a.pdf` an error route
 // that proxies must not make a request for the internal /dl/x/a.pdf.

@@ -38,7 +38,7 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 	for _, g := range slices.Concat(a.gates, a.guards) {
 		g.stands.Store(&Standing{
 			Entries: report.Entries(g.Handler), Ahead: report.Ahead(g.Handler), Behind: report.Behind(g.Handler), Rewritten: report.Rewritten(g.Handler),
-			Wards: report.Wards(g.Handler),
+			Wards: report.Wards(g.Handler), Movers: report.Movers(g.Handler),
 		})
 	}
 	a.report = report

@@ -237,6 +237,32 @@ func (d *Definition) Begins(path string, whole bool) bool {
 	return false
 }
 
+// MayMove reports whether a link with this path could be one of the definition that leads to
+// another path.
+func (d *Definition) MayMove(path string) bool {
+	for _, s := range d.Schemes {
+		if c := s.Description.Carrier; c.Moves() && c.Fits(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// Leads are the paths to which the request would be moved, if it is a link of the definition
+// and its signature is right.
+func (d *Definition) Leads(r *link.Request) (paths []string) {
+	for _, s := range d.Schemes {
+		if c := s.Description.Carrier; !c.Moves() || !c.Fits(r.Path) {
+			continue
+		}
+		l := new(link.Link)
+		if refusal := s.Format.Read(r, l); refusal.None() && l.Path != "" {
+			paths = append(paths, l.Path)
+		}
+	}
+	return paths
+}
+
 // InPath reports whether some link of the definition has its signature in the path.
 func (d *Definition) InPath() bool { return d.inPath }
 

@@ -18,9 +18,31 @@ import (
 // A definition that moves requests changes the path, as a rewrite does, and for those only
 // that it has verified. So it is no fault before a nested definition (a guard need not
 // know where a verified link leads), and no way past a definition behind it, whose matcher
-// is asked about the new path. But what was made of the path before stays: a variable, a
+// is asked about the new path; one before it has to ask itself, see [Report.Movers]. But what
+// was made of the path before stays: a variable, a
 // header, what a regular expression found. That path has the signature in it, and is not
 // the one that was verified.
+
+// Movers are the definitions behind g that move requests, perhaps to a path that g's matcher
+// matches: what Caddy sorts by the length of paths must not decide who is asked.
+func (r *Report) Movers(g Gate) []Gate { return r.movers[g] }
+
+func (r *Report) recordMovers(s *site) {
+	for at := range s.steps[:s.last] {
+		g := s.steps[at].gate()
+		if g == nil || g.Role() != Definition || len(g.Matcher()) == 0 {
+			continue // it is asked about all
+		}
+		for i := at + 1; i < s.last; i++ {
+			step := &s.steps[i]
+			m := step.gate()
+			if m != nil && m != g && m.Role() == Definition && m.Moves() && step.place == onTheWay &&
+				!step.chain.excludes(s.steps[at].chain) && !slices.Contains(r.movers[g], m) {
+				r.movers[g] = append(r.movers[g], m)
+			}
+		}
+	}
+}
 
 // findMoves says what hands on the path that a definition has moved a request away from.
 func (r *Report) findMoves(s *site, at int) {

@@ -98,6 +98,7 @@ type Report struct {
 	behind    map[Gate]bool
 	rewritten map[Gate]bool // by the guard of error routes: they change the path
 	wards     map[Gate][]Ward
+	movers    map[Gate][]Gate
 }
 
 // Err is all faults in one error, or nil.
@@ -169,7 +170,7 @@ func (r *Report) recordBehind(g Gate, behind bool) {
 
 // Walk walks over the routes of all servers, which must be provisioned.
 func Walk(servers map[string]*caddyhttp.Server) *Report {
-	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool), rewritten: make(map[Gate]bool), wards: make(map[Gate][]Ward)}
+	report := &Report{met: make(map[Gate]bool), entries: make(map[Gate][]*Entry), ahead: make(map[Gate]*Ahead), behind: make(map[Gate]bool), rewritten: make(map[Gate]bool), wards: make(map[Gate][]Ward), movers: make(map[Gate][]Gate)}
 	sites := make([]*site, 0, len(servers))
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		sites = append(sites, sitesOf(name, servers[name], report)...)
@@ -177,6 +178,7 @@ func Walk(servers map[string]*caddyhttp.Server) *Report {
 	for _, s := range sites {
 		report.judge(s)
 		report.recordRewritten(s)
+		report.recordMovers(s)
 	}
 	report.judgeNeighbours(sites)
 	report.recordWards(sites)

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/signedlink/caddy-signed-link/backend"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -82,6 +83,20 @@ func (s *Scope) accepts(q Question, x *reading) bool {
 // AcceptsPath reports whether the definition would judge a request for this path.
 func (s *Scope) AcceptsPath(q Question, path string) bool {
 	return len(s.matchers) == 0 || s.accepts(q, &reading{path: query.UnescapePath(path)})
+}
+
+// AppliesAt reports whether the definition would apply to the request with another path, as
+// it is sent, in place of its own, or that nobody can say.
+func (s *Scope) AppliesAt(q Question, path string) bool {
+	target := *q.Request.URL
+	targets.SetPath(&target, path)
+	c, err := withURL(q.Writer, q.Request, &target, q.Ahead)
+	if err != nil {
+		return true
+	}
+	q.Request, q.Vars = c, exchange.VarsOf(c)
+	applies, readable, err := s.Applies(q)
+	return applies || !readable || err != nil
 }
 
 // At reports whether match accepts the request with another path in place of its own.
