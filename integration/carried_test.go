@@ -46,7 +46,6 @@ func runCarried(t *testing.T, applications ...application) {
 // TestCarriedFindsBypasses shows that the check sees a bypass: with the profile of another
 // backend there are some.
 func TestCarriedFindsBypasses(t *testing.T) {
-	t.Parallel()
 	found := make(map[string]bool)
 	carriedRun{backend: tomcat(t), profile: "php", report: func(id, _ string) { found[id] = true }}.run(t, readCarried(t))
 	for _, id := range []string{"segment-page-head-3", "greedy-page-before-4"} {

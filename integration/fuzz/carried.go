@@ -184,7 +184,7 @@ func atPlace(k *carried.Kind, path, signature string) bool {
 func (c *configuration) carried(g *generator, q *request) *request {
 	site := q.Site
 	if g.one(8) { // headers, as everywhere
-		q.setTarget(string(pick(g, g.kind.paths...)))
+		q.setTarget(pick(g, g.kind.paths...))
 		name := pick(g, pick(g, attacks.OwnHeaders...), pick(g, attacks.GatewayHeaders...))
 		q.Headers = append(q.Headers, raw(pick(g, attacks.Folds(name)...)+": "+forged))
 	} else {

@@ -32,6 +32,7 @@ func TestDrawnFindsBypasses(t *testing.T) {
 	c := drawn(t)
 	c.mismatch, c.duration = true, 30*time.Second
 	c.cases, c.backends, c.modes, c.shapes = 3, []string{"tomcat"}, []string{modeRequire}, []string{"site"}
+	c.kinds = []string{"user"} // of which few lines are needed
 	rules := make(map[string]*specimen)
 	for _, s := range drawAll(t.Context(), t, c) {
 		rules[s.rule] = s

@@ -234,7 +234,7 @@ func count(lines []*line) (n int) {
 
 // needed is what lines begin with without which a definition would not be met, or would
 // read another link: what shows then says nothing.
-var needed = []string{"@m", "path /", "signature ", "user {", "param {", "expires ", "algorithm ", "message ", "output ", "format ", "wrap ", "fields", "request>", "resp_headers ", "scheme ", "invoke ", "&(", "token ", "name ", "user none", "secret ", "vars ", "map ", "~^/app ", "default ", "methods "}
+var needed = []string{"@m", "path /", "signature {path", "user {link", "user {path", "param {link", "param {path", "expires {link", "algorithm ", "message ", "output ", "format ", "wrap ", "fields", "request>", "resp_headers ", "scheme ", "invoke ", "&(", "token ", "name ", "user none", "secret ", "vars ", "map ", "~^/app ", "default ", "methods "}
 
 func isNeeded(l *line) bool {
 	return isDefinition(l) || slices.ContainsFunc(needed, func(p string) bool { return strings.HasPrefix(l.text, p) })
