@@ -307,6 +307,9 @@ func (s *Scheme) target() (*pattern.Pattern, error) {
 
 // describeCarrier says for the gateway how links stand in the path.
 func (s *Scheme) describeCarrier(d *link.Description) {
+	if s.signature.kind == linkField || s.signature.kind == pathSegment {
+		d.Length, d.Alphabet = s.mac.Length, s.mac.Encoding.has
+	}
 	if s.path == nil {
 		return
 	}
@@ -321,9 +324,6 @@ func (s *Scheme) describeCarrier(d *link.Description) {
 		c.Example = s.examplePath()
 	}
 	d.Carrier = c
-	if c.Signature {
-		d.Length, d.Alphabet = s.mac.Length, s.mac.Encoding.has
-	}
 }
 
 // examplePath is the path of a link, with a wrong signature.
@@ -345,6 +345,9 @@ func (s *Scheme) examplePath() string {
 func (e Encoding) has(c byte) bool {
 	if e == Hex || e == HexAnyCase {
 		return hexBytes[c]
+	}
+	if e == Base64 {
+		return isAlnum(c) || c == '+' || c == '/'
 	}
 	return isAlnum(c) || c == '-' || c == '_'
 }

@@ -157,6 +157,7 @@ func TestSignCarriers(t *testing.T) {
 		{life, "/?id=7", until(fields(), 36*time.Hour), "/?id=7&cs=" + x + "_1790000000_36"},
 		{life, "/?id=7", fields(), "/?id=7&cs=" + x + "_1790000000_inf"},
 		{token, "/", until(fields("code", "7:8"), time.Hour), "!the field <code> cannot have this value"},
+		{life, "/?id=7", until(fields(), time.Minute), "!expires: links of this scheme say for how many hours"},
 		{days, "/?id=7", fields(), "/?id=7&at=1790000000&sig=" + x},
 		{days, "/?id=7", until(fields(), 72*time.Hour), "/?id=7&at=1790000000&sig=" + x},
 		{days, "/?id=7", until(fields(), time.Hour), "!expires: each link of this scheme is valid for 3 days"},

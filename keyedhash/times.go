@@ -212,5 +212,8 @@ func (t *stamp) texts(base, at time.Time) (text, plus string, err error) {
 	if seconds < 0 {
 		return "", "", errors.New("the link would be over before it is made")
 	}
+	if seconds < unit && seconds > 0 {
+		return "", "", fmt.Errorf("links of this scheme say for how many %s they are valid, and that would be none", unitName(t.form.Unit))
+	}
 	return text, strconv.FormatInt(seconds/unit, 10), nil
 }

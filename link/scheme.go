@@ -43,8 +43,8 @@ type Description struct {
 	Determined []string
 	// Carrier says how links stand in the path; nil where the query alone tells.
 	Carrier *Carrier
-	// Alphabet tells the bytes of a signature that stands in the path, and Length how many
-	// it has, so that logs can be kept clean of it.
+	// Alphabet tells the bytes of a signature that is a part of the path or of a token, and
+	// Length how many it has, so that logs can be kept clean of it.
 	Alphabet func(c byte) bool
 	Length   int
 	// Rules are `param` rules that the scheme adds to the operator's or puts in their place,
