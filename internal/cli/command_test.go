@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signedlink/caddy-signed-link/gatewaytest"
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/devel/fixture"
 	"github.com/signedlink/caddy-signed-link/link/linktest"
@@ -136,6 +137,57 @@ func TestVerifyAstray(t *testing.T) {
 		if strings.Contains(r.Out, "definition\"") || !strings.Contains(r.Out, "no definition judges") {
 			t.Errorf("%q, an honest address of the rest: %s", mode, r.Out)
 		}
+	}
+}
+
+// TestVerifyMoved: behind the move a request goes on as one for the new path, in the rehearsal
+// as in the server: through nested handles, handle_path, rewrites and other definitions.
+func TestVerifyMoved(t *testing.T) {
+	t.Setenv("MOVED_SECRET", fixture.HMACKey)
+	const moves = "signed_link /dl/* keyed_hash {env.MOVED_SECRET} {\nname moves\nalgorithm hmac-sha256\nmessage {link.file}\n" +
+		"path /dl/<signature>/<file...> to /files/{link.file}\nuser none\n}\n"
+	const backend = "BACKEND\n"
+	link := "/dl/" + fixture.Sum256(fixture.HMACKey, "a/b c.pdf") + "/a/b%20c.pdf?lang=de"
+	for name, tc := range map[string]struct {
+		routes, target, want string // what the backend gets; a status where it gets nothing
+	}{
+		"plain":               {moves + backend, link, "/files/a/b%20c.pdf?lang=de"},
+		"a handle":            {moves + "handle /dl/* {\nrewrite /wrong\n" + backend + "}\nhandle /files/* {\n" + backend + "}\nhandle {\nrespond 404\n}", link, "/files/a/b%20c.pdf?lang=de"},
+		"a handle of the old": {moves + "handle /dl/* {\nrewrite /wrong\n" + backend + "}\nhandle {\nrewrite /rest\n" + backend + "}", link, "/rest?lang=de"},
+		"handle_path":         {moves + "handle_path /files/* {\n" + backend + "}\nhandle {\nrespond 404\n}", link, "/a/b%20c.pdf?lang=de"},
+		"a rewrite":           {moves + "handle /files/* {\nuri replace /files /inner\n" + backend + "}\nrespond 404", link, "/inner/a/b%20c.pdf?lang=de"},
+		"a route":             {"route {\n" + moves + "@moved path /files/*\nroute @moved {\n" + backend + "}\nrespond 404\n}", link, "/files/a/b%20c.pdf?lang=de"},
+		"in a handle":         {"signed_link guard\nhandle /dl/* {\nroute {\n" + moves + "handle /files/* {\n" + backend + "}\nrespond 404\n}\n}\nhandle {\nrespond 404\n}", link, "/files/a/b%20c.pdf?lang=de"},
+		"another definition":  {"route {\n" + moves + "signed_link /files/* keyed_hash {env.MOVED_SECRET} {\nname second\nalgorithm md5\nmessage {query.u}{secret}\nsignature {query.k}\nparam u digits\n}\n" + backend + "}", link, "401"},
+		"by a matcher":        {moves + "@pdf path_regexp ^/files/.*\\.pdf$\nhandle @pdf {\n" + backend + "}\nhandle {\nrespond 404\n}", link, "/files/a/b%20c.pdf?lang=de"},
+		"damaged":             {moves + "handle /files/* {\n" + backend + "}\nhandle {\nrespond 404\n}", "/dl/" + strings.Repeat("0", 64) + "/a/b%20c.pdf", "401"},
+		"internal":            {moves + "handle /files/* {\n" + backend + "}\nhandle {\nrespond 404\n}", "/files/a/b%20c.pdf", "401"},
+		"of another name":     {moves + "handle_path /v1/* {\n" + backend + "}\nhandle {\n" + backend + "}", "/v1/files/x", "401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := fixture.WriteCaddyfile(t, strings.ReplaceAll(tc.routes, backend, "reverse_proxy 127.0.0.1:1\n"))
+			r := fixture.RunCommand(t, "verify", "", "--config", config, "--json", "http://example.org"+tc.target)
+			var got rehearsal.Report
+			if err := json.Unmarshal([]byte(r.Out), &got); err != nil {
+				t.Fatalf("%v: %s%s", err, r.Out, r.Errors)
+			}
+			uri := fmt.Sprint(got.Status)
+			if got.Forwarded != nil {
+				uri = got.Forwarded.URI
+			}
+			if uri != tc.want {
+				t.Errorf("the rehearsal ends with %s, want %s: %s", uri, tc.want, r.Out)
+			}
+			site := gatewaytest.LoadSite(t, strings.ReplaceAll(tc.routes, backend, "test_backend\n"))
+			answer := site.Get("http://example.org" + tc.target)
+			served := fmt.Sprint(answer.Code)
+			if answer.Seen != nil {
+				served = answer.Seen.URI
+			}
+			if served != tc.want {
+				t.Errorf("the server ends with %s, want %s", served, tc.want)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/cli/nearest"
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
@@ -25,22 +27,24 @@ func explainCommand() *cobra.Command {
 		Short: "Tells people why a link fails, and what would have to be different",
 		Long: `
 Runs the URL through the definitions as verify does, and explains the answer:
-which scheme took the link, which bytes it says were signed (with {secret} where
-the secret stands), until when it is valid, and the nearest miss: the one thing,
-or the two, that would have to be different for it to verify. It knows what mail
+which scheme took the link, where its signature stands, which bytes it says were
+signed (with {secret} where the secret stands), until when it is valid, what in
+it is not as the definition wants it, and the nearest miss: the one thing, or the
+two, that would have to be different for it to verify. It knows what mail
 programs, click trackers, proxies and people do to links: &amp; for &, cut and
 wrapped links, quoted-printable, + and blanks, changed case, appended tracking
-parameters, http for https, www, a slash, another order; and what goes wrong
-between signer and gateway: another key, another scheme, another algorithm, a
-line break behind the secret.
+parameters, http for https, www, a slash, a doubled one, /index.php, another
+order; and what goes wrong between signer and gateway: another key, another
+scheme, another algorithm, a line break behind the secret.
 
 It never prints a signature, neither the one that came nor the right one. Paste
 the link between quotes, just as it stands in the mail.
 
 --json prints one object a line: place (the URL up to its query), verdict,
 reason, detail, sentence, definition, scheme, user (as the link says, verified or
-not), message, expires, issued, keys, nearest (code, text, cure; null if there
-is none) and note.
+not), signature (where it stands), fault (what of the link is not as it has to
+be), message, expires, issued, keys, nearest (code, text, cure; null if there is
+none), cure (of a page to which only links lead) and note.
 
 Exit codes: 0 if every link is valid, 2 if one is not, 1 if the command failed.`,
 		Example: `  caddy signed-link explain 'https://example.org/autologin?user=jeff&amp;key=31c940e9'`,
@@ -61,14 +65,15 @@ type explanation struct {
 	Definition string        `json:"definition"`
 	Scheme     string        `json:"scheme"`
 	User       string        `json:"user"`
+	Signature  string        `json:"signature,omitempty"`
+	Fault      string        `json:"fault,omitempty"`
 	Message    string        `json:"message"`
 	Expires    string        `json:"expires,omitempty"`
 	Issued     string        `json:"issued,omitempty"`
 	Keys       []string      `json:"keys,omitempty"`
 	Nearest    *nearest.Miss `json:"nearest"`
+	Cure       string        `json:"cure,omitempty"`
 	Note       string        `json:"note,omitempty"`
-
-	signature string // how many characters it has
 }
 
 func (p *probe) explain(cmd *cobra.Command, args []string) error {
@@ -78,7 +83,7 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 	}
 	ok, n := true, 0
 	err = eachURL(cmd.InOrStdin(), args, func(text string) error {
-		e := explain(run, text)
+		e := explain(run, p.screen, text)
 		ok = ok && e.Verdict == definition.Valid
 		if p.json {
 			return printJSON(cmd.OutOrStdout(), e)
@@ -96,21 +101,27 @@ func (p *probe) explain(cmd *cobra.Command, args []string) error {
 }
 
 // explain finds out what there is to say of a link.
-func explain(run *rehearsal.Run, text string) *explanation {
+func explain(run *rehearsal.Run, screen *screen, text string) *explanation {
 	p := run.Try(text)
 	r := p.Report()
-	e := &explanation{Place: place(text), Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition, Scheme: r.Scheme, User: r.User, Note: r.Note}
-	e.Sentence = sentence(link.Reason(r.Reason), r.Detail)
+	e := &explanation{
+		Place: screen.place(place(text)), Verdict: r.Verdict, Reason: r.Reason, Detail: r.Detail, Definition: r.Definition,
+		Scheme: r.Scheme, User: r.User, Note: r.Note, Sentence: sentence(link.Reason(r.Reason), r.Detail),
+	}
 	scheme, host, target := rehearsal.SplitURL(text)
-	came := nearest.Link{Method: run.Method, Scheme: scheme, Host: host, Target: target, ClientIP: run.ClientIP.String()}
+	_, fragment, _ := strings.Cut(text, "#")
+	came := nearest.Link{Method: run.Method, Scheme: scheme, Host: host, Target: target, ClientIP: run.ClientIP.String(), Fragment: fragment}
 	judges := p.By
 	if len(judges) == 0 {
 		judges = run.Only
 	}
 	for _, g := range judges {
-		if len(p.By) > 0 && e.describe(g.Definition, came, run.Now) {
+		if len(p.By) > 0 && e.describe(g.Definition, came, screen, run.Now) {
 			break
 		}
+	}
+	if e.Detail == "internal" {
+		e.internal(judges, came)
 	}
 	switch link.Reason(e.Reason) {
 	case link.Missing, link.Malformed, link.Ambiguous, link.BadSignature:
@@ -136,6 +147,7 @@ func explain(run *rehearsal.Run, text string) *explanation {
 			}
 		}
 		if e.Nearest = nearest.Find(g.Definition, others, run.Now, came); e.Nearest != nil {
+			e.Cure = "" // it is a link
 			break
 		}
 	}
@@ -144,7 +156,7 @@ func explain(run *rehearsal.Run, text string) *explanation {
 
 // describe tells what the link states, as the scheme reads it that took it, or the first
 // whose signature parameters are there.
-func (e *explanation) describe(d *definition.Definition, came nearest.Link, now time.Time) bool {
+func (e *explanation) describe(d *definition.Definition, came nearest.Link, screen *screen, now time.Time) bool {
 	for _, c := range d.Schemes {
 		if e.Scheme != "" && e.Scheme != c.Name {
 			continue
@@ -157,7 +169,7 @@ func (e *explanation) describe(d *definition.Definition, came nearest.Link, now 
 		if !ok {
 			continue
 		}
-		e.Scheme, e.signature = c.Name, where
+		e.Scheme, e.Signature = c.Name, where
 		if c.Keys != nil {
 			for _, key := range c.Keys.KeySet().All() {
 				id := key.ID
@@ -168,12 +180,14 @@ func (e *explanation) describe(d *definition.Definition, came nearest.Link, now 
 			}
 		}
 		r, l, ok := nearest.ReadBy(c, came)
+		e.Fault = fault(c, r, l, link.Refuse(link.Reason(e.Reason), e.Detail))
 		if !ok {
+			e.User = screen.value(c, l, e.User)
 			return true
 		}
-		e.Expires, e.Issued = when(l.Expires, now), when(l.Issued, now)
+		e.Expires, e.Issued = screen.value(c, l, when(l.Expires, true, now)), screen.value(c, l, when(l.Issued, false, now))
 		if m, ok := c.Format.(link.Messenger); ok {
-			e.Message = string(m.AppendMessage(nil, r, l, []byte("{secret}")))
+			e.Message = screen.value(c, l, string(m.AppendMessage(nil, r, l, []byte("{secret}"))))
 		}
 		switch {
 		case e.User != "":
@@ -182,9 +196,50 @@ func (e *explanation) describe(d *definition.Definition, came nearest.Link, now 
 		case c.User != nil:
 			e.User = string(c.User.Append(nil, r, keyedhash.Values{Claims: l.Claims, Fields: l.Fields}))
 		}
+		if e.Verdict != definition.Valid {
+			e.User = screen.value(c, l, e.User)
+		}
 		return true
 	}
 	return false
+}
+
+// internal says of a page to which only links lead how others could come there.
+func (e *explanation) internal(judges []*app.Gate, came nearest.Link) {
+	path, _, _ := strings.Cut(came.Target, "?")
+	for _, g := range judges {
+		for _, c := range g.Definition.Schemes {
+			carrier := c.Description.Carrier
+			if !carrier.Moves() {
+				continue
+			}
+			e.Scheme = cmp.Or(e.Scheme, c.Name)
+			e.Cure = "Link to the page with a signature. If others may come there, too, write `public` behind the path of `to`, as in `to " + targetOf(carrier) + " public`; if it is another page, let `to` name a path of its own."
+			if carrier.Link == nil {
+				e.Cure = "Link to the page with a signature. If others may come there, too, write the form of links in place of the segment, as in `path /u/<id>/<signature> to /u/{link.id} public`."
+			}
+			if carrier.Signature && carrier.Carries(path) != link.NoLink {
+				e.Sentence += " Links begin with the same text, so it may also be a damaged one."
+			}
+			return
+		}
+	}
+}
+
+// targetOf is the path behind `to`.
+func targetOf(c *link.Carrier) string {
+	if c.Target == nil {
+		return c.Fixed
+	}
+	var names []string
+	for _, f := range c.Target.Fields() {
+		name := f.Name
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			name = name[:i] // each is numbered, because one may stand there twice
+		}
+		names = append(names, "{link."+name+"}")
+	}
+	return string(c.Target.Join(nil, names))
 }
 
 // signaturePlace says where the link has its signature, if it is one of the scheme.
@@ -192,7 +247,11 @@ func signaturePlace(s *definition.Scheme, r *link.Request) (place string, ok boo
 	if c := s.Description.Carrier; c != nil && c.Signature {
 		switch c.Carries(r.Path) {
 		case link.Whole:
-			return "in the path", true
+			signature, _ := signatureIn(s, r.Path)
+			if c.Link == nil {
+				return fmt.Sprintf("in the path, segment %d, %d characters%s", c.Segment, len(signature), ofLength(s)), true
+			}
+			return fmt.Sprintf("in the path, <signature> of %s, %d characters%s", c.Link, len(signature), ofLength(s)), true
 		case link.Broken:
 			return "in the path, which has not the form of a link", true
 		case link.NoLink:
@@ -200,27 +259,27 @@ func signaturePlace(s *definition.Scheme, r *link.Request) (place string, ok boo
 		return "", false
 	}
 	for _, name := range s.Description.Signature {
-		if value, there := r.Value(name); there {
-			return fmt.Sprintf("in %q, %d characters", name, len(value)), true
+		value, there := r.Value(name)
+		if !there {
+			continue
 		}
+		if len(s.Description.Fields) > 0 {
+			var l link.Link
+			if s.Format.Read(r, &l).None() {
+				return fmt.Sprintf("in the token %q, with %d others, %d characters%s", name, len(l.Fields)-1, len(l.Signature), ofLength(s)), true
+			}
+		}
+		return fmt.Sprintf("in %q, %d characters", name, len(value)), true
 	}
 	return "", false
 }
 
-// when is a time of the link, for people.
-func when(t link.Timestamp, now time.Time) string {
-	at, present, ok := t.Time()
-	switch {
-	case !present:
+// ofLength says how many characters a signature has.
+func ofLength(s *definition.Scheme) string {
+	if s.Description.Length == 0 {
 		return ""
-	case !ok:
-		return printable(t.Text) + ", which is no time of this scheme"
 	}
-	distance := at.Sub(now).Round(time.Second)
-	if distance < 0 {
-		return fmt.Sprintf("%s, %s ago", at.UTC().Format(time.RFC3339), span(-distance))
-	}
-	return fmt.Sprintf("%s, in %s", at.UTC().Format(time.RFC3339), span(distance))
+	return fmt.Sprintf(" (a whole one has %d)", s.Description.Length)
 }
 
 // span is a duration in days and hours, or below.
@@ -242,7 +301,7 @@ func span(d time.Duration) string {
 
 // sentences say for people what a reason means.
 var sentences = map[link.Reason]string{
-	link.Missing:         "The URL carries no signature: none of the parameters that a link has is there.",
+	link.Missing:         "The URL carries no signature: none of the parameters that a link has is there, and its path is not that of a link.",
 	link.Malformed:       "This is not a link of the configured scheme: something is missing, or has a form that the scheme does not have.",
 	link.Ambiguous:       "A signed parameter stands there in a way that two programs can read differently, so nobody can say what was verified.",
 	link.BadSignature:    "No key makes this signature: the link was changed on its way, or signed with another secret or in another way.",
@@ -269,6 +328,7 @@ var details = map[string]string{
 	"absent":       "A parameter is missing that is signed.",
 	"token":        "The token does not have its form: an AKID is mailing, user and hash, with dots between; any other has the texts and fields of its pattern.",
 	"pattern":      "The path begins like that of a link, and does not have its form.",
+	"internal":     "Only links lead to this page: the backend gets its path in place of the path of a link, and here somebody asks for it directly.",
 	"host":         "The host of the request is not one that a link is made for.",
 	"charset":      "A value has characters that its param rule, or a header, does not admit.",
 	"empty":        "A value is empty.",
@@ -325,8 +385,11 @@ func (e *explanation) print(w io.Writer) {
 	if e.Verdict == "" {
 		note = ""
 	}
-	fields(w, "definition", e.Definition, "scheme", e.Scheme, "user", user, "signature", e.signature, "signed", message,
+	fields(w, "definition", e.Definition, "scheme", e.Scheme, "user", user, "signature", e.Signature, "fault", e.Fault, "signed", message,
 		"expires", e.Expires, "issued", e.Issued, "keys", strings.Join(e.Keys, ", "), "note", note)
+	if e.Cure != "" {
+		fmt.Fprintf(w, "\n%s\n", e.Cure)
+	}
 	switch {
 	case e.Nearest != nil:
 		fmt.Fprintf(w, "\nNearest miss (%s): it would verify, but %s.\n%s\n", e.Nearest.Code, e.Nearest.Text, e.Nearest.Cure)

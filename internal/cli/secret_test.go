@@ -35,6 +35,12 @@ func TestAttackSecretInOutput(t *testing.T) {
 		"literal": "signed_link keyed_hash " + canary + " " + hash + "}",
 		"set":     "signed_link keyed_hash " + hash + "keys file " + set + "\n}",
 		"users":   "signed_link keyed_hash " + hash + "user_keys file " + users + "\n}",
+		"path":    "signed_link /u/* keyed_hash {env.CANARY} {\nalgorithm hmac-sha256\nmessage {link.user}\npath /u/<user>/<signature> to /v/{link.user}\nparam {link.user} alnum\n}",
+		"kept":    "signed_link /u/* keyed_hash {env.CANARY} {\nalgorithm hmac-sha256\nencoding base64url\nmessage {link.user}\nstrip none\npath /u/<user>/<signature>\n}",
+		"watched": "signed_link /u/* observe keyed_hash {env.CANARY} {\nalgorithm hmac-sha256\nmessage {link.user}\npath /u/<user>/<signature> to /v/{link.user}\n}",
+		"segment": "signed_link /u/* keyed_hash {env.CANARY} {\nalgorithm hmac-sha256\nmessage {path.1}\nsignature {path.2}\nparam {path.1} alnum\nuser {path.1}\n}",
+		"token":   "signed_link keyed_hash {env.CANARY} {\nalgorithm hmac-sha256\nmessage {link.user}\ntoken {query.sig} <user>-<signature>\nparam {link.user} alnum\n}",
+		"base64":  "signed_link keyed_hash {env.CANARY} {\nalgorithm hmac-sha256\nmessage {link.user}\ntoken {query.sig} unbase64 <signature>:<user>\nparam {link.user} alnum\n}",
 	}
 	bad := map[string]string{
 		"hex":       "signed_link keyed_hash {\nsecret {env.CANARY} {\nencoding hex\n}\nalgorithm md5\nmessage {query.user}{secret}\nsignature {query.sig}\n}",
@@ -43,6 +49,7 @@ func TestAttackSecretInOutput(t *testing.T) {
 		"message":   "signed_link keyed_hash {env.CANARY} {\nalgorithm md5\nmessage {query.user}{" + canary + "}\nsignature {query.sig}\n}",
 		"env":       "signed_link keyed_hash {env." + canary[:8] + "} " + hash + "}",
 	}
+	pieces := false // nothing is shown of a signature in the path
 	check := func(t *testing.T, r fixture.Ran, signature string) {
 		t.Helper()
 		for _, text := range []string{r.Out, r.Errors} {
@@ -52,24 +59,57 @@ func TestAttackSecretInOutput(t *testing.T) {
 			if signature != "" && strings.Contains(text, signature) {
 				t.Errorf("the output holds a signature:\n%s", text)
 			}
+			for i := 0; pieces && i+20 <= len(signature); i++ {
+				if strings.Contains(text, signature[i:i+20]) {
+					t.Errorf("the output holds a piece of a signature:\n%s", text)
+					break
+				}
+			}
 		}
 	}
 	for name, definition := range good {
 		t.Run(name, func(t *testing.T) {
 			config := []string{"--config", fixture.WriteCaddyfile(t, definition)}
-			minted := fixture.RunCommand(t, "sign", "", append(config, "--user", "jeff", "https://example.org/in")...)
+			signs := append(config, "--user", "jeff", "https://example.org/in")
+			switch name {
+			case "path", "kept", "watched":
+				signs[len(signs)-1] = "https://example.org/u"
+			case "segment":
+				signs = append(config, "https://example.org/u/jeff")
+			}
+			minted := fixture.RunCommand(t, "sign", "", signs...)
 			if minted.Failed {
 				t.Fatal(minted.Errors)
 			}
 			check(t, minted, "")
 			link := strings.TrimSpace(minted.Out)
-			_, signature, _ := strings.Cut(link, "sig=")
-			for _, url := range []string{
-				link, link + "0", link[:len(link)-20], link[len("https://"):], link + "&sig=" + signature, link + " " + signature,
+			_, signature, inQuery := strings.Cut(link, "sig=")
+			if !inQuery {
+				signature = link[strings.LastIndexByte(link, '/')+1:]
+			}
+			if name == "token" {
+				_, signature, _ = strings.Cut(signature, "-")
+			}
+			pieces = !inQuery
+			half := len(link) - len(signature)/2
+			damaged := []string{
+				link[:half] + "%0D%0A" + link[half:], link[:half] + " " + link[half:], link[:half] + "=\n" + link[half:], link + "/", link + ").",
+			}
+			if inQuery {
+				damaged = append(damaged, "https://example.org/in?sig="+signature+"-jeff", "https://example.org/in?sig=jeff:"+signature, "https://example.org/in?sig="+signature)
+			} else {
+				damaged = append(damaged,
+					link+"%3Futm_source=x", strings.Replace(link, "/u/", "/U//", 1), strings.Replace(link, "/u/", "/index.php/u/", 1), strings.Replace(link, "/u/", "/other/", 1),
+					"https://example.org/u/"+signature+"/jeff", "https://example.org/u/"+signature, "https://example.org/u/"+signature+"/"+signature,
+					"https://example.org/"+signature, "https://example.org/v/"+signature, "https://example.org/v/jeff", "/u/jeff/"+signature,
+				)
+			}
+			for _, url := range append(damaged,
+				link, link+"0", link[:len(link)-20], link[len("https://"):], link+"&sig="+signature, link+" "+signature,
 				strings.Replace(link, "jeff", "mike", 1), strings.Replace(link, "&", "&amp;", 1), strings.ReplaceAll(link, "=", "%3D"),
 				strings.Replace(link, "?", "%3F", 1), strings.Replace(link, "?", "%3f", 1), strings.Replace(link, "?", "&", 1),
-				"https://example.org/" + signature[:6],
-			} {
+				"https://example.org/"+signature[:6],
+			) {
 				check(t, fixture.RunCommand(t, "explain", "", append(config, url)...), signature)
 				check(t, fixture.RunCommand(t, "explain", "", append(config, "--json", url)...), signature)
 				check(t, fixture.RunCommand(t, "verify", "", append(config, "--json", url)...), "")
@@ -79,6 +119,7 @@ func TestAttackSecretInOutput(t *testing.T) {
 			check(t, fixture.RunCommand(t, "lint", "", config...), "")
 			check(t, fixture.RunCommand(t, "lint", "", append(config, "--json")...), "")
 			check(t, fixture.RunCommand(t, "sign", "", append(config, "--user", "mike.", "https://example.org/in")...), "")
+			check(t, fixture.RunCommand(t, "sign", "", append(config, "https://example.net/none/"+signature)...), map[bool]string{true: signature}[!inQuery])
 		})
 	}
 	for name, definition := range bad {

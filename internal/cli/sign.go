@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/signedlink/caddy-signed-link/internal/cli/nearest"
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
@@ -39,18 +40,21 @@ key, the first that is valid now, or with the secret of the user. The link is
 then verified as the gateway would, and printed only if it is valid.
 
 What the scheme signs must stand in the URL. --user writes the user where the
-scheme has it; --expires, the time until which the link is valid (7d, 12h, or a
-time in RFC 3339); --claim NAME=VALUE, what else a token states, such as an
-AKID's mailing; --field NAME=VALUE, a field of a token or path. Of a link whose
-path has fields, the URL is the path up to them, or a whole one, with any letter
-for the signature.
+scheme has it, in a parameter, claim or field; --expires, the time until which
+the link is valid (7d, 12h, or a time in RFC 3339), in the format of the scheme;
+without it, its word for ever, if it has one. --claim NAME=VALUE is what else a
+token states, such as an AKID's mailing; --field NAME=VALUE, a field of a token
+or path. Of a link whose path has fields, the URL is the path up to them, or a
+whole one, with any letter for the signature.
 
 Where several definitions judge the URL, or one has several schemes, name one
 with --name.
 
 What it prints is a link that works. Do not paste it where others read.`,
 		Example: `  caddy signed-link sign --user jeff --expires 7d 'https://example.org/autologin'
-  caddy signed-link sign --name akid --user 103007 --claim mailing=2695 https://example.org/`,
+  caddy signed-link sign --name akid --user 103007 --claim mailing=2695 https://example.org/
+  caddy signed-link sign --field email=jeff@example.org https://example.org/unsubscribe
+  caddy signed-link sign https://example.org/unsubscribe/jeff@example.org/x`,
 		Args: cobra.ExactArgs(1),
 	}
 	s.flags(cmd)
@@ -96,7 +100,11 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	if err := run.Rewire(); err != nil {
 		return err
 	}
-	g, chosen, err := s.choose(run, args[0])
+	screen, err := newScreen(loaded.Definitions())
+	if err != nil {
+		return err
+	}
+	g, chosen, err := s.choose(run, screen, args[0])
 	if err != nil {
 		return err
 	}
@@ -110,8 +118,11 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	}
 	// The gateway has the last word: no link is printed that it would refuse.
 	r := run.Try(url).Report()
+	if r.Verdict == "" {
+		return fmt.Errorf("%s: it does not judge the link, whose path or host its matcher does not match: %s", g.Where(), printable(screen.place(place(url))))
+	}
 	if r.Verdict != definition.Valid || r.Scheme != chosen.Name {
-		return fmt.Errorf("%s: the gateway would refuse this link: %s", g.Where(), link.Refuse(link.Reason(r.Reason), r.Detail))
+		return fmt.Errorf("%s: the gateway would refuse this link: %s%s", g.Where(), link.Refuse(link.Reason(r.Reason), r.Detail), why(run, chosen, url, r))
 	}
 	if !s.json {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), url)
@@ -119,9 +130,45 @@ func (s *signing) sign(cmd *cobra.Command, args []string) error {
 	}
 	out := signed{URL: url, Definition: r.Definition, Scheme: r.Scheme, KeyID: r.KeyID, User: r.User}
 	if !expires.IsZero() {
-		out.Expires = expires.UTC().Format(time.RFC3339)
+		out.Expires = until(run, chosen, url, expires).UTC().Format(time.RFC3339)
 	}
 	return printJSON(cmd.OutOrStdout(), out)
+}
+
+// asLink is the link as the schemes see it.
+func asLink(run *rehearsal.Run, url string) nearest.Link {
+	scheme, host, target := rehearsal.SplitURL(url)
+	return nearest.Link{Method: run.Method, Scheme: scheme, Host: host, Target: target, ClientIP: run.ClientIP.String()}
+}
+
+// until is the last second of the link. Where it says days, or whole hours from now on, that is
+// another one than was asked for.
+func until(run *rehearsal.Run, c *definition.Scheme, url string, asked time.Time) time.Time {
+	_, l, ok := nearest.ReadBy(c, asLink(run, url))
+	if !ok {
+		return asked
+	}
+	if end, present, ok := l.Expires.End(); present && ok {
+		return end.Add(-1).Truncate(time.Second)
+	}
+	return asked
+}
+
+// why is what of the link the gateway does not like, if more can be said of it.
+func why(run *rehearsal.Run, c *definition.Scheme, url string, r *rehearsal.Report) string {
+	came := asLink(run, url)
+	request, err := came.View()
+	if err != nil {
+		return ""
+	}
+	_, l, ok := nearest.ReadBy(c, came)
+	if !ok {
+		l = new(link.Link)
+	}
+	if text := fault(c, request, l, link.Refuse(link.Reason(r.Reason), r.Detail)); text != "" {
+		return ": " + text
+	}
+	return ""
 }
 
 // expiry reads a duration from now, or a time.
@@ -143,32 +190,75 @@ func expiry(value string, now time.Time) (time.Time, error) {
 }
 
 // choose returns the scheme that signs the URL: the only one of the definitions that judge
-// it, or the named one.
-func (s *signing) choose(run *rehearsal.Run, url string) (*app.Gate, *definition.Scheme, error) {
+// it, or the named one. Of a link in the path the URL may be the beginning, which no
+// definition judges: then it is one of those whose links begin so.
+func (s *signing) choose(run *rehearsal.Run, screen *screen, url string) (*app.Gate, *definition.Scheme, error) {
 	passage := run.Try(url)
 	if passage.Failed != nil {
 		return nil, nil, fmt.Errorf("no request can be made of the URL: %w", passage.Failed)
 	}
-	if len(passage.By) == 0 {
-		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(place(url)), run.Names())
+	owners, found := s.signers(run, passage.By, url)
+	if len(found) == 0 {
+		owners, found = s.signers(run, run.Only, url)
+		found = slices.DeleteFunc(found, func(c *definition.Scheme) bool {
+			carrier := c.Description.Carrier
+			// a path with so many segments may be any: the matcher tells whose it is
+			return carrier == nil || carrier.Link == nil && !slices.Contains(run.Try(withSegment(url)).By, owners[c])
+		})
 	}
-	var owner *app.Gate
-	var found []*definition.Scheme
-	for _, g := range passage.By {
+	switch len(found) {
+	case 0:
+		return nil, nil, fmt.Errorf("no definition judges %s, so the gateway would not look at a signature there; there are %s", printable(screen.place(place(url))), run.Names())
+	case 1:
+		return owners[found[0]], found[0], nil
+	}
+	var names []string
+	for _, c := range found {
+		names = append(names, c.Name)
+	}
+	return nil, nil, fmt.Errorf("the URL is judged by several schemes, %s; say with --name which of them signs it", strings.Join(names, ", "))
+}
+
+// withSegment is the URL with a further segment of its path.
+func withSegment(url string) string {
+	place, query, has := strings.Cut(url, "?")
+	place = strings.TrimSuffix(place, "/") + "/x"
+	if has {
+		place += "?" + query
+	}
+	return place
+}
+
+// signers are the schemes of some definitions that may sign the URL, and whose they are.
+func (s *signing) signers(run *rehearsal.Run, gates []*app.Gate, url string) (owners map[*definition.Scheme]*app.Gate, found []*definition.Scheme) {
+	owners = make(map[*definition.Scheme]*app.Gate)
+	_, _, target := rehearsal.SplitURL(url)
+	path, _, _ := strings.Cut(target, "?")
+	for _, g := range gates {
+		if !slices.Contains(run.Only, g) {
+			continue // it refuses the path, and was not asked for
+		}
 		for _, c := range g.Definition.Schemes {
-			if s.name == "" || s.name == c.Name || s.name == g.Label {
-				owner, found = g, append(found, c)
+			if s.name != "" && s.name != c.Name && s.name != g.Label || !begins(c.Description.Carrier, path) || owners[c] != nil {
+				continue
 			}
+			owners[c], found = g, append(found, c)
 		}
 	}
-	if len(found) > 1 {
-		var names []string
-		for _, c := range found {
-			names = append(names, c.Name)
-		}
-		return nil, nil, fmt.Errorf("the URL is judged by several schemes, %s; say with --name which of them signs it", strings.Join(names, ", "))
+	return owners, found
+}
+
+// begins reports whether the path is the beginning of that of a link, or the whole of it.
+func begins(c *link.Carrier, path string) bool {
+	if c == nil {
+		return true
 	}
-	return owner, found[0], nil
+	if c.Link == nil {
+		n := strings.Count(path, "/")
+		return !c.Signature || n == c.Segment || n == c.Segment+1
+	}
+	literal := c.Link.Literal()
+	return strings.HasPrefix(path, literal) || strings.HasPrefix(literal, strings.TrimSuffix(path, "/")+"/")
 }
 
 // mint makes the link.
@@ -187,10 +277,11 @@ func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method st
 		}
 		grant.Claims.Set(name, value)
 	}
+	fields := slices.DeleteFunc(slices.Clone(c.Description.Fields), func(name string) bool { return name == "signature" })
 	for _, text := range s.fields {
 		name, value, ok := strings.Cut(text, "=")
-		if !ok || !slices.Contains(c.Description.Fields, name) {
-			return "", fmt.Errorf("--field %s: links of this scheme have the fields %s; write NAME=VALUE", link.Shown(name), strings.Join(c.Description.Fields, ", "))
+		if !ok || !slices.Contains(fields, name) {
+			return "", fmt.Errorf("--field %s: %s; write NAME=VALUE", link.Shown(name), fieldsText(fields, name))
 		}
 		grant.SetField(name, value)
 	}
@@ -212,12 +303,34 @@ func (s *signing) mint(ctx context.Context, c *definition.Scheme, url, method st
 		return "", err
 	}
 	if target, err = signer.Sign(r, grant, key); err != nil {
+		if missing := (*keyedhash.MissingFieldError)(nil); errors.As(err, &missing) {
+			return "", fmt.Errorf("%w; say it with --field %s=VALUE%s", err, missing.Field, otherwise(c, missing.Field))
+		}
 		return "", err
 	}
 	if host == "" {
 		return target, nil
 	}
 	return scheme + "://" + host + target, nil
+}
+
+// fieldsText says which fields there are.
+func fieldsText(fields []string, name string) string {
+	if len(fields) == 0 {
+		return "links of this scheme have no fields"
+	}
+	return "links of this scheme have the fields " + strings.Join(fields, ", ") + link.DidYouMean(name, fields)
+}
+
+// otherwise says how else a field gets its value.
+func otherwise(c *definition.Scheme, field string) string {
+	switch carrier := c.Description.Carrier; {
+	case c.User != nil && c.User.String() == "{link."+field+"}":
+		return ", or with --user"
+	case carrier != nil && carrier.Link != nil && carrier.Link.Index(field) >= 0:
+		return ", or write the whole path, as in " + carrier.Link.Sample(nil)
+	}
+	return ", or with --expires, if it is the time until which links are valid"
 }
 
 // fieldsOf are the fields that the link will have, as far as they are known: those of the grant,

@@ -15,16 +15,13 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/cli/rehearsal"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
-	"github.com/signedlink/caddy-signed-link/pattern"
-	"github.com/signedlink/caddy-signed-link/query"
 )
 
 // probe is how a link comes to the gateway.
 type probe struct {
 	source
 	at, clientIP, method string
-	redactor             *query.Redactor   // of what people are shown
-	paths                *pattern.Redactor // the same for paths
+	screen               *screen // of what people are shown
 }
 
 func (p *probe) flags(cmd *cobra.Command) {
@@ -136,14 +133,7 @@ func (p *probe) start(cmd *cobra.Command, args []string) (*rehearsal.Run, error)
 	if run.Only, err = s.Named(p.name); err != nil {
 		return nil, err
 	}
-	var names []string
-	var places []pattern.Place
-	for _, g := range s.Definitions() {
-		names = append(names, g.Definition.SignatureNames()...)
-		places = append(places, g.Definition.Places()...)
-	}
-	p.paths = pattern.NewRedactor(places)
-	if p.redactor, err = query.NewRedactor(names); err != nil {
+	if p.screen, err = newScreen(s.Definitions()); err != nil {
 		return nil, err
 	}
 	return run, run.Rewire()
@@ -155,7 +145,7 @@ func (p *probe) print(w io.Writer, r *rehearsal.Report) {
 	if word == "" {
 		word = "not judged"
 	}
-	fmt.Fprintf(w, "%s: %s\n", word, p.shown(r.URL))
+	fmt.Fprintf(w, "%s: %s\n", word, printable(p.screen.url(r.URL)))
 	reason := r.Reason
 	if r.Detail != "" {
 		reason += " (" + r.Detail + ")"
@@ -176,9 +166,13 @@ func (p *probe) print(w io.Writer, r *rehearsal.Report) {
 	if r.Forwarded == nil {
 		return
 	}
-	lines := []string{r.Forwarded.Method + " " + p.shown(r.Forwarded.URI)}
+	uri := p.screen.url(r.Forwarded.URI)
+	if r.Verdict == definition.Valid { // it is whole, and no link
+		uri = p.screen.paths.Redact(p.screen.queries.Redact(r.Forwarded.URI))
+	}
+	lines := []string{r.Forwarded.Method + " " + printable(uri)}
 	if r.Forwarded.Script != "" {
-		lines[0] += " to " + printable(r.Forwarded.Script)
+		lines[0] += " to " + printable(p.screen.url(r.Forwarded.Script))
 	}
 	for name, value := range r.Forwarded.Headers {
 		lines = append(lines, name+": "+printable(value))
@@ -186,6 +180,3 @@ func (p *probe) print(w io.Writer, r *rehearsal.Report) {
 	slices.Sort(lines[1:])
 	fields(w, "backend", strings.Join(lines, "\n"))
 }
-
-// shown is a URL whose signatures are redacted.
-func (p *probe) shown(url string) string { return printable(p.paths.Redact(p.redactor.Redact(url))) }

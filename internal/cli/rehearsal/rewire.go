@@ -11,6 +11,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/app"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/exchange"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 )
 
@@ -42,7 +43,23 @@ func (d *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	}
 	p, g, vars := d.run.Passage, h.Gate(), exchange.VarsOf(r)
 	p.guarded = true
-	for _, e := range g.Standing().Entries {
+	run := func() error {
+		return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			p.sent = r.Clone(r.Context())
+			return next.ServeHTTP(w, r)
+		}))
+	}
+	stands := g.Standing()
+	if len(stands.Wards) > 0 {
+		x, _ := exchange.Of(vars)
+		if to, trespasses, readable := app.Trespasses(w, r, vars, x, stands.Wards); to != nil && (trespasses || !readable) {
+			p.By = append(p.By, to)
+			if to.Rules.Mode != outcome.Observe {
+				return run() // nobody else is asked
+			}
+		}
+	}
+	for _, e := range stands.Entries {
 		if by, strays, _ := app.LeadsAstray(w, r, vars, e); strays {
 			p.By = append(p.By, by)
 			break
@@ -53,10 +70,7 @@ func (d *rehearsed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 			p.By = append(p.By, g)
 		}
 	}
-	return h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		p.sent = r.Clone(r.Context())
-		return next.ServeHTTP(w, r)
-	}))
+	return run()
 }
 
 // stub is a handler in a rehearsal that would do something outside of it.

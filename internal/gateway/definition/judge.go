@@ -3,6 +3,7 @@ package definition
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -200,6 +201,27 @@ func (s *Scheme) unsteady(r *link.Request, profile backend.Profile) (detail stri
 }
 
 func (s *Scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
+	_, refusal := s.brokenRule(r, l)
+	return refusal
+}
+
+// BrokenRule is the first rule that what the scheme has read does not keep: its name, as in a
+// `param` line, and what is wrong; without a name all are kept.
+func (s *Scheme) BrokenRule(r *link.Request, l *link.Link) (name string, rule link.Rule, refusal link.Refusal) {
+	i, refusal := s.brokenRule(r, l)
+	if refusal.None() {
+		return "", link.Rule{}, refusal
+	}
+	return s.rules[i].name, s.rules[i].rule, refusal
+}
+
+// Optional reports whether a rule says of the parameter that it need not be there.
+func (s *Scheme) Optional(parameter string) bool {
+	return slices.ContainsFunc(s.rules, func(b boundRule) bool { return b.name == parameter && b.rule.Optional })
+}
+
+// brokenRule is the number of that rule, and the refusal.
+func (s *Scheme) brokenRule(r *link.Request, l *link.Link) (int, link.Refusal) {
 	for i := range s.rules {
 		b := &s.rules[i]
 		var value string
@@ -218,13 +240,13 @@ func (s *Scheme) checkRules(r *link.Request, l *link.Link) link.Refusal {
 			if b.rule.Optional {
 				continue
 			}
-			return link.Refuse(link.Malformed, "absent")
+			return i, link.Refuse(link.Malformed, "absent")
 		}
 		if detail, ok := b.rule.Check(value); !ok {
-			return link.Refuse(link.Malformed, detail)
+			return i, link.Refuse(link.Malformed, detail)
 		}
 	}
-	return link.Refusal{}
+	return -1, link.Refusal{}
 }
 
 // results makes the headers of a verified request. A value that backends would read
