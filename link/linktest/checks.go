@@ -26,12 +26,15 @@ var checks = []struct {
 	{"claims", claims},
 	{"keys", needsTheKey},
 	{"tampered", noticesTampering},
+	{"fields", fixesFields},
 	{"moved", noticesMoves},
+	{"scope", judgesScope},
 	{"hostile", survives},
 	{"request", leavesTheRequest},
 	{"reuse", retainsNothing},
 	{"bound", bindsTheSame},
 	{"concurrent", isConcurrent},
+	{"message", tells},
 	{"signs", signs},
 }
 
@@ -46,20 +49,26 @@ func describes(s *Suite) (errs []error) {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	d := s.Scheme.Describe()
 	for range 3 {
-		if again := s.Scheme.Describe(); !reflect.DeepEqual(d, again) {
+		if again := s.Scheme.Describe(); !sameDescription(d, again) {
 			fail("Describe returned %+v, and then %+v", d, again)
 		}
 	}
 	if len(d.Signature) == 0 && (d.Carrier == nil || !d.Carrier.Signature) {
 		fail("the description has no signature parameter, and the path carries none, so the gateway cannot tell a link from another request")
 	}
-	if c := d.Carrier; c != nil && c.Signature && (d.Alphabet == nil || d.Length <= 0) {
-		fail("the path carries the signature, and the description does not say which letters it has and how many, so no log can be kept clean of it")
+	errs = append(errs, describesCarrier(&d)...)
+	for i, name := range d.Fields {
+		if slices.Contains(d.Fields[:i], name) {
+			fail("the description names the field %q twice", name)
+		}
 	}
 	for _, name := range d.Determined {
 		if !slices.Contains(d.Fields, name) {
 			fail("the description says that the field %q is determined, and has no such field", name)
 		}
+	}
+	if i := fieldOf(d, s.template()); i >= 0 && !slices.Contains(d.Determined, d.Fields[i]) {
+		fail("the user is %s, which the signature does not determine: whoever has a link could be anybody", s.template())
 	}
 	for _, name := range slices.Concat(d.Signature, d.Signed, d.Expiry, d.Carriers) {
 		if err := query.CheckName(backend.Servlet, name); err != nil {
@@ -83,6 +92,93 @@ func describes(s *Suite) (errs []error) {
 		fail("the scheme needs a secret of each user, and the suite has no UserKeys")
 	}
 	return errs
+}
+
+// sameDescription compares alphabets by what they say, as functions cannot be compared.
+func sameDescription(a, b link.Description) bool {
+	if (a.Alphabet == nil) != (b.Alphabet == nil) {
+		return false
+	}
+	for c := range 256 {
+		if a.Alphabet != nil && a.Alphabet(byte(c)) != b.Alphabet(byte(c)) {
+			return false
+		}
+	}
+	a.Alphabet, b.Alphabet = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+// describesCarrier: the gateway asks the carrier before the scheme, and keeps others from the
+// paths to which it moves.
+func describesCarrier(d *link.Description) (errs []error) {
+	c := d.Carrier
+	if c == nil {
+		return nil
+	}
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Signature && (d.Alphabet == nil || d.Length <= 0) {
+		fail("the path carries the signature, and the description does not say which letters it has and how many, so no log can be kept clean of it")
+	}
+	switch {
+	case c.Link == nil && !c.Signature:
+		fail("the carrier has neither a form of links nor a signature")
+	case c.Link == nil && c.Segment < 1:
+		fail("the signature is the segment %d, so that nothing would be left of the path", c.Segment)
+	case c.Link != nil && !c.Link.IsPath():
+		fail("the form of links is the pattern of a token; it is to be that of a path: %s", c.Link)
+	case c.Link != nil && c.Signature && c.Link.Index("signature") < 0:
+		fail("the path carries the signature, and %s has no field <signature>, so no log can be kept clean of it", c.Link)
+	case c.Link != nil && c.Signature && c.Link.Literal() == "/":
+		fail("%s begins with a field, so that any path of the site would be a broken link", c.Link)
+	}
+	if c.Fixed != "" && !steadyPath(c.Fixed) {
+		fail("the backend gets the path %q, which it could read in another way", c.Fixed)
+	}
+	return errs
+}
+
+// steadyPath reports whether everybody reads the path alike, as far as that can be said of all
+// backends: it begins with a slash and has no dot segments, no empty ones and no control bytes.
+func steadyPath(path string) bool {
+	if !strings.HasPrefix(path, "/") {
+		return false
+	}
+	for i, segment := range strings.Split(path[1:], "/") {
+		decoded := query.UnescapePath(segment)
+		switch {
+		case decoded == "." || decoded == "..", strings.ContainsAny(decoded, "/\\;?#"):
+			return false
+		case segment == "" && i < strings.Count(path[1:], "/"):
+			return false
+		case strings.ContainsFunc(decoded, func(c rune) bool { return c < ' ' || c == 0x7F }):
+			return false
+		}
+	}
+	return true
+}
+
+// carries: what Read makes of a request is what the description announces.
+func carries(d *link.Description, r *link.Request, l *link.Link) error {
+	if len(l.Fields) != len(d.Fields) {
+		return fmt.Errorf("Read found %d fields, and the description has %d: %q", len(l.Fields), len(d.Fields), d.Fields)
+	}
+	c := d.Carrier
+	if c != nil && c.Signature && c.Carries(r.Path) != link.Whole {
+		return fmt.Errorf("Read takes the path %.100q for that of a link, and the carrier does not", r.Path)
+	}
+	switch {
+	case !c.Moves() && l.Path != "":
+		return fmt.Errorf("Read leads to the path %.100q, and the description says that the backend gets the path as it came", l.Path)
+	case !c.Moves():
+		return nil
+	case !steadyPath(l.Path):
+		return fmt.Errorf("Read leads to the path %.100q, which backends could read in several ways", l.Path)
+	case c.Target != nil && !c.Target.Split(l.Path, make([]string, len(c.Target.Fields()))),
+		c.Target == nil && c.Fixed != "" && l.Path != c.Fixed,
+		c.Target == nil && c.Fixed == "" && strings.Count(l.Path, "/") != c.Segment:
+		return fmt.Errorf("Read leads to the path %.100q, which is none to which the carrier leads, so that nobody is kept from it", l.Path)
+	}
+	return nil
 }
 
 // decides: every vector gets the verdict that it says.
@@ -130,6 +226,15 @@ func claims(s *Suite) (errs []error) {
 		if s.read(r, &again); !reflect.DeepEqual(l, again) {
 			errs = append(errs, fmt.Errorf("%s: Read found %+v, and then %+v", v.ID, l, again))
 		}
+		// the gateway lends memory that was used before
+		lent := link.Link{
+			Claims: slices.Repeat(link.Claims{{Name: "lent", Value: "lent"}}, 4)[:0],
+			Fields: slices.Repeat([]link.Field{{Value: "lent", Sent: "lent"}}, 4)[:0],
+		}
+		s.Scheme.Read(r, &lent)
+		if !slices.Equal(lent.Claims, l.Claims) || !slices.Equal(lent.Fields, l.Fields) {
+			errs = append(errs, fmt.Errorf("%s: Read found the claims %q and the fields %q, and in memory that it was lent %q and %q", v.ID, l.Claims, l.Fields, lent.Claims, lent.Fields))
+		}
 		key, _ := s.key(l.User, v)
 		s.Scheme.Verify(r, &l, key)
 		for i, c := range l.Claims {
@@ -139,6 +244,36 @@ func claims(s *Suite) (errs []error) {
 			if slices.ContainsFunc(l.Claims[:i], func(o link.Claim) bool { return o.Name == c.Name }) {
 				errs = append(errs, fmt.Errorf("%s: the link states the claim %q twice", v.ID, c.Name))
 			}
+		}
+	}
+	return errs
+}
+
+// tells: a [link.Messenger] tells what is signed, behind what it is given, and says the same
+// each time.
+func tells(s *Suite) (errs []error) {
+	messenger, ok := s.Scheme.(link.Messenger)
+	if !ok {
+		return nil
+	}
+	for _, v := range s.valid() {
+		r := NewRequest(v.URL)
+		var l link.Link
+		if verdict := s.judge(r, v); !verdict.None() {
+			continue // the vectors tell
+		}
+		s.read(r, &l)
+		key, _ := s.key(l.User, v)
+		message := messenger.AppendMessage(nil, r, &l, key)
+		behind := messenger.AppendMessage([]byte("before"), r, &l, key)
+		switch {
+		case len(message) == 0:
+			errs = append(errs, fmt.Errorf("%s: the message is empty", v.ID))
+		case string(behind) != "before"+string(message):
+			errs = append(errs, fmt.Errorf("%s: the message is %q, and appended to a text the two are %q", v.ID, message, behind))
+		}
+		if masked := messenger.AppendMessage(nil, r, &l, []byte("{secret}")); len(key) > 7 && bytes.Contains(masked, key) {
+			errs = append(errs, fmt.Errorf("%s: with a mask for the key the message holds a key", v.ID))
 		}
 	}
 	return errs
@@ -172,9 +307,6 @@ func signs(s *Suite) (errs []error) {
 		again.URL = r.Scheme + "://" + r.Host + target
 		if verdict := s.Judge(again); !verdict.None() || verdict.User != v.User {
 			errs = append(errs, fmt.Errorf("%s: Sign made %s, and the verdict on it is %s, user %q", v.ID, again.URL, describe(verdict), verdict.User))
-		}
-		if m, ok := s.Scheme.(link.Messenger); !ok || len(m.AppendMessage(nil, r, &l, key)) == 0 {
-			errs = append(errs, fmt.Errorf("%s: the message is empty", v.ID))
 		}
 		if again.URL, err = signer.Sign(r, grant, []byte("no scheme has this key: 8ZzTnqvXW3")); err == nil && again.URL == target {
 			errs = append(errs, fmt.Errorf("%s: Sign does not use the key", v.ID))
@@ -267,6 +399,98 @@ func noticesTampering(s *Suite) (errs []error) {
 	return errs
 }
 
+// fixesFields: a link in which a field that the signature determines was changed is another
+// link, whether it stands in a parameter or in the path. What the gateway says of a link is
+// made of such fields.
+func fixesFields(s *Suite) (errs []error) {
+	d := s.Scheme.Describe()
+	if len(d.Fields) == 0 {
+		return nil
+	}
+	for _, v := range s.valid() {
+		r := NewRequest(v.URL)
+		var genuine link.Link
+		if refusal := s.read(r, &genuine); !refusal.None() {
+			continue
+		}
+		key, _ := s.key(genuine.User, v)
+		for _, changed := range spoilt(&d, r) {
+			var l link.Link
+			if refusal := s.read(changed, &l); !refusal.None() || l.KeyID != genuine.KeyID || l.User != genuine.User {
+				continue
+			}
+			before, after := determinedOf(d, &genuine), determinedOf(d, &l)
+			if slices.Equal(before, after) {
+				continue
+			}
+			if s.Scheme.Verify(changed, &l, key) {
+				errs = append(errs, fmt.Errorf("%s: the fields %q are determined, and were %q; the link verifies with %q: %s?%s", v.ID, d.Determined, before, after, changed.Path, changed.Query.Raw))
+			}
+			if m, ok := s.Scheme.(link.Messenger); ok && bytes.Equal(m.AppendMessage(nil, r, &genuine, key), m.AppendMessage(nil, changed, &l, key)) {
+				errs = append(errs, fmt.Errorf("%s: the fields %q are determined, and %q and %q have one message", v.ID, d.Determined, before, after))
+			}
+		}
+	}
+	return errs
+}
+
+// spoilt are requests that differ from r in one byte of the path, or of a parameter that
+// carries fields.
+func spoilt(d *link.Description, r *link.Request) (all []*link.Request) {
+	add := func(path, raw string) {
+		changed := new(link.Request)
+		set(changed, r.Scheme, r.Host, path, raw)
+		all = append(all, changed)
+	}
+	each := func(text string, yield func(other string)) {
+		for i := range len(text) {
+			for _, c := range "0x~" {
+				if byte(c) != text[i] {
+					yield(text[:i] + string(c) + text[i+1:])
+				}
+				yield(text[:i] + string(c) + text[i:])
+			}
+			yield(text[:i] + text[i+1:])
+		}
+	}
+	for _, name := range slices.Concat(d.Signature, d.Carriers) {
+		if p, ok := r.Query.Find(name); ok {
+			raw := r.Query.Raw
+			each(r.Query.RawValue(p), func(value string) { add(r.Path, raw[:p.Start]+name+"="+value+raw[p.End:]) })
+		}
+	}
+	if d.Carrier != nil {
+		each(r.Path, func(path string) { add(path, r.Query.Raw) })
+	}
+	return all
+}
+
+// judgesScope: a [link.Scoped] refuses as out of scope, or not at all.
+func judgesScope(s *Suite) (errs []error) {
+	scoped, ok := s.Scheme.(link.Scoped)
+	if !ok {
+		return nil
+	}
+	for _, v := range s.Vectors {
+		r := NewRequest(v.URL)
+		var l link.Link
+		if refusal := s.read(r, &l); !refusal.None() {
+			continue
+		}
+		if key, ok := s.key(l.User, v); !ok || !s.Scheme.Verify(r, &l, key) {
+			continue
+		}
+		first := scoped.InScope(r, &l)
+		if !first.None() && first.Reason != link.OutOfScope {
+			errs = append(errs, fmt.Errorf("%s: InScope refused with %s; it refuses as %s", v.ID, first, link.OutOfScope))
+		}
+		if again := scoped.InScope(r, &l); again != first {
+			errs = append(errs, fmt.Errorf("%s: InScope said %q, and then %q", v.ID, first, again))
+		}
+	}
+	return errs
+}
+
 // noticesMoves: a link in the path of which a covered part was changed is another link, and
 // leads nowhere else.
 func noticesMoves(s *Suite) (errs []error) {
@@ -281,6 +505,9 @@ func noticesMoves(s *Suite) (errs []error) {
 			continue
 		}
 		key, _ := s.key(genuine.User, v)
+		if err := carries(&d, r, &genuine); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", v.ID, err))
+		}
 		for i := range len(r.Path) {
 			for _, path := range []string{r.Path[:i] + "x" + r.Path[i:], r.Path[:i] + r.Path[i+1:], r.Path[:i] + "/" + r.Path[i:], r.Path[:i] + "%2f" + r.Path[i:], r.Path[:i] + "/../x" + r.Path[i:]} {
 				changed := new(link.Request)
@@ -288,6 +515,9 @@ func noticesMoves(s *Suite) (errs []error) {
 				var l link.Link
 				if refusal := s.read(changed, &l); !refusal.None() || l.KeyID != genuine.KeyID || l.User != genuine.User {
 					continue
+				}
+				if err := carries(&d, changed, &l); err != nil {
+					errs = append(errs, fmt.Errorf("%s: %w", v.ID, err))
 				}
 				same := slices.Equal(determinedOf(d, &l), determinedOf(d, &genuine)) && l.Path == genuine.Path
 				if !same && s.Scheme.Verify(changed, &l, key) {
@@ -383,6 +613,7 @@ func paths(genuine string) []string {
 // survives: no request makes a scheme panic, or refuse for a reason that is not its
 // own, and what it says yes to is said again.
 func survives(s *Suite) (errs []error) {
+	d := s.Scheme.Describe()
 	hostile := func(v Vector, r *link.Request) {
 		where := fmt.Sprintf("%s %.100q %.100q ?%.300q", r.Method, r.Host, r.Path, r.Query.Raw)
 		defer func() {
@@ -398,6 +629,9 @@ func survives(s *Suite) (errs []error) {
 				errs = append(errs, fmt.Errorf("Read refused with %s; a scheme refuses as %s or %s: %s", refusal, link.Malformed, link.Ambiguous, where))
 			}
 			return
+		}
+		if err := carries(&d, r, &l); err != nil {
+			errs = append(errs, fmt.Errorf("%w: %s", err, where))
 		}
 		key, _ := s.key(l.User, v)
 		if first := s.Scheme.Verify(r, &l, key); first != s.Scheme.Verify(r, &l, key) {

@@ -18,6 +18,7 @@ package linktest
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,8 +36,8 @@ type Suite struct {
 
 	// The options that the scheme was built with, as far as the gateway acts on
 	// them: the user's template (the description's, if empty; `{query.NAME}`,
-	// `{link.NAME}`, `{claim.NAME}` and `none` are understood), the `param` rules, by a
-	// parameter, a claim or `{link.NAME}`, the ignore list.
+	// `{link.NAME}`, `{path.N}`, `{claim.NAME}` and `none` are understood), the `param`
+	// rules, by a parameter, a claim, `{link.NAME}` or `{path.N}`, the ignore list.
 	User   string
 	Rules  map[string]link.Rule
 	Ignore link.Ignore
@@ -189,6 +190,8 @@ func (s *Suite) check(r *link.Request, l *link.Link) link.Refusal {
 		value, there := r.Value(name)
 		if i := fieldOf(d, name); i >= 0 && i < len(l.Fields) {
 			value, there = l.Fields[i].Value, true
+		} else if text, is := segmentOf(r, name); is {
+			value, there = text, true
 		} else if !there && slices.Contains(d.Claims, name) {
 			value, there = l.Claims.Find(name)
 		}
@@ -212,6 +215,20 @@ func fieldOf(d link.Description, placeholder string) int {
 		return -1
 	}
 	return slices.Index(d.Fields, strings.TrimSuffix(name, "}"))
+}
+
+// segmentOf returns the segment of the path that the placeholder {path.N} names.
+func segmentOf(r *link.Request, placeholder string) (text string, is bool) {
+	number, ok := strings.CutPrefix(placeholder, "{path.")
+	n, err := strconv.Atoi(strings.TrimSuffix(number, "}"))
+	if !ok || err != nil || n < 0 {
+		return "", false
+	}
+	segments := strings.Split(strings.TrimPrefix(r.Path, "/"), "/")
+	if n >= len(segments) {
+		return "", true
+	}
+	return query.UnescapePath(segments[n]), true
 }
 
 // key returns the key of a link, and whether there is one. Without one a dummy is
@@ -239,6 +256,9 @@ func (s *Suite) template() string {
 func (s *Suite) render(r *link.Request, l *link.Link) string {
 	if i := fieldOf(s.Scheme.Describe(), s.template()); i >= 0 && i < len(l.Fields) {
 		return l.Fields[i].Value
+	}
+	if text, is := segmentOf(r, s.template()); is {
+		return text
 	}
 	name, ok := strings.CutSuffix(s.template(), "}")
 	if !ok {

@@ -189,7 +189,7 @@ func (n *search) bySignature(s Link) *Miss {
 			}
 			if l.Signature == right.Signature {
 				return &Miss{
-					"refused", "its signature is right for what stands in the link, and the gateway refuses that",
+					"refused", "the gateway refuses what stands in it, for which the signature is right",
 					"See what the gateway finds in it: let the signer write something else, or correct the option that does not admit it.",
 				}
 			}
