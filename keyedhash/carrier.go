@@ -462,8 +462,13 @@ func (s *Scheme) Departs(r *link.Request) string {
 	return ""
 }
 
-// segmentsOf is how many segments a path has.
-func segmentsOf(path string) int { return strings.Count(path, "/") }
+// segmentsOf is how many segments a path has, if it begins as paths do.
+func segmentsOf(path string) int {
+	if !strings.HasPrefix(path, "/") {
+		return 0
+	}
+	return strings.Count(path, "/")
+}
 
 // keeps reports whether a field that was decoded is still one that the pattern would have
 // cut: no literal that ends or begins it came out of an escape, not even in part. Of

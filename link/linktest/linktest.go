@@ -279,8 +279,12 @@ func Run(t *testing.T, s Suite) {
 	}
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
+			told := make(map[string]bool)
 			for _, err := range c.run(&s) {
-				t.Error(err)
+				if !told[err.Error()] {
+					t.Error(err)
+				}
+				told[err.Error()] = true
 			}
 		})
 	}
