@@ -167,9 +167,6 @@ func TestCasesDeclared(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := readCase(t, name)
 			g, err := c.provision(t)
-			if err != nil && strings.Contains(err.Error(), "cannot stand in the name of a signed parameter") {
-				t.Skip("names with brackets cannot be signed yet: ", err)
-			}
 			if err != nil {
 				t.Fatal(err)
 			}

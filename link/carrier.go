@@ -111,5 +111,11 @@ func (c *Carrier) Internal(path string) (internal bool, through string) {
 	return false, ""
 }
 
-// segments is how many segments the path has.
-func segments(path string) int { return strings.Count(path, "/") }
+// segments is how many segments the path has. One that does not begin with a slash has none: no
+// server hands it on.
+func segments(path string) int {
+	if !strings.HasPrefix(path, "/") {
+		return 0
+	}
+	return strings.Count(path, "/")
+}
