@@ -24,10 +24,6 @@ func TestCarriedConformance(t *testing.T) {
 		mac.Write([]byte(text))
 		return hex.EncodeToString(mac.Sum(nil))
 	}
-	url64 := func(text string) string {
-		b, _ := hex.DecodeString(sum(text))
-		return base64.RawURLEncoding.EncodeToString(b)
-	}
 	digest := func(text string) string { return fmt.Sprintf("%x", md5.Sum([]byte(text))) }
 	type vectors map[string]struct{ expect, user string }
 	valid := func(user string) struct{ expect, user string } {
@@ -75,12 +71,12 @@ func TestCarriedConformance(t *testing.T) {
 			},
 		},
 		"the whole path for the application": {
-			config: Config{Algorithm: "hmac-sha256", Message: "{raw_link.page}", Encoding: "base64url", Path: &Path{Pattern: "/p/<page...>-<signature>.html"}},
+			config: Config{Algorithm: "hmac-sha256", Message: "{raw_link.page}", Path: &Path{Pattern: "/p/<page...>-<signature>.html"}},
 			user:   "none",
 			vectors: vectors{
-				"/p/a/b%20c-" + url64("a/b%20c") + ".html": valid(""),
-				"/p/a/b+c-" + url64("a/b%20c") + ".html":   invalid,
-				"/p/a/b%20c-" + url64("a/b%20c"):           invalid,
+				"/p/a/b%20c-" + sum("a/b%20c") + ".html": valid(""),
+				"/p/a/b+c-" + sum("a/b%20c") + ".html":   invalid,
+				"/p/a/b%20c-" + sum("a/b%20c"):           invalid,
 			},
 		},
 		"the last segment": {

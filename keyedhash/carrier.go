@@ -69,7 +69,8 @@ var transforms = []transform{
 	{"unbase64", false, unbase64(base64.RawStdEncoding.Strict()), func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }},
 	{"unbase64url", false, unbase64(base64.RawURLEncoding.Strict()), func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }},
 	{"unhex", false, func(text string) (string, bool) {
-		decoded, err := hex.DecodeString(text)
+		var buf [512]byte
+		decoded, err := hex.AppendDecode(buf[:0], []byte(text))
 		return string(decoded), err == nil
 	}, func(s string) string { return hex.EncodeToString([]byte(s)) }},
 }
@@ -83,7 +84,8 @@ func unbase64(encoding *base64.Encoding) func(text string) (string, bool) {
 		if strings.ContainsAny(text, "\r\n") {
 			return "", false
 		}
-		decoded, err := encoding.DecodeString(text)
+		var buf [512]byte
+		decoded, err := encoding.AppendDecode(buf[:0], []byte(text))
 		return string(decoded), err == nil
 	}
 }

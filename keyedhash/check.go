@@ -365,27 +365,19 @@ func (s *Scheme) eternal() *link.Finding {
 // unsignedSegments finds parts of a link's path that the message does not cover, beside others
 // that it does: whoever has a link can write what he likes there.
 func (s *Scheme) unsignedSegments() *link.Finding {
-	if s.path == nil || s.path.to != nil || s.message.has(path, rawPath) {
-		return nil // what `to` leaves out does not reach the backend
+	// What `to` leaves out does not reach the backend; of a path whose last segment is the
+	// signature the matcher decides, and who knows it says so.
+	if s.path == nil || s.path.pattern == nil || s.path.to != nil || s.message.has(path, rawPath) {
+		return nil
 	}
 	var open []string
-	if signed := s.message.pathSegments(); s.path.cut && len(signed) > 0 {
-		// those before the first are the matcher's business: /unsubscribe/ of /unsubscribe/42/x
-		for n := slices.Min(signed); n < s.path.segment; n++ {
-			if !slices.Contains(signed, n) {
-				open = append(open, value{kind: pathSegment, n: n}.String())
-			}
+	for i, f := range s.path.pattern.Fields() {
+		v := value{linkField, f.Name, s.path.first + i}
+		if v != s.signature && !slices.Contains(s.description.Determined, f.Name) {
+			open = append(open, v.String())
 		}
 	}
-	if s.path.pattern != nil {
-		for i, f := range s.path.pattern.Fields() {
-			v := value{linkField, f.Name, s.path.first + i}
-			if v != s.signature && !slices.Contains(s.description.Determined, f.Name) {
-				open = append(open, v.String())
-			}
-		}
-	}
-	if len(open) == 0 || s.path.pattern != nil && len(s.description.Determined) == 0 && s.signature.kind != linkField {
+	if len(open) == 0 || len(s.description.Determined) == 0 && s.signature.kind != linkField {
 		return nil
 	}
 	return &link.Finding{
@@ -517,11 +509,11 @@ func (s *Scheme) Construction() string {
 	}
 	for i := range s.tokens {
 		t := &s.tokens[i]
-		text := "token " + t.parameter
+		words := []string{"token", t.parameter}
 		for _, x := range t.transforms {
-			text += " " + x.name
+			words = append(words, x.name)
 		}
-		names = append(names, text+" "+t.pattern.String())
+		names = append(names, strings.Join(append(words, t.pattern.String()), " "))
 	}
 	switch {
 	case s.path == nil:

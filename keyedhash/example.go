@@ -108,10 +108,21 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 			r.ClientIP = value
 		}
 	}
-	for n := 0; s.path != nil && s.path.cut && n < s.path.segment; n++ {
+	step := func(n int) {
 		if _, there := steps[n]; !there {
-			steps[n] = escapePath(s.sampleOf(value{kind: pathSegment, n: n})) // none may be empty
+			steps[n] = escapePath(s.sampleOf(value{kind: pathSegment, n: n}))
 		}
+	}
+	for n := 0; s.path != nil && s.path.cut && n < s.path.segment; n++ {
+		step(n) // none may be empty
+	}
+	for name := range s.rules {
+		if v, err := s.names.parseValue(name, pathSegment); err == nil {
+			step(v.n)
+		}
+	}
+	if s.identity.kind == pathSegment {
+		step(s.identity.n)
 	}
 	if len(steps) > 0 && !have["{path}"] {
 		r.Path = pathOf(steps)
@@ -119,8 +130,8 @@ func (s *Scheme) example(fields []field, texts []string) *example {
 	has := func(name string) bool {
 		return slices.ContainsFunc(append(segments, whole...), func(x string) bool { return strings.HasPrefix(x, name+"=") })
 	}
-	for _, name := range append(slices.Clone(s.required), s.identity.parameter(), s.expires.value.parameter(), s.expires.plus.parameter(), s.issued.value.parameter()) {
-		if name != "" && !has(name) && !have[name] {
+	for _, name := range append(slices.Clone(s.required), s.identity.parameter(), s.expires.value.parameter(), s.expires.plus.parameter(), s.issued.value.parameter(), s.issued.plus.parameter()) {
+		if optional := s.rules[name].Optional && name != s.identity.parameter(); name != "" && !optional && !has(name) && !have[name] {
 			// it is outside of the message, and the same in every example
 			segments = append(segments, name+"="+url.QueryEscape(s.sampleOf(parameterValue(name))))
 		}
@@ -214,8 +225,8 @@ func (s *Scheme) exampleCarriers(r *link.Request, segments []string, parts, sent
 			values[j] = value(t.first + j)
 		}
 		text := string(t.pattern.Join(nil, values))
-		for j := len(t.transforms) - 1; j >= 0; j-- {
-			text = t.transforms[j].invert(text)
+		for _, x := range slices.Backward(t.transforms) {
+			text = x.invert(text)
 		}
 		segments = append(segments, t.parameter+"="+url.QueryEscape(text))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,7 +160,7 @@ func (d *draft) has(v value) bool {
 
 // write writes a value into the link.
 func (d *draft) write(v value, text string) error {
-	switch v.kind { //nolint:exhaustive // times are made of nothing else
+	switch v.kind {
 	case queryValue:
 		d.raw = query.Set(d.raw, v.name, text)
 	case linkField:
@@ -186,8 +187,8 @@ func (s *Scheme) put(d *draft, signature string) error {
 	for i := range s.tokens {
 		t := &s.tokens[i]
 		text := string(t.pattern.Join(nil, values[t.first:t.first+len(t.pattern.Fields())]))
-		for j := len(t.transforms) - 1; j >= 0; j-- {
-			text = t.transforms[j].invert(text)
+		for _, x := range slices.Backward(t.transforms) {
+			text = x.invert(text)
 		}
 		d.raw = query.Set(d.raw, t.parameter, text)
 	}

@@ -358,6 +358,7 @@ func (s *segment) carries(d *link.Description) error {
 		return fmt.Errorf("{path.%d}: {path.%d} carries the signature, and is the last segment", s.n, c.Segment)
 	case (s.kind == path || s.kind == rawPath) && c.Signature && c.Link == nil:
 		return errors.New("the path carries the signature, so no message covers it; name its parts, {path.N}")
+	case s.kind == pathSegment && slices.Contains(d.PathSegments, s.n):
 	case (s.kind == path || s.kind == rawPath || s.kind == pathSegment) && c.Link != nil && !d.Path:
 		return errors.New("with a path pattern the parts of the path are its fields; write {link.NAME} for those that the message covers")
 	}

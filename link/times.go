@@ -241,8 +241,15 @@ func (t Timestamp) read() (n named, present, ok bool) {
 		n, ok = (&TimeForm{Format: t.Format}).read(t.Text)
 		return n, true, ok && t.Plus == ""
 	}
-	if form.Never != "" && (t.Text == form.Never || form.Unit != 0 && t.Plus == form.Never) {
+	switch {
+	case form.Never == "":
+	case t.Text == form.Never:
 		return named{}, false, true
+	case form.Unit != 0 && t.Plus == form.Never:
+		// What it is added to is a time all the same, or the checker of messages, which takes
+		// it for one, would not know where it ends.
+		_, ok = form.read(t.Text)
+		return named{}, !ok, ok
 	}
 	n, ok = form.read(t.Text)
 	if ok && (form.Unit != 0 || t.Plus != "") { // a sum whose unit nobody knows is none

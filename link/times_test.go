@@ -451,6 +451,8 @@ func TestNever(t *testing.T) {
 		{link.Timestamp{Text: "1", Form: f}, true, true},
 		{link.Timestamp{Text: "1", Plus: "never", Form: f}, true, false}, // nothing is added
 		{link.Timestamp{Text: "1", Plus: "never", Form: &sum}, false, true},
+		{link.Timestamp{Text: "x", Plus: "never", Form: &sum}, true, false}, // for ever from when?
+		{link.Timestamp{Text: "", Plus: "never", Form: &sum}, true, false},
 		{link.Timestamp{Text: "never", Plus: "1", Form: &sum}, false, true},
 		{link.Timestamp{Text: "1", Plus: "1", Form: &sum}, true, true},
 		{link.Timestamp{Text: "never", Form: none}, true, false},
