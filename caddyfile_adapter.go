@@ -527,7 +527,7 @@ var schemeOptions = map[string]func(s *schemeParser, c *SchemeConfig, d *caddyfi
 	"max_lifetime": duration(func(c *SchemeConfig) *caddy.Duration { return &c.MaxLifetime }),
 	"max_age":      (*schemeParser).maxAge,
 	"clock_skew":   duration(func(c *SchemeConfig) *caddy.Duration { return &c.ClockSkew }),
-	"allow": (*schemeParser).allow,
+	"allow":        (*schemeParser).allow,
 }
 
 // duration reads an option that is a duration.

@@ -135,8 +135,7 @@ func fastCGIVars(stream []byte) map[string]string {
 		return n
 	}
 	for len(stream) > 1 {
-		name, value := length(), 0
-		value = length()
+		name, value := length(), length()
 		vars[string(stream[:name])] = string(stream[name : name+value])
 		stream = stream[name+value:]
 	}

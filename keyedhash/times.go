@@ -126,7 +126,7 @@ func (t *stamp) implied(rules map[string]link.Rule) (amended map[string]link.Rul
 			rule = own
 		}
 		if t.form.Never != "" && rule.Class != link.OneOf {
-			rule.Also = append(rule.Also[:len(rule.Also):len(rule.Also)], t.form.Never)
+			rule.Also = append(slices.Clip(rule.Also), t.form.Never)
 			if there {
 				if amended == nil {
 					amended = make(map[string]link.Rule)

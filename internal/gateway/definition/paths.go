@@ -148,7 +148,8 @@ func shapesOf(profile backend.Profile, p *pattern.Pattern) []shape {
 	}
 	example := p.Sample(of)
 	readings, _ := targets.Read(profile, targets.Target{Path: example})
-	shapes := []shape{strings.Split(example, mark)}
+	shapes := make([]shape, 0, 1+len(readings))
+	shapes = append(shapes, strings.Split(example, mark))
 	for _, reading := range readings {
 		shapes = append(shapes, strings.Split(reading, mark))
 	}
