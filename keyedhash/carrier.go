@@ -450,7 +450,7 @@ func (s *Scheme) Departs(r *link.Request) string {
 	}
 	switch {
 	case s.path == nil:
-		return ""
+		return s.badTime(r)
 	case s.path.cut && segmentsOf(r.Path) != s.path.segment+1:
 		return fmt.Sprintf("the path has %d segments, and that of a link has %d, of which the last is the signature", segmentsOf(r.Path), s.path.segment+1)
 	case !s.path.cut:
@@ -460,6 +460,29 @@ func (s *Scheme) Departs(r *link.Request) string {
 	}
 	if !steady(r.Path, s.path.cut) {
 		return "the path has an empty segment, a dot segment, a semicolon, a control character, or an escape that hides a delimiter, which backends read in several ways"
+	}
+	return s.badTime(r)
+}
+
+// badTime says which time of the request has not the length or the letters of one; "" if
+// none has.
+func (s *Scheme) badTime(r *link.Request) string {
+	var l link.Link
+	if (s.path != nil || s.tokens != nil) && !s.readCarriers(r, &l).None() {
+		return ""
+	}
+	for _, t := range []*stamp{&s.expires, &s.issued} {
+		stated := t.read(r, &l)
+		if _, ok := t.check(&stated); ok {
+			continue
+		}
+		v, rule := t.value, t.rule
+		if t.plusRule != nil {
+			if _, ok := t.plusRule.Check(stated.Plus); !ok {
+				v, rule = t.plus, t.plusRule
+			}
+		}
+		return fmt.Sprintf("%s is no time of the scheme's format: without a rule of its own `param %s %s min %d max %d` holds", v, v.key(), rule.Class, rule.Min, rule.Max)
 	}
 	return ""
 }
