@@ -64,8 +64,10 @@ func (p *Pattern) Literal() string { return p.literals[0] }
 
 // Begins reports whether the path begins with [Pattern.Literal], in any case of letters:
 // Caddy's matchers and some backends do not tell upper from lower case.
-func (p *Pattern) Begins(path string) bool {
-	for _, want := range p.lowered[0] {
+func (p *Pattern) Begins(path string) bool { return begins(path, p.lowered[0]) }
+
+func begins(path, lowered string) bool {
+	for _, want := range lowered {
 		c, size := utf8.DecodeRuneInString(path)
 		if size == 0 || unicode.ToLower(c) != want {
 			return false
@@ -80,6 +82,9 @@ func (p *Pattern) Begins(path string) bool {
 // page: a field stands for any text, also for none and for one with slashes, letters are
 // of any case, and a slash at the end may lack or be one too many.
 func (p *Pattern) Shape(path string) bool {
+	if !begins(path, strings.TrimSuffix(p.lowered[0], "/")) {
+		return false // most paths; to lower all of them, for each of many patterns, would cost much
+	}
 	path = strings.ToLower(path)
 	n := len(p.fields)
 	before, last := p.lowered[:n], p.lowered[n]

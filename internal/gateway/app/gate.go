@@ -30,6 +30,7 @@ type Gate struct {
 	marks          [][]Mark // of the secrets of each scheme, until all definitions are loaded
 	watchForwarded bool     // the client's address matters, and no proxy is trusted to tell it
 	stands         atomic.Pointer[Standing]
+	below          scope.Scope // what the definition's matcher asks of the path alone
 	app            *App
 }
 

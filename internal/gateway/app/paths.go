@@ -44,11 +44,18 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 	if c, ok := vars[checkedKey].(checked); ok && c.path == path && c.wards == &wards[0] {
 		return nil, false, true
 	}
+	sent := scope.Paths{Texts: []string{path}}
 	for i := range wards {
 		// Of two definitions that lead to the same pages, the links of one may stand there.
-		if by := Of(wards[i].Gate); by != nil && by.Definition != nil && by.Rules.Mode == outcome.Require && by.judges(by.question(w, r, vars), &wards[i], r, path) {
+		if by := Of(wards[i].Gate); by != nil && by.Definition != nil && by.Rules.Mode == outcome.Require && by.judges(by.question(w, r, vars), &wards[i], r, &sent, 0) {
 			return nil, false, true // as sent it has the form of a link, and moves or is refused
 		}
+	}
+	var few [2]string
+	var made [3]bool
+	var known [3]struct {
+		paths    scope.Paths
+		readable bool
 	}
 	var observer *Gate
 	observed := true // its answer to whether the path can be read
@@ -62,7 +69,15 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 			continue
 		}
 		ward, q := &wards[i], to.question(w, r, vars)
-		trespasses, readable := q.Any(func(c *http.Request) (bool, error) { return to.internal(q, ward, c), nil })
+		k := &known[q.Profile]
+		if !made[q.Profile] {
+			made[q.Profile] = true
+			k.paths, k.readable = q.Paths(few[:0])
+		}
+		trespasses, readable := false, k.readable
+		if readable && to.touches(q, &k.paths) {
+			trespasses, readable = q.Any(func(c *http.Request) (bool, error) { return to.internal(q, ward, c), nil })
+		}
 		if !trespasses && readable && ward.Ahead().Changes() {
 			q.Ahead = ward.Ahead()
 			trespasses, readable = q.RewrittenInto(func(c *http.Request) (bool, error) {
@@ -89,12 +104,24 @@ func Trespasses(w http.ResponseWriter, r *http.Request, vars map[string]any, x *
 	return nil, false, true
 }
 
+// touches reports whether one of the paths could be an internal one. It is what a hundred
+// definitions are asked about each reading of a hostile path, so it makes no requests of them.
+func (g *Gate) touches(q scope.Question, p *scope.Paths) bool {
+	for i, path := range p.Texts {
+		if g.Definition.Internal(path, func(string) bool { return g.below.AcceptsLink(q, p, i) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // internal reports whether the request asks for an internal path, and not for one that has
 // the form of a link: the definition judges that, if the request comes to it.
 func (g *Gate) internal(q scope.Question, ward *routes.Ward, r *http.Request) bool {
 	sent := r.URL.EscapedPath()
-	for _, path := range []string{sent, r.URL.Path} {
-		if g.judges(q, ward, r, path) {
+	p := scope.Paths{Texts: []string{sent, r.URL.Path}}
+	for i := range p.Texts {
+		if g.judges(q, ward, r, &p, i) {
 			return false
 		}
 	}
@@ -109,10 +136,11 @@ func (g *Gate) leadsTo(q scope.Question, ward *routes.Ward, r *http.Request) boo
 	return g.Definition.Internal(sent, below) || sent != r.URL.Path && g.Definition.Internal(r.URL.Path, below)
 }
 
-// judges reports whether the path has the form of a link, and the request comes to the
+// judges reports whether path i has the form of a link, and the request comes to the
 // definition, which will judge it.
-func (g *Gate) judges(q scope.Question, ward *routes.Ward, r *http.Request, path string) bool {
-	if !g.Definition.Carries(path) || !g.Scope.AcceptsPath(q, path) {
+func (g *Gate) judges(q scope.Question, ward *routes.Ward, r *http.Request, p *scope.Paths, i int) bool {
+	path := p.Texts[i]
+	if !g.Definition.Carries(path) || !g.Scope.Accepts(q, p, i) {
 		return false
 	}
 	if judges, err := ward.Judges(r); judges && err == nil {

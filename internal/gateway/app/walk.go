@@ -12,6 +12,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/internal/gateway/definition"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
+	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
 )
 
 // This file has the app walk over the routes, when all servers are provisioned and
@@ -36,6 +37,7 @@ func (a *App) walk(servers map[string]*caddyhttp.Server) error {
 		}
 	}
 	for _, g := range slices.Concat(a.gates, a.guards) {
+		g.below = scope.New(routes.PathMatchers(g.Scope.Matchers()))
 		g.stands.Store(&Standing{
 			Entries: report.Entries(g.Handler), Ahead: report.Ahead(g.Handler), Behind: report.Behind(g.Handler), Rewritten: report.Rewritten(g.Handler),
 			Wards: report.Wards(g.Handler), Movers: report.Movers(g.Handler),

@@ -155,8 +155,20 @@ func (r *Report) recordWards(sites []*site) {
 		w.gates([]*site{s}, 0, s.last)
 		w.gates(servers[s.server], s.last, len(s.steps))
 	}
-	for g, wards := range r.wards {
-		r.wards[g] = merged(wards)
+	var lists [][]Ward
+	for _, g := range r.gates {
+		if len(r.wards[g]) == 0 {
+			continue
+		}
+		wards := merged(r.wards[g])
+		// Gates that refuse the same share one list: who has looked it through on a request
+		// has looked it through for all.
+		if at := slices.IndexFunc(lists, func(known []Ward) bool { return slices.EqualFunc(known, wards, sameWard) }); at >= 0 {
+			wards = lists[at]
+		} else {
+			lists = append(lists, wards)
+		}
+		r.wards[g] = wards
 	}
 }
 
@@ -278,6 +290,26 @@ func merged(wards []Ward) (all []Ward) {
 	return all
 }
 
+// sameWard reports whether the two refuse the same.
+func sameWard(a, b Ward) bool {
+	return a.Gate == b.Gate && sameSets(a.site, b.site) && slices.EqualFunc(a.others, b.others, sameSets) && len(a.stands) == len(b.stands) &&
+		slices.EqualFunc(a.ahead.changes, b.ahead.changes, func(x, y change) bool { return x.handler == y.handler && len(x.way) == len(y.way) }) &&
+		len(a.ahead.remakes)+len(b.ahead.remakes) == 0 && slices.EqualFunc(a.ways, b.ways, sameChain) && slices.EqualFunc(a.below, b.below, sameChain) &&
+		slices.EqualFunc(a.stands, b.stands, func(x, y stand) bool {
+			return sameSets(x.site, y.site) && slices.EqualFunc(x.others, y.others, sameSets) && sameChain(x.way, y.way) && slices.EqualFunc(x.taken, y.taken, sameChain)
+		})
+}
+
+// sameSets reports whether these are the matchers of one route.
+func sameSets(a, b caddyhttp.MatcherSets) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// sameChain reports whether these are ways to one route.
+func sameChain(a, b chain) bool {
+	return slices.EqualFunc(a, b, func(x, y level) bool { return x.list == y.list && x.index == y.index })
+}
+
 // movers are the definitions among some steps that move requests.
 func (s *site) movers(from, to int) (all []mover) {
 	for i := from; i < to; i++ {
@@ -377,6 +409,10 @@ func of(sets caddyhttp.MatcherSets, these func(m any) bool) (all caddyhttp.Match
 	}
 	return all
 }
+
+// PathMatchers are the matchers with those alone that ask for nothing but the path; none,
+// which match all, if they may match whatever path.
+func PathMatchers(sets caddyhttp.MatcherSets) caddyhttp.MatcherSets { return of(sets, onlyAsksPath) }
 
 // onlyAsksPath reports whether the matcher asks for the path of a request, and for nothing
 // else that a client may choose.

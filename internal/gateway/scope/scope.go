@@ -7,6 +7,7 @@ package scope
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -80,9 +81,61 @@ func (s *Scope) accepts(q Question, x *reading) bool {
 	return q.asks(x, s.matchers.AnyMatchWithError)
 }
 
-// AcceptsPath reports whether the definition would judge a request for this path.
-func (s *Scope) AcceptsPath(q Question, path string) bool {
-	return len(s.matchers) == 0 || s.accepts(q, &reading{path: query.UnescapePath(path)})
+// Paths are the paths that a request may have to its readers. Many definitions are asked about
+// each, so that what matchers make of one is made once.
+type Paths struct {
+	Texts     []string
+	own, link []*reading
+}
+
+// Paths returns the paths of the request, as sent, decoded and in any reading, and whether
+// those are all. It writes them behind those of into.
+func (q Question) Paths(into []string) (p Paths, readable bool) {
+	u := q.Request.URL
+	if targets.TooLong(u) {
+		return p, false
+	}
+	list, ok := readingsOf(q.Request, q.Vars, q.Profile)
+	if !ok {
+		return p, false
+	}
+	sent := u.EscapedPath()
+	if into = append(into, sent); u.Path != sent {
+		into = append(into, u.Path)
+	}
+	for _, x := range list {
+		into = append(into, x.path)
+	}
+	p.Texts = into
+	return p, true
+}
+
+// Accepts reports whether the definition would judge a request for this one of the paths.
+func (s *Scope) Accepts(q Question, p *Paths, i int) bool {
+	if len(s.matchers) == 0 {
+		return true
+	}
+	if p.own == nil {
+		p.own = make([]*reading, len(p.Texts))
+	}
+	if p.own[i] == nil {
+		p.own[i] = &reading{path: query.UnescapePath(p.Texts[i])}
+	}
+	return s.accepts(q, p.own[i])
+}
+
+// AcceptsLink is [Scope.Accepts] for that path with a segment more.
+func (s *Scope) AcceptsLink(q Question, p *Paths, i int) bool {
+	if len(s.matchers) == 0 {
+		return true
+	}
+	if p.link == nil {
+		p.link = make([]*reading, len(p.Texts))
+	}
+	if p.link[i] == nil {
+		p.link[i] = &reading{path: strings.TrimSuffix(query.UnescapePath(p.Texts[i]), "/") + "/x"}
+	}
+	return s.accepts(q, p.link[i])
 }
 
 // AppliesAt reports whether the definition would apply to the request with another path, as
