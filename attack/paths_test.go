@@ -527,10 +527,21 @@ func TestAttackPathOfErrorRoute(t *testing.T) {
 				{"POST", unsubscribeLink("42"), "/u/42/REDACTED"}, // no method of links
 				{long, unsubscribeLink("42"), "/u/42/REDACTED"},
 				{long, downloadLink("x"), "/dl/REDACTED/x"},
-				{"GET", "/page/42", "/"}, {"GET", "/page/42?a=1", "/"}, {"GET", "/;/page/42", "/"}, {"GET", "/files/x", "/"}, {"GET", "/v/x", "/"}, {"GET", "/%70age/42", "/"},
-				{long, "/page/42", "/"}, {long, "//files/x", "/"}, {"POST", "/v/x", "/"},
-				{"GET", "/own/x/secret", "/"}, {"GET", "/own/secret", "/"}, {long, "/own/x/secret", "/"}, {"GET", "/own/" + wrong + "/secret", "/own/REDACTED/REDACTED"},
-				{"GET", "/open", "/open"}, {"GET", "/open?a=1", "/open?a=1"},
+				{"GET", "/page/42", "/"},
+				{"GET", "/page/42?a=1", "/"},
+				{"GET", "/;/page/42", "/"},
+				{"GET", "/files/x", "/"},
+				{"GET", "/v/x", "/"},
+				{"GET", "/%70age/42", "/"},
+				{long, "/page/42", "/"},
+				{long, "//files/x", "/"},
+				{"POST", "/v/x", "/"},
+				{"GET", "/own/x/secret", "/"},
+				{"GET", "/own/secret", "/"},
+				{long, "/own/x/secret", "/"},
+				{"GET", "/own/" + wrong + "/secret", "/own/REDACTED/REDACTED"},
+				{"GET", "/open", "/open"},
+				{"GET", "/open?a=1", "/open?a=1"},
 			} {
 				a := s.Do(gatewaytest.Request(t, tc.method, tc.target, ""))
 				if a.Seen == nil || a.Seen.Backend != "errors" {
@@ -702,8 +713,10 @@ func TestAttackSessionInMovedPath(t *testing.T) {
 	for _, backend := range []string{"servlet", "php", "strict"} {
 		s := pathSite(t, pathMatchers3+"@q path /q /q/*\n"+unsubscribe("@u", "backend "+backend, "cookies cut JSESSIONID")+download("@d", "backend "+backend, "cookies cut JSESSIONID")+
 			"signed_link @q keyed_hash {env.PATH_KEY} {\nname q\nbackend "+backend+"\nalgorithm hmac-sha256\nmessage {query.user}\nsignature {query.sig}\nallow no_expiry\nuser {query.user}\ncookies cut JSESSIONID\n}\ntest_backend\n"+reasons)
-		for _, target := range []string{unsubscribeLink("42") + ";jsessionid=1", "/u/42;jsessionid=1/" + unsubscribeSignature("42"), "/u;jsessionid=1/42/" + unsubscribeSignature("42"), downloadLink("x") + ";JSESSIONID=1", "/u/42%3Bjsessionid=1/" + unsubscribeSignature("42;jsessionid=1"),
-			"/page/42;jsessionid=1", "/page;jsessionid=1/42"} {
+		for _, target := range []string{
+			unsubscribeLink("42") + ";jsessionid=1", "/u/42;jsessionid=1/" + unsubscribeSignature("42"), "/u;jsessionid=1/42/" + unsubscribeSignature("42"), downloadLink("x") + ";JSESSIONID=1", "/u/42%3Bjsessionid=1/" + unsubscribeSignature("42;jsessionid=1"),
+			"/page/42;jsessionid=1", "/page;jsessionid=1/42",
+		} {
 			if a := s.Get(target); a.Seen != nil && (backend != "php" || strings.Contains(a.Seen.URI+a.Seen.OrigURI, "/page/42")) {
 				t.Errorf("%s: %s: %s", backend, target, a.Body)
 			}
