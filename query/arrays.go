@@ -132,6 +132,7 @@ func CheckTogether(profile backend.Profile, names []string) error {
 type arrays struct {
 	rules  backend.RuleSet
 	places texts  // of each name, and of the arrays that it stands in
+	roots  []int  // of each name with brackets: the place of the outermost array
 	names  []int  // of each place: the name, or the first one in it
 	whole  []bool // of each place: a name ends there
 }
@@ -142,7 +143,7 @@ func newArrays(profile backend.Profile, names []string) *arrays {
 	if !profile.Has(backend.ArrayName) {
 		return nil
 	}
-	a := &arrays{rules: profile.Rules()}
+	a := &arrays{rules: profile.Rules(), roots: make([]int, len(names))}
 	var list []string
 	known := make(map[string]int)
 	add := func(place string, name int, whole bool) {
@@ -167,6 +168,8 @@ func newArrays(profile backend.Profile, names []string) *arrays {
 			}
 		}
 		add(place, i, true)
+		root, _, _ := strings.Cut(place, "\x00")
+		a.roots[i] = known[root]
 	}
 	if list == nil {
 		return nil
@@ -194,22 +197,17 @@ func (a *arrays) behind(folds, names []string) []string {
 	return folds
 }
 
-// classify says which name PHP would not find as it was, if it filed the decoded one: the
-// same name, one of an array around it, or one within it.
-func (a *arrays) classify(decoded []byte) (int, Spelling) {
-	root, keys := splitArray(a.rules, decoded)
-	if len(root) > maxName {
-		return 0, Other
-	}
-	var buf [2*maxName + 1]byte
-	place := appendRoot(a.rules, buf[:0], root)
-	at := a.places.findBytes(place)
-	switch {
-	case at < 0:
-		return 0, Other
-	case tooDeep(keys):
+// classify says which name PHP would not find as it was, if it filed the decoded one, which
+// goes to the outermost array of the i-th: the same name, one of an array around it, or one
+// within it.
+func (a *arrays) classify(i int, decoded []byte) (int, Spelling) {
+	_, keys := splitArray(a.rules, decoded)
+	at := a.roots[i]
+	if tooDeep(keys) {
 		return a.names[at], Array
 	}
+	var buf [2*maxName + 1]byte
+	place := append(buf[:0], a.places.list[at]...)
 	for {
 		key, rest, how := firstKey(keys)
 		switch {
@@ -330,6 +328,9 @@ func firstKey(keys []byte) (key, rest []byte, how keyed) {
 }
 
 func tooDeep(keys []byte) bool {
+	if bytes.Count(keys, []byte{'['}) <= maxLevels {
+		return false
+	}
 	for range maxLevels + 1 {
 		_, rest, how := firstKey(keys)
 		if how == noKey {

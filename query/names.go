@@ -30,6 +30,9 @@ type Names struct {
 	loose   texts // foldLoose of each
 	sieve   sieve
 
+	lenient     bool // the loose fold finds names that PHP's does not
+	underscored bool // a name begins with '_', which PHP makes of a bracket that the loose fold drops; all else that PHP's fold finds it finds, too
+
 	brackets bool    // some names have them
 	arrays   *arrays // those of them that are filed in arrays; nil: none
 
@@ -117,17 +120,17 @@ func (t *texts) findBytes(s []byte) int {
 // front of PHP), because then the gateway could not say which parameter it checked.
 func NewNames(profile backend.Profile, names []string) (*Names, error) {
 	var php, loose []string
-	brackets := false
+	brackets, underscored := false, false
 	for _, name := range names {
 		if err := CheckName(profile, name); err != nil {
 			return nil, err
 		}
-		brackets = brackets || bracketed(name)
+		brackets, underscored = brackets || bracketed(name), underscored || name[0] == '_'
 		php = append(php, string(foldPHP(profile, nil, []byte(name), unlimited)))
 		loose = append(loose, string(foldLoose(profile, nil, []byte(name), unlimited)))
 	}
-	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), sieve: newSieve(loose)}
-	n.brackets, n.arrays = brackets, newArrays(profile, names)
+	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), sieve: newSieve(loose), lenient: lenient(profile)}
+	n.brackets, n.underscored, n.arrays = brackets, underscored, newArrays(profile, names)
 	n.php, n.loose = newTexts(n.arrays.behind(php, names)), newTexts(n.arrays.behind(loose, names))
 	n.nameless, n.spelledNameless = n.name("")
 	return n, nil
@@ -296,6 +299,9 @@ func (n *Names) encoded(raw string) int {
 	if strings.IndexByte(raw, '%') < 0 {
 		return -1
 	}
+	if n.plain.index == nil {
+		return slices.IndexFunc(n.plain.list, func(name string) bool { return spelled(raw, name) == len(raw) })
+	}
 	var buf [maxName + 1]byte
 	return n.plain.findBytes(appendBrackets(buf[:0], raw))
 }
@@ -353,20 +359,23 @@ func (n *Names) ClassifyEither(name string) (int, Spelling) {
 // multipart body or a JSON object. There is no plain spelling of such a name.
 func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 	var buf [96]byte
+	loose := -1
+	if n.lenient {
+		if loose = n.loose.findBytes(foldLoose(n.profile, buf[:0], decoded, maxName)); loose < 0 && !n.underscored {
+			return 0, Other
+		}
+	}
 	if i := n.plain.findBytes(decoded); i >= 0 {
 		return i, LookAlike
 	}
 	if i := n.php.findBytes(foldPHP(n.profile, buf[:0], decoded, maxName)); i >= 0 {
 		if n.folded(i) == Array {
-			return n.arrays.classify(decoded)
+			return n.arrays.classify(i, decoded)
 		}
 		return i, arrayOrNot(decoded)
 	}
-	if !lenient(n.profile) {
-		return 0, Other
-	}
-	if i := n.loose.findBytes(foldLoose(n.profile, buf[:0], decoded, maxName)); i >= 0 {
-		return i, arrayOrNot(decoded)
+	if loose >= 0 {
+		return loose, arrayOrNot(decoded)
 	}
 	return 0, Other
 }

@@ -76,17 +76,16 @@ func (r *Redactor) worthIt(s string) bool {
 	for i := range len(s) {
 		switch s[i] {
 		case '=', '%', '[', 0:
-			return r.within(s)
+			return r.within(LettersOf(s))
 		}
 	}
 	return false
 }
 
-// within tells whether a name of the set could be in the text.
-func (r *Redactor) within(text string) bool {
-	l := LettersOf(text)
+// within tells whether a name of a set could be in a text of these letters.
+func (r *Redactor) within(letters Letters) bool {
 	for _, set := range r.sets {
-		if set.Within(l) {
+		if set.Within(letters) {
 			return true
 		}
 	}
@@ -118,10 +117,11 @@ func (r *Redactor) query(c *redaction, start, end int) {
 }
 
 func (r *Redactor) segment(c *redaction, start, end int) {
-	if !r.within(c.s[start:end]) {
+	letters := LettersOf(c.s[start:end])
+	if !r.within(letters) {
 		return
 	}
-	if n := r.named(c.s[start:end]); n >= 0 {
+	if n := r.named(c.s[start:end], letters); n >= 0 {
 		c.replace(start+n, end)
 		return
 	}
@@ -131,7 +131,7 @@ func (r *Redactor) segment(c *redaction, start, end int) {
 	}
 	at := start
 	for part := range Split(c.s[start:end], ';') {
-		if n := r.named(part); n >= 0 {
+		if n := r.named(part, letters); n >= 0 {
 			if at > start {
 				r.nested(c, start, at-1)
 			}
@@ -145,16 +145,16 @@ func (r *Redactor) segment(c *redaction, start, end int) {
 
 // named returns where in the segment the value begins, or -1 if it does not spell one
 // of the names or has no value. A client can write into the name as well, behind a
-// bracket or a NUL.
-func (r *Redactor) named(segment string) int {
+// bracket or a NUL. The letters are those of the segment, or more.
+func (r *Redactor) named(segment string, letters Letters) int {
 	name, value := segment, -1
 	if n := strings.IndexByte(segment, '='); n >= 0 {
 		name, value = segment[:n], n+1
 	}
-	if n := tail(name, 0); n < 0 && value < 0 {
+	if value < 0 && !strings.ContainsAny(name, "[%\x00") {
 		return -1
 	}
-	keys, has := r.has(name)
+	keys, has := r.has(name, letters)
 	if !has {
 		return -1
 	}
@@ -171,7 +171,7 @@ func (r *Redactor) ends(name string, n int) bool {
 	if strings.IndexByte(name, ';') < 0 {
 		return true
 	}
-	_, has := r.has(name[:n])
+	_, has := r.has(name[:n], LettersOf(name[:n]))
 	return has
 }
 
@@ -179,6 +179,9 @@ func (r *Redactor) ends(name string, n int) bool {
 // delimiters of a URL that is its value, as they are or encoded. What stands between
 // them is read in three ways, as some names may hold the delimiters of others.
 func (r *Redactor) nested(c *redaction, start, end int) {
+	if text := c.s[start:end]; strings.IndexByte(text, '=') < 0 && !strings.Contains(text, "3D") && !strings.Contains(text, "3d") {
+		return // nothing has a value
+	}
 	pair, part, word := start, start, start
 	marked := false // a '?' stands between pair and i
 	for i := start; i < end; {
@@ -192,7 +195,7 @@ func (r *Redactor) nested(c *redaction, start, end int) {
 				if name == start && depth == 0 || n > 0 && name == pair {
 					continue
 				}
-				keys, has := r.has(c.s[name:i])
+				keys, has := r.has(c.s[name:i], LettersOf(c.s[name:i]))
 				if !has {
 					continue
 				}
@@ -253,24 +256,33 @@ func delimiter(s string) (char byte, depth, width int) {
 // depths is how often an encoded name is decoded.
 const depths = 4
 
-// has reports whether the name spells one of the set, and how many keys in brackets that
-// one has.
-func (r *Redactor) has(name string) (keys int, has bool) {
-	if !r.within(name) {
-		return 0, false
-	}
-	for range depths {
-		for _, set := range r.sets {
-			if i, spelling := set.Classify(name); spelling != Other {
-				return strings.Count(set.Name(i), "["), true
-			}
+// has reports whether the name spells one of a set, and how many keys in brackets that
+// one has. The letters are those of the name, or more.
+func (r *Redactor) has(name string, letters Letters) (keys int, has bool) {
+	for _, set := range r.sets {
+		if !set.Within(letters) {
+			continue
 		}
-		if strings.IndexByte(name, '%') < 0 {
-			return 0, false
+		if i := set.spelled(name, letters); i >= 0 {
+			return strings.Count(set.Name(i), "["), true
+		}
+	}
+	return 0, false
+}
+
+// spelled returns which name this one spells, however often it is encoded, or -1.
+func (n *Names) spelled(name string, letters Letters) int {
+	for range depths {
+		if i, spelling := n.Classify(name); spelling != Other {
+			return i
+		}
+		// decoded once, and with nothing left to decode, Classify has looked at it
+		if strings.IndexByte(name, '%') < 0 || letters != anyLetters && strings.IndexByte(name, ';') < 0 && !strings.Contains(name, "%2") && !strings.Contains(name, "%3") {
+			break
 		}
 		name = Unescape(name)
 	}
-	return 0, false
+	return -1
 }
 
 // tail returns where in a name that spells one of the set, with so many keys, the bytes
