@@ -132,7 +132,7 @@ func CheckTogether(profile backend.Profile, names []string) error {
 type arrays struct {
 	rules  backend.RuleSet
 	places texts  // of each name, and of the arrays that it stands in
-	roots  []int  // of each name with brackets: the place of the outermost array
+	roots  []int  // of each name with brackets: the place of the outermost array; -1: it has none
 	names  []int  // of each place: the name, or the first one in it
 	whole  []bool // of each place: a name ends there
 }
@@ -158,7 +158,7 @@ func newArrays(profile backend.Profile, names []string) *arrays {
 		}
 	}
 	for i, name := range names {
-		if !bracketed(name) {
+		if a.roots[i] = -1; !bracketed(name) {
 			continue
 		}
 		place := string(appendPlace(a.rules, nil, []byte(name)))

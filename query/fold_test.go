@@ -434,6 +434,11 @@ func FuzzClassify(f *testing.F) {
 			if s == Other && slices.Contains(protected, decoded) {
 				t.Errorf("%q under %s: decoded it is %q", segment, profile, decoded)
 			}
+			if _, asIs := n.ClassifyDecoded([]byte(name)); asIs != Other {
+				if _, either := n.ClassifyEither(name); either == Other {
+					t.Errorf("%q under %s: spelling %d as it is, and %d either way", name, profile, asIs, either)
+				}
+			}
 			j, inBody := n.ClassifyDecoded([]byte(decoded))
 			if inBody == Plain || s != Plain && inBody != Other && (s == Other || i != j) {
 				t.Errorf("%q under %s: spelling %d of %d, decoded %d of %d", segment, profile, s, i, inBody, j)
@@ -538,6 +543,20 @@ func TestBrackets(t *testing.T) {
 			if got, want := open.closes(i+1), closes(name[i+1:]); got != want {
 				t.Fatalf("%q: that a bracket behind %d is closed is %t, want %t", name, i, got, want)
 			}
+		}
+	}
+}
+
+// TestAttackLeadingBracket: PHP's readers make a '_' of a bracket with which a name begins,
+// where the loose fold drops it.
+func TestAttackLeadingBracket(t *testing.T) {
+	n := names(t, backend.Strict, "_user", "__u")
+	for segment, name := range map[string]string{
+		"[user=1": "_user", " [user=1": "_user", "?[user=1": "_user", "+?[user=1": "_user", "%5buser=1": "_user", "%3F%5Buser": "_user",
+		"[[u=1": "__u", "[_u=1": "__u", "_[u=1": "__u",
+	} {
+		if i, s := n.Classify(segment); s == Other || n.Name(i) != name {
+			t.Errorf("%q: spelling %d of %q, want one of %q", segment, s, n.Name(i), name)
 		}
 	}
 }

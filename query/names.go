@@ -30,8 +30,7 @@ type Names struct {
 	loose   texts // foldLoose of each
 	sieve   sieve
 
-	lenient     bool // the loose fold finds names that PHP's does not
-	underscored bool // a name begins with '_', which PHP makes of a bracket that the loose fold drops; all else that PHP's fold finds it finds, too
+	lenient bool // the loose fold finds names that PHP's does not
 
 	brackets bool    // some names have them
 	arrays   *arrays // those of them that are filed in arrays; nil: none
@@ -120,17 +119,17 @@ func (t *texts) findBytes(s []byte) int {
 // front of PHP), because then the gateway could not say which parameter it checked.
 func NewNames(profile backend.Profile, names []string) (*Names, error) {
 	var php, loose []string
-	brackets, underscored := false, false
+	brackets := false
 	for _, name := range names {
 		if err := CheckName(profile, name); err != nil {
 			return nil, err
 		}
-		brackets, underscored = brackets || bracketed(name), underscored || name[0] == '_'
+		brackets = brackets || bracketed(name)
 		php = append(php, string(foldPHP(profile, nil, []byte(name), unlimited)))
 		loose = append(loose, string(foldLoose(profile, nil, []byte(name), unlimited)))
 	}
 	n := &Names{profile: profile, plain: newTexts(slices.Clone(names)), sieve: newSieve(loose), lenient: lenient(profile)}
-	n.brackets, n.underscored, n.arrays = brackets, underscored, newArrays(profile, names)
+	n.brackets, n.arrays = brackets, newArrays(profile, names)
 	n.php, n.loose = newTexts(n.arrays.behind(php, names)), newTexts(n.arrays.behind(loose, names))
 	n.nameless, n.spelledNameless = n.name("")
 	return n, nil
@@ -352,7 +351,14 @@ func (n *Names) ClassifyEither(name string) (int, Spelling) {
 	if i, s := n.Classify(name); s != Other || strings.IndexByte(name, '%') < 0 && strings.IndexByte(name, '+') < 0 {
 		return i, s
 	}
-	return n.ClassifyDecoded([]byte(name))
+	// What is not decoded is still in the name, unless a reader cuts that before it: at a
+	// bracket that is closed, or at a NUL.
+	for i := range len(name) {
+		if c := name[i]; c == ']' || c == 0 || c|0x20 == 'u' && i > 0 && name[i-1] == '%' {
+			return n.ClassifyDecoded([]byte(name))
+		}
+	}
+	return 0, Other
 }
 
 // ClassifyDecoded is [Names.Classify] for a name that is decoded already, as in a
@@ -361,7 +367,9 @@ func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 	var buf [96]byte
 	loose := -1
 	if n.lenient {
-		if loose = n.loose.findBytes(foldLoose(n.profile, buf[:0], decoded, maxName)); loose < 0 && !n.underscored {
+		loose = n.loose.findBytes(foldLoose(n.profile, buf[:0], decoded, maxName))
+		// it finds what PHP's fold finds, but for _user of [user: it drops such a bracket
+		if loose < 0 && (len(decoded) == 0 || decoded[0] != '[' && decoded[0] != ' ' && decoded[0] != '?') {
 			return 0, Other
 		}
 	}
@@ -383,7 +391,7 @@ func (n *Names) ClassifyDecoded(decoded []byte) (int, Spelling) {
 // folded is what a name without brackets is that folds to the i-th: the text in place of
 // its array, or a look-alike.
 func (n *Names) folded(i int) Spelling {
-	if n.arrays != nil && bracketed(n.plain.list[i]) {
+	if n.arrays != nil && n.arrays.roots[i] >= 0 {
 		return Array
 	}
 	return LookAlike

@@ -151,7 +151,7 @@ func (r *Redactor) named(segment string, letters Letters) int {
 	if n := strings.IndexByte(segment, '='); n >= 0 {
 		name, value = segment[:n], n+1
 	}
-	if value < 0 && !strings.ContainsAny(name, "[%\x00") {
+	if value < 0 && !tails(name) {
 		return -1
 	}
 	keys, has := r.has(name, letters)
@@ -179,8 +179,8 @@ func (r *Redactor) ends(name string, n int) bool {
 // delimiters of a URL that is its value, as they are or encoded. What stands between
 // them is read in three ways, as some names may hold the delimiters of others.
 func (r *Redactor) nested(c *redaction, start, end int) {
-	if text := c.s[start:end]; strings.IndexByte(text, '=') < 0 && !strings.Contains(text, "3D") && !strings.Contains(text, "3d") {
-		return // nothing has a value
+	if !valued(c.s[start:end]) {
+		return
 	}
 	pair, part, word := start, start, start
 	marked := false // a '?' stands between pair and i
@@ -222,6 +222,16 @@ func (r *Redactor) nested(c *redaction, start, end int) {
 		}
 		i = next
 	}
+}
+
+// valued reports whether an '=' could stand in the text, encoded or not.
+func valued(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c == '=' || c|0x20 == 'd' && i > 0 && text[i-1] == '3' {
+			return true
+		}
+	}
+	return false
 }
 
 // valueEnd returns where the value at i ends, whose '=' was encoded depth times: at
@@ -276,13 +286,33 @@ func (n *Names) spelled(name string, letters Letters) int {
 		if i, spelling := n.Classify(name); spelling != Other {
 			return i
 		}
-		// decoded once, and with nothing left to decode, Classify has looked at it
-		if strings.IndexByte(name, '%') < 0 || letters != anyLetters && strings.IndexByte(name, ';') < 0 && !strings.Contains(name, "%2") && !strings.Contains(name, "%3") {
-			break
+		if strings.IndexByte(name, '%') < 0 || letters != anyLetters && !delimits(name) {
+			break // Classify has looked at it decoded, and nothing is left to decode
 		}
 		name = Unescape(name)
 	}
 	return -1
+}
+
+// delimits reports whether a name that is decoded once may hold what means something to who
+// decodes it again, or splits it: '+', ';' and '='.
+func delimits(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c == ';' || (c == '2' || c == '3') && i > 0 && name[i-1] == '%' {
+			return true
+		}
+	}
+	return false
+}
+
+// tails reports whether a name could have a tail.
+func tails(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c == '[' || c == '%' || c == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // tail returns where in a name that spells one of the set, with so many keys, the bytes
