@@ -92,7 +92,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	request, unreadable := x.Read(r)
 	h.gate.WarnForwarded(r, request.ClientIP)
 	v := x.NewVerdict()
-	h.gate.Definition.JudgeInto(r.Context(), v, request, unreadable, now)
+	h.gate.JudgeInto(r.Context(), v, request, vars, unreadable, now)
 	if v.Reason == link.Missing && h.gate.MadeLink(w, r, vars, x) {
 		v.Refusal = link.Refuse(link.Ambiguous, "rewritten")
 	}

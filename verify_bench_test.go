@@ -209,7 +209,7 @@ func judging(t testing.TB, directive, target string) func() {
 	v := new(definition.Verdict)
 	f := func() {
 		*v = definition.Verdict{}
-		d.JudgeInto(ctx, v, r, r.Query.Parse(raw), now)
+		d.JudgeInto(ctx, v, r, nil, r.Query.Parse(raw), now)
 		if !v.None() {
 			panic(v.String())
 		}

@@ -339,7 +339,7 @@ func BenchmarkThrottled(b *testing.B) {
 	var v definition.Verdict
 	for b.Loop() {
 		v = definition.Verdict{}
-		d.JudgeInto(b.Context(), &v, r, nil, now)
+		d.JudgeInto(b.Context(), &v, r, nil, nil, now)
 	}
 	if v.Reason != link.Throttled {
 		b.Errorf("%+v", v.Refusal)

@@ -32,18 +32,27 @@ func TestAttackCost(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	mark := symbol(t, program, "main.mark")
-	for _, definitions := range []string{"1", "10", "100"} {
-		t.Run(definitions+" definitions", func(t *testing.T) {
-			ours := instructions(t, plugin, program, mark, "-definitions", definitions)
-			stock := instructions(t, plugin, program, mark, "-definitions", definitions, "-stock")
-			if len(ours) < 300 || len(stock) != len(ours) {
+	for _, of := range []struct {
+		definitions string
+		least       int
+		paths       string // whether links stand in the path
+	}{{"1", 300, "false"}, {"10", 300, "false"}, {"100", 300, "false"}, {"1", 80, "true"}, {"10", 80, "true"}, {"100", 80, "true"}} {
+		name := of.definitions + " definitions"
+		if of.paths == "true" {
+			name += " of paths"
+		}
+		t.Run(name, func(t *testing.T) {
+			args := []string{"-definitions", of.definitions, "-paths=" + of.paths}
+			ours := instructions(t, plugin, program, mark, args...)
+			stock := instructions(t, plugin, program, mark, append(args, "-stock")...)
+			if len(ours) < of.least || len(stock) != len(ours) {
 				t.Fatalf("%d and %d requests were counted", len(ours), len(stock))
 			}
 			// Of what else goes on in a Caddy some may fall into a request: at times 3 % of it.
 			// It only adds, so the least of several counts is the request's own.
 			for again := 0; again < 2 && dearer(ours, stock, most); again++ {
-				least(ours, instructions(t, plugin, program, mark, "-definitions", definitions))
-				least(stock, instructions(t, plugin, program, mark, "-definitions", definitions, "-stock"))
+				least(ours, instructions(t, plugin, program, mark, args...))
+				least(stock, instructions(t, plugin, program, mark, append(args, "-stock")...))
 			}
 			worst, at := 0.0, ""
 			for i, m := range ours {

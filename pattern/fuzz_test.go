@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -269,8 +270,15 @@ func FuzzRedact(f *testing.F) {
 	f.Add("/x/://", "/"+sig+"==/,/"+sig, uint8(5), uint8(16))
 	f.Add("/%252F%25%2F/REDACTED"+sig, "%2F"+sig, uint8(6), uint8(31))
 	all := redactors(f)
+	var crowd []Place
+	for i := range 300 {
+		crowd = append(crowd, at(f, fmt.Sprintf("/u%d/<id>/<s>", i)))
+	}
+	many := NewRedactor(append(crowd, at(f, "/u/<id>/<s>"), at(f, "/dl/x-<id>.<s>"), at(f, "/dl/<s>")))
 	f.Fuzz(func(t *testing.T, before, behind string, which, damage uint8) {
 		set := all[int(which)%len(all)]
+		checkLiterals(t, many, before+behind)
+		checkLiterals(t, set.r, before+set.path+behind)
 		for _, text := range []string{before, before + behind, before + set.path + sig + behind} {
 			checkRedact(t, set.r.Redact, text)
 			checkRedact(t, set.r.Path, text)
@@ -305,6 +313,26 @@ func FuzzRedact(f *testing.F) {
 			t.Errorf("%q stays in %q", signature, got)
 		}
 	})
+}
+
+// checkLiterals: no place is passed over whose literal begins a path with a signature.
+func checkLiterals(t *testing.T, r *Redactor, text string) {
+	for _, whole := range []bool{true, false} {
+		c := scan{s: text, whole: whole}
+		there := make([]uint64, (len(r.places)+63)/64)
+		c.literals(&r.tree, there)
+		for i := range r.places {
+			if r.places[i].literal == "" {
+				continue
+			}
+			// whatever stands behind it is long enough
+			p := r.places[i]
+			p.least, c.place, c.found = 1, &p, nil
+			if c.behind(); len(c.found) > 0 && there[i/64]>>(i%64)&1 == 0 {
+				t.Errorf("%q stands in %q", p.literal, text)
+			}
+		}
+	}
 }
 
 func checkRedact(t *testing.T, redact func(string) string, text string) {

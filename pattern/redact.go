@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type Place struct {
 // nil redacts nothing. It is immutable.
 type Redactor struct {
 	places []place
+	tree   literals  // of the places
 	least  int       // the shortest run that any place takes out
 	any    [256]bool // bytes of which such runs are made, as they are sent
 }
@@ -52,6 +54,9 @@ func NewRedactor(places []Place) *Redactor {
 		}
 		seen[p] = true
 		r.places = append(r.places, p)
+		if p.literal != "" {
+			r.tree.add(p.literal, len(r.places)-1)
+		}
 		if len(r.places) == 1 || p.least < r.least {
 			r.least = p.least
 		}
@@ -131,15 +136,48 @@ func (r *Redactor) redact(s string, whole bool) string {
 		return s
 	}
 	scan := scan{s: s, whole: whole}
+	var few [4]uint64
+	there := few[:]
+	if len(r.places) > 64*len(few) {
+		there = make([]uint64, (len(r.places)+63)/64)
+	}
+	scan.literals(&r.tree, there)
 	for i := range r.places {
 		scan.place = &r.places[i]
-		if scan.place.literal != "" {
-			scan.behind()
-		} else {
+		if scan.place.literal == "" {
 			scan.counted()
+		} else if there[i/64]>>(i%64)&1 != 0 {
+			scan.behind()
 		}
 	}
 	return scan.text()
+}
+
+// literals is a tree of the literals of places: with a hundred definitions, one look at a
+// text tells which few of them are in it.
+type literals struct {
+	chars  []byte // that go on
+	next   []*literals
+	places []int // whose literal ends here
+}
+
+func (l *literals) add(literal string, place int) {
+	for _, c := range []byte(literal) {
+		next := l.step(c)
+		if next == nil {
+			next = new(literals)
+			l.chars, l.next = append(l.chars, c), append(l.next, next)
+		}
+		l = next
+	}
+	l.places = append(l.places, place)
+}
+
+func (l *literals) step(c byte) *literals {
+	if i := bytes.IndexByte(l.chars, c); i >= 0 {
+		return l.next[i]
+	}
+	return nil
 }
 
 // worthIt tells whether any run in the text is long enough. Most texts have none.
@@ -157,7 +195,8 @@ func (r *Redactor) worthIt(s string) bool {
 	return false
 }
 
-// scan is a text while signatures are looked for. Each place costs one pass over it.
+// scan is a text while signatures are looked for. Each place whose literal is there costs
+// one pass over it.
 type scan struct {
 	s     string
 	whole bool // it is a path alone
@@ -198,28 +237,66 @@ func (c *scan) behind() {
 	c.cut(len(c.s), inside)
 }
 
+// literals sets the bits of those places whose literal stands in the text.
+func (c *scan) literals(tree *literals, there []uint64) {
+	if len(tree.next) == 0 {
+		return
+	}
+	slash := false
+	for i := 0; i < len(c.s); {
+		char, _, width := c.next(i)
+		if char == '/' && !slash {
+			c.walk(tree, i, there)
+		}
+		slash = char == '/'
+		i += width
+	}
+}
+
+// walk sets the bits of those whose literal begins with the slash at i.
+func (c *scan) walk(tree *literals, i int, there []uint64) {
+	for tree != nil {
+		for _, place := range tree.places {
+			there[place/64] |= 1 << (place % 64)
+		}
+		char, end, ok := c.lowered(i)
+		if !ok {
+			return
+		}
+		tree, i = tree.step(char), end
+	}
+}
+
 // literalEnd returns where the place's literal ends that begins with the slash at i; -1
 // if another text stands there.
 func (c *scan) literalEnd(i int) int {
 	for _, want := range []byte(c.place.literal) {
-		if i == len(c.s) {
+		char, end, ok := c.lowered(i)
+		if !ok || char != want {
 			return -1
 		}
-		char, _, width := decode(c.s, i)
-		if isLetter(char) {
-			char |= 0x20
-		}
-		if char != want {
-			return -1
-		}
-		i += width
-		for char == '/' && i < len(c.s) {
-			if char, _, width = decode(c.s, i); char == '/' {
-				i += width
-			}
-		}
+		i = end
 	}
 	return i
+}
+
+// lowered returns the character at i in lower case, and where it ends; of slashes, where all
+// of them end. There is none behind the text.
+func (c *scan) lowered(i int) (char byte, end int, ok bool) {
+	if i >= len(c.s) {
+		return 0, i, false
+	}
+	char, _, width := decode(c.s, i)
+	if isLetter(char) {
+		char |= 0x20
+	}
+	i += width
+	for next := char; next == '/' && i < len(c.s); {
+		if next, _, width = decode(c.s, i); next == '/' {
+			i += width
+		}
+	}
+	return char, i, true
 }
 
 // counted finds the signatures in the segment with the place's number.

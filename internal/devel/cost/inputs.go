@@ -62,6 +62,8 @@ type place struct {
 	max     int  // what is longer is refused before it is read; 0: nothing is
 	long    bool // a run of 1 MiB can arrive
 	longer  bool // it is only for what is longer than all others
+	path    bool // it is a path
+	link    bool // it is one that only definitions read whose links stand in the path
 }
 
 func (p *place) bound() int {
@@ -83,24 +85,47 @@ var (
 
 const key = "0123456789abcdef0123456789abcdef"
 
-func link() string {
+func link() string { return "u0=jeff&s0=" + sign("jeff") }
+
+func sign(message string) string {
 	m := hmac.New(sha256.New, []byte(key))
-	m.Write([]byte("jeff"))
-	return "u0=jeff&s0=" + hex.EncodeToString(m.Sum(nil))
+	m.Write([]byte(message))
+	return hex.EncodeToString(m.Sum(nil))
 }
+
+// segmentsOf are as many bytes of short segments.
+func segmentsOf(run string) string { return strings.TrimSuffix(strings.Repeat("a/", len(run)/2), "/") }
 
 var places = func() (list []place) {
 	const longest = 8 << 10 // of a path
 	paths := func(k kind) bool { return k.path || k.name == "mixed" }
 	names := func(k kind) bool { return !k.path }
 	for _, where := range []struct{ name, prefix string }{{"no definition", "/"}, {"a definition", "/app0/"}} {
-		list = append(list, place{name: "path of " + where.name, only: func(k kind) bool { return paths(k) || strings.Contains(k.name, ";") }, max: longest - 64, request: func(run string) []byte {
+		list = append(list, place{name: "path of " + where.name, only: func(k kind) bool { return paths(k) || strings.Contains(k.name, ";") }, max: longest - 64, path: true, request: func(run string) []byte {
 			return get(where.prefix + run)
-		}}, place{name: "each trick of a path, " + where.name, only: once, max: longest - 64, request: func(run string) []byte {
+		}}, place{name: "each trick of a path, " + where.name, only: once, max: longest - 64, path: true, request: func(run string) []byte {
 			return get(where.prefix + "b;x/c\\d+e%2525&f" + strings.Repeat("a", len(run)) + "/..:///app/login")
-		}}, place{name: "too long a path of " + where.name, only: paths, long: true, longer: true, request: func(run string) []byte {
+		}}, place{name: "too long a path of " + where.name, only: paths, long: true, longer: true, path: true, request: func(run string) []byte {
 			return get(where.prefix + run)
 		}})
+	}
+	ofLinks := func(k kind) bool { return paths(k) || k.name == `"%"` || k.name == `";"` }
+	for _, where := range []struct {
+		name string
+		of   func(run string) string
+	}{
+		{"a path of links only", func(run string) string { return "/moved0/" + run }},
+		{"a path beside those of links", func(run string) string { return "/moved/" + run }},
+		{"a path with a wrong signature", func(run string) string { return "/app0/" + strings.Repeat("0", 64) + "/" + run }},
+		{"a path with a signature", func(run string) string { return "/app0/" + sign(run) + "/" + run }},
+		{"a path with too long a signature", func(run string) string { return "/app0/" + run + "/x" }},
+		{"a path of many segments", func(run string) string { return "/app0/" + sign(segmentsOf(run)) + "/" + segmentsOf(run) }},
+	} {
+		only := ofLinks
+		if strings.HasSuffix(where.name, "segments") {
+			only = once
+		}
+		list = append(list, place{name: where.name, only: only, max: longest - 96, path: true, link: true, request: func(run string) []byte { return get(where.of(run)) }})
 	}
 	for _, where := range []struct {
 		name, target string

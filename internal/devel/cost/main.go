@@ -44,7 +44,7 @@ type Measured struct {
 // options are those of the command line.
 type options struct {
 	definitions, bound, doublings int
-	marks, stock                  bool
+	marks, stock, paths           bool
 	out                           string
 }
 
@@ -55,6 +55,7 @@ func main() {
 	flag.IntVar(&o.doublings, "doublings", 3, "how many shorter ones there are")
 	flag.BoolVar(&o.marks, "marks", false, "call a mark before and after each request, and count nothing")
 	flag.BoolVar(&o.stock, "stock", false, "without this module")
+	flag.BoolVar(&o.paths, "paths", false, "with links whose signature stands in the path, and requests that ask for such paths")
 	flag.StringVar(&o.out, "out", "", "the file of what was measured, as JSON")
 	flag.Parse()
 	if err := o.run(); err != nil {
@@ -66,7 +67,7 @@ func (o *options) run() error {
 	if err := os.Setenv("COST_KEY", key); err != nil {
 		return err
 	}
-	server, err := load(site(o.definitions, o.stock))
+	server, err := load(site(o.definitions, o.stock, o.paths))
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (o *options) run() error {
 	var all []Measured
 	for _, place := range places {
 		long := o.bound > 16<<10
-		if long && !place.long || !long && place.longer {
+		if long && !place.long || !long && place.longer || o.paths && !place.path || !o.paths && place.link {
 			continue
 		}
 		for _, kind := range kinds {
@@ -160,7 +161,7 @@ func load(text string) (*caddyhttp.Server, error) {
 
 // site is the Caddyfile. Each definition has parameters of its own, and both logs have the
 // filter. In a stock Caddy, a definition is a line that sets a header, and there is no filter.
-func site(definitions int, stock bool) string {
+func site(definitions int, stock, paths bool) string {
 	const proxied = "\treverse_proxy 127.0.0.1:1 {\n\t\ttransport backend\n\t}\n}\n"
 	if stock {
 		const plain = "\tlog {\n\t\toutput stdout\n\t}\n"
@@ -176,7 +177,15 @@ func site(definitions int, stock bool) string {
 	var b strings.Builder
 	b.WriteString("{\n\tadmin off\n\tauto_https off\n" + filtered + "}\nhttp:// {\n" + filtered)
 	for i := range definitions {
-		if i == 1 { // the one whose names have brackets
+		switch {
+		case paths && i%4 == 3: // one in four cuts a segment
+			fmt.Fprintf(&b, "\tsigned_link /app%d/* keyed_hash {env.COST_KEY} {\n\t\tsignature {path.2}\n\t\talgorithm hmac-sha256\n\t\tmessage {path.1}\n\t\tuser none\n\t\tallow no_expiry\n\t}\n", i)
+			continue
+		case paths:
+			fmt.Fprintf(&b, "\tsigned_link /app%d/* keyed_hash {env.COST_KEY} {\n\t\tpath /app%[1]d/<signature>/<f...> to /moved%[1]d/{link.f}\n\t\talgorithm hmac-sha256\n"+
+				"\t\tmessage {raw_link.f}\n\t\tuser none\n\t\tmethods GET HEAD POST\n\t\tallow no_expiry\n\t}\n", i)
+			continue
+		case i == 1: // the one whose names have brackets
 			b.WriteString("\tsigned_link /app1/* keyed_hash {env.COST_KEY} {\n\t\talgorithm hmac-sha256\n\t\tmessage {query.u1[a]}|{query.u1[b][c]}\n\t\tsignature {query.u1[s]}\n" +
 				"\t\tparam u1[a] digits\n\t\tuser {query.u1[a]}\n\t\tmethods GET HEAD POST\n\t\tbackend php\n\t\tallow no_expiry\n\t}\n")
 			continue

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -23,10 +24,11 @@ func TestAttackLinear(t *testing.T) {
 	for _, bound := range []struct {
 		name, bytes, definitions string
 		kinds                    int
-	}{{"16 KiB", "16384", "3", 300}, {"1 MiB", "1048576", "1", 15}} {
+		paths                    bool
+	}{{"16 KiB", "16384", "3", 300, false}, {"1 MiB", "1048576", "1", 15, false}, {"links in paths", "16384", "3", 80, true}} {
 		t.Run(bound.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "measured.json")
-			run := exec.CommandContext(t.Context(), program, "-definitions", bound.definitions, "-bound", bound.bytes, "-out", out)
+			run := exec.CommandContext(t.Context(), program, "-definitions", bound.definitions, "-bound", bound.bytes, "-paths="+strconv.FormatBool(bound.paths), "-out", out)
 			run.Env = append(os.Environ(), "GOCOVERDIR="+t.TempDir())
 			var said bytes.Buffer
 			run.Stderr = &said

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -11,6 +13,8 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
+	"github.com/signedlink/caddy-signed-link/link"
 )
 
 // Gate is a guard or a definition in a configuration: what all others of it, and the command
@@ -66,6 +70,16 @@ func (g *Gate) Standing() Standing {
 // question is the question whether the definition applies to a request.
 func (g *Gate) question(w http.ResponseWriter, r *http.Request, vars map[string]any) scope.Question {
 	return scope.Question{Writer: w, Request: r, Vars: vars, Profile: g.Definition.Profile, Ahead: g.Standing().Ahead}
+}
+
+// JudgeInto has the definition judge the request, which has these vars; see
+// [definition.Definition.JudgeInto].
+func (g *Gate) JudgeInto(ctx context.Context, v *definition.Verdict, r *link.Request, vars map[string]any, unreadable error, now time.Time) {
+	var known *targets.Readings
+	if g.Definition.InPath() && unreadable == nil {
+		known = scope.ReadingsOf(vars, g.Definition.Profile, definition.TargetOf(r))
+	}
+	g.Definition.JudgeInto(ctx, v, r, known, unreadable, now)
 }
 
 // Applies reports whether the definition applies to the request with these vars, and

@@ -184,13 +184,14 @@ func (g *Gate) MadeLink(w http.ResponseWriter, r *http.Request, vars map[string]
 // MovedInto reports whether a link that the request may have, for a definition behind this one,
 // leads to a path to which this one applies: it is asked before the request has that path.
 func (g *Gate) MovedInto(w http.ResponseWriter, r *http.Request, vars map[string]any, received func() *link.Request) bool {
+	path := scope.PathOf(r, vars)
 	for _, m := range g.Standing().Movers {
 		by := Of(m)
-		if by == nil || by.Definition == nil || !by.Definition.MayMove(r.URL.EscapedPath()) {
+		if by == nil || by.Definition == nil || !by.Definition.MayMove(path) {
 			continue
 		}
-		for _, path := range by.Definition.Leads(received()) {
-			if g.Scope.AppliesAt(g.question(w, r, vars), path) {
+		for _, to := range by.Definition.Leads(received()) {
+			if g.Scope.AppliesAt(g.question(w, r, vars), to) {
 				return true
 			}
 		}

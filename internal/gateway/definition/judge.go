@@ -9,6 +9,7 @@ import (
 
 	"github.com/signedlink/caddy-signed-link/backend"
 	"github.com/signedlink/caddy-signed-link/internal/request/headers"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/keyedhash"
 	"github.com/signedlink/caddy-signed-link/link"
 	"github.com/signedlink/caddy-signed-link/query"
@@ -17,12 +18,13 @@ import (
 // Judge reads and verifies. unreadable is the error of parsing r.Query, if any.
 func (d *Definition) Judge(ctx context.Context, r *link.Request, unreadable error, now time.Time) Verdict {
 	v := new(Verdict)
-	d.JudgeInto(ctx, v, r, unreadable, now)
+	d.JudgeInto(ctx, v, r, nil, unreadable, now)
 	return *v
 }
 
-// JudgeInto is judge with a verdict, which is empty, for those who have the memory.
-func (d *Definition) JudgeInto(ctx context.Context, v *Verdict, r *link.Request, unreadable error, now time.Time) {
+// JudgeInto is judge with a verdict, which is empty, for those who have the memory, and with
+// the readings of the request's path, or nil.
+func (d *Definition) JudgeInto(ctx context.Context, v *Verdict, r *link.Request, known *targets.Readings, unreadable error, now time.Time) {
 	if unreadable != nil {
 		v.Refusal = link.Refuse(link.Malformed, "too_long")
 		if errors.Is(unreadable, query.ErrTooMany) {
@@ -36,7 +38,7 @@ func (d *Definition) JudgeInto(ctx context.Context, v *Verdict, r *link.Request,
 	}
 	var carried carriages
 	if d.inPath {
-		if carried, v.Refusal = d.carriages(r); !v.None() {
+		if carried, v.Refusal = d.carriages(r, known); !v.None() {
 			return
 		}
 	}

@@ -16,6 +16,11 @@ import (
 // in every reading of the path: a backend that makes /u/42/x of `//u/42/x` must not be asked
 // past the definition. And where the backend gets another path, nobody else comes there.
 
+// TargetOf is the target of a request.
+func TargetOf(r *link.Request) targets.Target {
+	return targets.Target{Path: r.Path, Query: r.Query.Raw, Host: r.Host}
+}
+
 // carriages are what a path is to the schemes of a definition, by their place.
 type carriages struct{ wholes, brokens uint64 }
 
@@ -52,8 +57,11 @@ func (d *Definition) takePaths(s *Scheme, recognize bool) error {
 // carriages says what the path is to each scheme, in every reading of it: one that has the
 // form of a link as it was sent is judged as it was sent, and one that has it only to some
 // reader is refused, because what was verified must be what the backend sees.
-func (d *Definition) carriages(r *link.Request) (c carriages, refusal link.Refusal) {
-	readings, ok := targets.Read(d.Profile, targets.Target{Path: r.Path, Query: r.Query.Raw, Host: r.Host})
+func (d *Definition) carriages(r *link.Request, known *targets.Readings) (c carriages, refusal link.Refusal) {
+	if known == nil {
+		known = targets.ReadAll(d.Profile, TargetOf(r))
+	}
+	decoded := query.UnescapePath(r.Path)
 	astray := false
 	for i, s := range d.Schemes {
 		carrier := s.Description.Carrier
@@ -68,7 +76,11 @@ func (d *Definition) carriages(r *link.Request) (c carriages, refusal link.Refus
 			c.brokens |= 1 << i
 		case link.NoLink:
 		}
-		for _, path := range append(readings, query.UnescapePath(r.Path)) {
+		for n := range len(known.Paths) + 1 {
+			path := decoded
+			if n < len(known.Paths) {
+				path = known.Paths[n]
+			}
 			switch carrier.Carries(path) {
 			case link.Whole:
 				astray = true
@@ -78,7 +90,7 @@ func (d *Definition) carriages(r *link.Request) (c carriages, refusal link.Refus
 			}
 		}
 	}
-	if !ok || astray && c.wholes == 0 {
+	if !known.All || astray && c.wholes == 0 {
 		return c, link.Refuse(link.Ambiguous, "path")
 	}
 	return c, link.Refusal{}

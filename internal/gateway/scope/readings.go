@@ -20,9 +20,11 @@ import (
 // definitions. They stand in the request's vars; a request with a plain path has none.
 type readings struct {
 	path, rawPath, query, host string // of what
+	sent                       string // that path, encoded
 	made                       [3]bool
 	ok                         [3]bool
 	list                       [3][]*reading
+	paths                      [3][]string
 }
 
 // readingsKey is the name of the readings in the request's vars.
@@ -46,7 +48,7 @@ func readingsOf(r *http.Request, vars map[string]any, profile backend.Profile) (
 		if targets.Plain(profile, t) {
 			return nil, true
 		}
-		all = &readings{path: r.URL.Path, rawPath: r.URL.RawPath, query: r.URL.RawQuery, host: r.Host}
+		all = &readings{path: r.URL.Path, rawPath: r.URL.RawPath, query: r.URL.RawQuery, host: r.Host, sent: t.Path}
 		if vars != nil {
 			vars[readingsKey] = all
 		}
@@ -55,6 +57,15 @@ func readingsOf(r *http.Request, vars map[string]any, profile backend.Profile) (
 		all.make(profile, targetOf(r))
 	}
 	return all.list[profile], all.ok[profile]
+}
+
+// PathOf is the request's path, encoded. Of a path with escapes, that is a look at each byte
+// of it, so a hundred definitions share the one that they have the readings of.
+func PathOf(r *http.Request, vars map[string]any) string {
+	if all, _ := vars[readingsKey].(*readings); all != nil && all.are(r) {
+		return all.sent
+	}
+	return r.URL.EscapedPath()
 }
 
 func targetOf(r *http.Request) targets.Target {
@@ -75,7 +86,16 @@ func (all *readings) make(profile backend.Profile, t targets.Target) {
 	for _, path := range paths {
 		list = append(list, all.reading(path))
 	}
-	all.made[profile], all.ok[profile], all.list[profile] = true, ok, list
+	all.made[profile], all.ok[profile], all.list[profile], all.paths[profile] = true, ok, list, paths
+}
+
+// ReadingsOf are the readings of a target: those of the request, where they were made for its
+// definitions, and are of the same target.
+func ReadingsOf(vars map[string]any, profile backend.Profile, t targets.Target) *targets.Readings {
+	if all, _ := vars[readingsKey].(*readings); all != nil && all.made[profile] && all.sent == t.Path && all.query == t.Query && all.host == t.Host {
+		return &targets.Readings{Paths: all.paths[profile], All: all.ok[profile]}
+	}
+	return targets.ReadAll(profile, t)
 }
 
 // reading returns that of another profile with this path, or a new one.

@@ -107,6 +107,19 @@ func chainsOf(rows []Row) (c [3][steps][]Row) {
 	return c
 }
 
+// Readings are what [Read] returns, for those who keep it.
+type Readings struct {
+	Paths []string
+	All   bool
+}
+
+// ReadAll is [Read].
+func ReadAll(profile backend.Profile, t Target) *Readings {
+	r := new(Readings)
+	r.Paths, r.All = Read(profile, t)
+	return r
+}
+
 // Read returns how a backend of the profile may read the target, where that differs from
 // the path decoded once, which is what matchers see. It reports false for a target beyond
 // the bounds: then the readings are not all. What every reader reads alike has none, and
