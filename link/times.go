@@ -269,9 +269,9 @@ func (f *TimeForm) read(text string) (n named, ok bool) {
 	var seconds int64
 	switch f.Format {
 	case Unix:
-		seconds, ok = number(text, 10, 10)
+		seconds, ok = decimal(text, 10)
 	case UnixMS:
-		ms, ok := number(text, 10, 13)
+		ms, ok := decimal(text, 13)
 		at := time.UnixMilli(ms)
 		return named{at: at, later: at, end: at.Add(1)}, ok
 	case RFC3339:
@@ -295,7 +295,7 @@ func (f *TimeForm) read(text string) (n named, ok bool) {
 // link with 2562048 hours more than 2026 would have expired in 1734, and one with
 // twice as many would be valid again.
 func (n named) plus(count string, unit time.Duration) (sum named, ok bool) {
-	c, ok := number(count, 10, 12)
+	c, ok := decimal(count, 12)
 	seconds := int64(unit / time.Second)
 	room := lastSecond - n.later.Unix()
 	if !ok || seconds < 1 || room < 0 || c > room/seconds {
@@ -335,6 +335,21 @@ func number(text string, base int64, most int) (n int64, ok bool) {
 			return 0, false
 		}
 		n = n*base + digit
+	}
+	return n, true
+}
+
+// decimal reads digits, at most so many.
+func decimal(text string, most int) (n int64, ok bool) {
+	if text == "" || len(text) > most {
+		return 0, false
+	}
+	for i := range len(text) {
+		digit := text[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(digit)
 	}
 	return n, true
 }

@@ -35,13 +35,21 @@ func (p Policy) Or(d Policy) Policy {
 // A link is valid up to and including the second named in its expiry, as Laravel
 // has it; see [Timestamp.End] for what names more or less than a second.
 func (p Policy) Check(l *Link, now time.Time) Refusal {
-	expires, hasExpiry, ok := l.Expires.read()
-	if !ok {
-		return Refuse(Malformed, "expiry")
+	var (
+		expires             named
+		issued              time.Time
+		hasExpiry, hasIssue bool
+		ok                  bool
+	)
+	if l.Expires.Present {
+		if expires, hasExpiry, ok = l.Expires.read(); !ok {
+			return Refuse(Malformed, "expiry")
+		}
 	}
-	issued, hasIssue, ok := l.Issued.Time()
-	if !ok {
-		return Refuse(Malformed, "issued")
+	if l.Issued.Present {
+		if issued, hasIssue, ok = l.Issued.Time(); !ok {
+			return Refuse(Malformed, "issued")
+		}
 	}
 	switch {
 	case !hasExpiry && (p.RequireExpiry || p.MaxLifetime > 0): // one for ever exceeds every lifetime

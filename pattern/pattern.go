@@ -191,7 +191,11 @@ func (p *Pattern) Split(text string, into []string) bool {
 
 // holds reports whether field i can be this text.
 func (p *Pattern) holds(i int, text string) bool {
-	return text != "" && (!p.path || i == p.greedy || strings.IndexByte(text, '/') < 0)
+	return text != "" && (!p.path || p.isSegment(i, text))
+}
+
+func (p *Pattern) isSegment(i int, text string) bool {
+	return i == p.greedy || strings.IndexByte(text, '/') < 0
 }
 
 // Join appends the text with these fields, one for each. Whether [Pattern.Split] finds

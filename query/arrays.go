@@ -20,12 +20,12 @@ const maxLevels = 8
 // IsNamed reports whether raw, the name of a parameter as sent, is name letter for letter,
 // but for its brackets, which may be encoded.
 func IsNamed(raw, name string) bool {
-	return raw == name || len(raw) > len(name) && bracketed(name) && spelled(raw, name) == len(raw)
+	return raw == name || len(raw) > len(name) && name != "" && raw[0] == name[0] && bracketed(name) && spelled(raw, name) == len(raw)
 }
 
 // BeginsNamed reports whether a name as sent begins with these letters; see [IsNamed].
 func BeginsNamed(raw, beginning string) bool {
-	return strings.HasPrefix(raw, beginning) || bracketed(beginning) && spelled(raw, beginning) >= 0
+	return strings.HasPrefix(raw, beginning) || raw != "" && beginning != "" && raw[0] == beginning[0] && bracketed(beginning) && spelled(raw, beginning) >= 0
 }
 
 func bracketed(name string) bool { return strings.IndexByte(name, '[') >= 0 }

@@ -13,6 +13,7 @@
 package query
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -183,9 +184,10 @@ func (q *Query) AppendValue(dst []byte, p Pair) []byte {
 // Find returns the first pair whose name is spelled exactly like name, undecoded but for
 // its brackets; see [IsNamed]. That there is no second one, in whatever spelling, is [Names]' business.
 func (q *Query) Find(name string) (Pair, bool) {
-	for _, p := range q.Pairs {
+	for i := range q.Pairs {
+		p := &q.Pairs[i]
 		if int(p.Eq-p.Start) == len(name) && q.Raw[p.Start:p.Eq] == name {
-			return p, true
+			return *p, true
 		}
 	}
 	if !q.Plain && bracketed(name) {
@@ -361,20 +363,21 @@ func (q *Query) repeated(profile backend.Profile, reading int, skip func(rawName
 		seen = make(places, len(q.Pairs))
 	}
 	// Two members of one array are two names to PHP, and not one to whoever else reads it.
-	inArrays := reading == readingPHP && profile.Has(backend.ArrayName)
+	hasArrays, inArrays := reading == readingPHP && profile.Has(backend.ArrayName), false
 	for _, p := range q.Pairs {
 		raw := q.RawName(p)
 		if skip != nil && skip(raw) {
 			continue
 		}
 		buf = AppendUnescaped(buf[:0], raw)
-		if inArrays {
+		if hasArrays && bytes.IndexByte(buf, '[') >= 0 {
+			inArrays = true
 			folded = appendPlace(profile.Rules(), folded[:0], buf)
 		} else {
 			folded = appendReading(profile, folded[:0], buf, reading)
 		}
 		if seen != nil {
-			if seen.twice(folded, inArrays) {
+			if seen.twice(folded, hasArrays) {
 				return q.Segment(p)
 			}
 			continue
