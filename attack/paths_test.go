@@ -100,6 +100,10 @@ var pathCases = []struct{ link, to string }{
 	{downloadLink("a/b.pdf"), "/files/a/b.pdf"},
 	{downloadLink("a/"), "/files/a/"},
 	{segmentLink("x"), "/v/x"},
+	// a '+' is a blank to Slim 3, Yii 2 and Drupal 7
+	{unsubscribeLink("jeff+x@example.org"), "/page/jeff%2Bx@example.org"},
+	{downloadLink("a+b/c+d.pdf"), "/files/a%2Bb/c%2Bd.pdf"},
+	{segmentLink("a+b"), "/v/a%2Bb"},
 }
 
 const pathMatchers3 = "@u path /u /u/*\n@d path /dl /dl/*\n@v path /v /v/*\n"
@@ -163,6 +167,27 @@ func TestAttackPathStays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAttackPlusInKeptPath: a '+' in a field is a blank to some PHP frameworks, and with it
+// another user, where the backend gets the path as it came.
+func TestAttackPlusInKeptPath(t *testing.T) {
+	for _, tc := range []struct {
+		backend, path string
+		want          int
+	}{
+		{"strict", "/w/a+b/", http.StatusBadRequest},
+		{"php", "/w/a+b/", http.StatusBadRequest},
+		{"php", "/w/%61+b/", http.StatusBadRequest},
+		{"strict", "/w/a%2Bb/", http.StatusOK},
+		{"php", "/w/a%2bb/", http.StatusOK},
+		{"servlet", "/w/a+b/", http.StatusOK},
+	} {
+		s := pathSite(t, "@w path /w /w/*\nsigned_link @w keyed_hash {env.PATH_KEY} {\nstrip none\npath /w/<name>/<signature>\nalgorithm hmac-sha256\nmessage {link.name}\nparam {link.name} text max 60\nuser {link.name}\nbackend "+tc.backend+"\nallow no_expiry\n}\nrespond ok")
+		if got := s.Get(tc.path + fixture.Sum256(fixture.HMACKey, "a+b")); got.Code != tc.want {
+			t.Errorf("%s %s: %d, want %d", tc.backend, tc.path, got.Code, tc.want)
+		}
 	}
 }
 

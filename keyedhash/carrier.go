@@ -392,7 +392,7 @@ func (p *pathCarrier) read(r *link.Request, l *link.Link) link.Refusal {
 		if !steady(r.Path, true) {
 			return link.Refuse(link.Ambiguous, "path")
 		}
-		l.Path = r.Path[:end]
+		l.Path = plusEscaped(r.Path[:end])
 		return link.Refusal{}
 	}
 	var into [maxFields]string
@@ -422,12 +422,16 @@ func (p *pathCarrier) read(r *link.Request, l *link.Link) link.Refusal {
 			moved = append(moved, l.Fields[m.n].Sent...)
 		}
 	}
-	l.Path = string(moved)
+	l.Path = plusEscaped(string(moved))
 	if !steady(l.Path, false) {
 		return link.Refuse(link.Ambiguous, "path") // text and fields make what neither has
 	}
 	return link.Refusal{}
 }
+
+// plusEscaped writes the path that the backend gets so that everybody reads the same: Slim 3,
+// Yii 2 and Drupal 7 decode paths as queries, so that /u/a+b is the page of the user "a b".
+func plusEscaped(path string) string { return strings.ReplaceAll(path, "+", "%2B") }
 
 // Departs tells people where the tokens and the path of a request, which has the form of no
 // link, depart from their patterns; it is empty where they do not. It shows nothing of what

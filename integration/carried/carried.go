@@ -134,7 +134,7 @@ func escape(s string, slashes bool) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch c := s[i]; {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', strings.IndexByte("-._~!$'()*,;:@", c) >= 0, c == '/' && slashes:
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', strings.IndexByte("-._~!$'()*,;:@+", c) >= 0, c == '/' && slashes:
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "%%%02X", c)
@@ -151,7 +151,7 @@ func (k *Kind) Link(value string) Link {
 		if k.encode != nil {
 			text = k.encode(text)
 		}
-		l.Path, l.To, l.Parameter = "/app/login", "/app/login", "key="+escape(text, false)
+		l.Path, l.To, l.Parameter = "/app/login", "/app/login", "key="+strings.ReplaceAll(escape(text, false), "+", "%2B")
 		return l
 	}
 	fill := strings.NewReplacer("VALUE", escape(value, k.Name == "greedy"), "SIGNATURE", l.Signature).Replace
@@ -161,7 +161,10 @@ func (k *Kind) Link(value string) Link {
 
 // Plain tells whether no backend reads the value in another way than that it is a name, so
 // that its link must verify.
-func Plain(value string) bool {
+func (k *Kind) Plain(value string) bool {
+	if k.Whole && strings.Contains(value, "+") {
+		return false // a blank to some
+	}
 	for segment := range strings.SplitSeq(value, "/") {
 		if segment == "" || strings.Trim(segment, ".") == "" {
 			return false

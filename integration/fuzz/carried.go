@@ -34,7 +34,7 @@ func carriedKinds(names ...string) (all []*kind) {
 		}
 		for _, value := range c.Values {
 			switch l := c.Link(value); {
-			case !carried.Plain(value):
+			case !c.Plain(value):
 			case c.Query:
 				k.query = []string{l.Parameter}
 			case !slices.Contains(k.paths, l.Path):
@@ -80,7 +80,7 @@ func (g *generator) carried() *request {
 	path, genuine := k.Draw(g.Rand)
 	q := &request{Method: "GET", H2: g.one(4)}
 	q.setTarget(path)
-	if genuine != nil && carried.Plain(genuine.Value) && g.one(2) {
+	if genuine != nil && k.Plain(genuine.Value) && g.one(2) {
 		q.Honest = true
 		var segments []string
 		for n := g.IntN(3); n > 0; n-- {

@@ -103,6 +103,7 @@ type paths struct {
 	received []shape // of the path as it comes; nil: the backend does not get it
 	moved    []shape // of the path as the backend gets it
 	segments int     // how many the path has that the backend gets; 0: see moved
+	link     *pattern.Pattern
 }
 
 // newPaths reads an example of each path as backends of the profile do: what they make of it
@@ -116,7 +117,7 @@ func newPaths(profile backend.Profile, c *link.Carrier) *paths {
 	case c.Link == nil:
 		p.segments = c.Segment
 	default:
-		p.received = shapesOf(profile, c.Link)
+		p.received, p.link = shapesOf(profile, c.Link), c.Link
 	}
 	return p
 }
@@ -128,6 +129,9 @@ func (p *paths) judge(r *link.Request, l *link.Link) link.Refusal {
 	path, shapes := l.Path, p.moved
 	if p.received != nil {
 		path, shapes = r.Path, p.received
+		if p.hasPlus(path) {
+			return link.Refuse(link.Ambiguous, "path")
+		}
 	}
 	t := targets.Target{Path: path, Host: r.Host}
 	if path == "" || targets.Plain(p.profile, t) {
@@ -146,6 +150,25 @@ func (p *paths) judge(r *link.Request, l *link.Link) link.Refusal {
 		}
 	}
 	return link.Refusal{}
+}
+
+// hasPlus reports whether a field of a link that the backend gets as it came has a '+', which
+// some read as a blank, and with it another value. In a path that moves it is written %2B.
+func (p *paths) hasPlus(path string) bool {
+	if strings.IndexByte(path, '+') < 0 || !targets.PlusIsBlank(p.profile) {
+		return false
+	}
+	fields := p.link.Fields()
+	sent := make([]string, len(fields))
+	if !p.link.Split(path, sent) {
+		return true
+	}
+	for i, f := range fields {
+		if f.Name != link.SignatureField && strings.IndexByte(sent[i], '+') >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // shape is a reading of a path: texts, and anything between them.

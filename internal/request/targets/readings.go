@@ -85,7 +85,7 @@ var Rows = []Row{
 	{"folder_missed", true, false, true, "Slim, CodeIgniter 3 in /shop: where REQUEST_URI does not begin with it, all of it is the route: /app/../shop", dot, folderMissed},
 	{"decoded_again", true, false, true, "Apache's RewriteRule ^(.*)$ index.php?url=$1 decodes, and PHP once more: /%2561pp and /%252fapp are /app", again, decodedAgain},
 	{"rewritten_query", true, false, true, "the same RewriteRule: %23 ends the path, & begins another parameter: /app%23x, /app%26x, /x%26url=app", again, rewrittenQuery},
-	{"plus_is_blank", true, false, true, "Yii 2 and Drupal 7 decode paths as queries: /my+app is /my app", again, plusIsBlank},
+	{"plus_is_blank", true, false, true, "Slim 3, Yii 2 and Drupal 7 decode paths as queries: /my+app is /my app", again, plusIsBlank},
 	{"script", true, false, true, "PHP-FPM, mod_php, Caddy's FastCGI: /autologin.php/x and /autologin.phpx.php run /autologin.php", script, scriptOf},
 	{"script_rest", true, false, true, "Symfony, Laravel, Slim, Yii 2, WordPress: /index.php/app and /index.phpapp are /app", script, restOf},
 	{"script_folder", true, false, true, "the same in a folder: /shop/index.php/app is the page /shop/app", script, folderOf},
@@ -105,6 +105,11 @@ func chainsOf(rows []Row) (c [3][steps][]Row) {
 		}
 	}
 	return c
+}
+
+// PlusIsBlank reports whether some backend of the profile reads a '+' in a path as a blank.
+func PlusIsBlank(profile backend.Profile) bool {
+	return slices.ContainsFunc(chains[profile][again], func(r Row) bool { return r.Name == "plus_is_blank" })
 }
 
 // Readings are what [Read] returns, for those who keep it.
