@@ -227,11 +227,10 @@ func (c carriedRun) site(k *carried.Kind, mode string) string {
 	return "@m " + k.Match + "\nsigned_link @m " + mode + " keyed_hash {env.LINK_SECRET} {\n" + k.Declaration + options + "backend " + c.profile + "\n}\n" + c.backend.proxy(c.backend.address)
 }
 
-// rewrites tells whether the framework changes what stands in the path: Slim 3 takes a plus for
-// a blank (Slim\App, urldecode of the arguments of routes), and Laravel drops the last slash.
+// rewrites tells whether the framework changes what stands in the path: Laravel drops the last
+// slash.
 func (c carriedRun) rewrites(value, signed string) bool {
-	return c.backend.name == string(backends.FrontSlim) && value == strings.ReplaceAll(signed, "+", " ") ||
-		c.backend.name == string(backends.FrontLaravel) && value == strings.TrimSuffix(signed, "/")
+	return c.backend.name == string(backends.FrontLaravel) && value == strings.TrimSuffix(signed, "/")
 }
 
 // send sends the line over HTTP/1.1, and where that is asked for over the others, too.

@@ -289,7 +289,7 @@ func (s *Scheme) target() (*pattern.Pattern, error) {
 			text.WriteString(pattern.Quote(m.text))
 		default:
 			// a field may stand in it twice, and the shape does not ask which it is
-			fmt.Fprintf(&text, "<%s-%d>", m.text[:min(len(m.text), 40)], fields)
+			fmt.Fprintf(&text, "<%s-%d>", m.text[:min(len(m.text), 60)], fields)
 			fields++
 		}
 	}

@@ -3,6 +3,7 @@ package definition
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/signedlink/caddy-signed-link/backend"
@@ -99,79 +100,88 @@ func (d *Definition) carriages(r *link.Request, known *targets.Readings) (c carr
 // paths is how the links of one scheme stand in the path, and how backends of the profile
 // read such paths.
 type paths struct {
-	profile  backend.Profile
-	received []shape // of the path as it comes; nil: the backend does not get it
-	moved    []shape // of the path as the backend gets it
-	segments int     // how many the path has that the backend gets; 0: see moved
-	link     *pattern.Pattern
+	profile backend.Profile
+	kept    bool             // the backend gets the path of the link as it came
+	link    *pattern.Pattern // nil: it has no fields
+	gets    *pattern.Pattern // the backend; nil: its path has no fields
+	shapes  []shape          // of its readings
 }
 
 // newPaths reads an example of each path as backends of the profile do: what they make of it
-// has the texts of its fields somewhere, and those may be any.
+// has the texts of its fields somewhere.
 func newPaths(profile backend.Profile, c *link.Carrier) *paths {
-	p := &paths{profile: profile}
-	switch {
-	case c.Target != nil:
-		p.moved = shapesOf(profile, c.Target)
-	case c.Fixed != "":
-	case c.Link == nil:
-		p.segments = c.Segment
-	default:
-		p.received, p.link = shapesOf(profile, c.Link), c.Link
+	p := &paths{profile: profile, link: c.Link, gets: c.Target}
+	if c.Target == nil && c.Fixed == "" && c.Link != nil {
+		p.gets, p.kept = c.Link, true
+	}
+	if p.gets != nil {
+		p.shapes = shapesOf(profile, p.gets)
 	}
 	return p
 }
 
-// judge judges the path that the backend gets: each of its readings is one that it would
-// have with other values in its fields, too. `index.php/admin` for a file makes a script of
-// /files/index.php/admin, which some read as /admin.
+// judge judges the path that the backend gets: whoever reads it must find in its fields what
+// was signed. `index.php/admin` for a file makes a script of /files/index.php/admin, which
+// some read as /admin, and `a&b` is a and a parameter to others.
 func (p *paths) judge(r *link.Request, l *link.Link) link.Refusal {
-	path, shapes := l.Path, p.moved
-	if p.received != nil {
-		path, shapes = r.Path, p.received
-		if p.hasPlus(path) {
-			return link.Refuse(link.Ambiguous, "path")
-		}
+	path := l.Path
+	if p.kept {
+		path = r.Path
 	}
 	t := targets.Target{Path: path, Host: r.Host}
 	if path == "" || targets.Plain(p.profile, t) {
 		return link.Refusal{}
 	}
 	readings, ok := targets.Read(p.profile, t)
-	if !ok {
+	if !ok || len(readings) > 0 && !p.reads(path, r.Path, readings) {
 		return link.Refuse(link.Ambiguous, "path")
-	}
-	for _, reading := range readings {
-		switch {
-		case p.segments > 0 && strings.Count(reading, "/") == p.segments:
-		case matchesAny(shapes, reading):
-		default:
-			return link.Refuse(link.Ambiguous, "path")
-		}
 	}
 	return link.Refusal{}
 }
 
-// hasPlus reports whether a field of a link that the backend gets as it came has a '+', which
-// some read as a blank, and with it another value. In a path that moves it is written %2B.
-func (p *paths) hasPlus(path string) bool {
-	if strings.IndexByte(path, '+') < 0 || !targets.PlusIsBlank(p.profile) {
-		return false
-	}
-	fields := p.link.Fields()
-	sent := make([]string, len(fields))
-	if !p.link.Split(path, sent) {
-		return true
-	}
-	for i, f := range fields {
-		if f.Name != link.SignatureField && strings.IndexByte(sent[i], '+') >= 0 {
-			return true
+// reads reports whether the path to which this link led has the link's own fields in all of
+// these readings of it.
+func (p *paths) reads(path, sent string, readings []string) bool {
+	texts := []string{query.UnescapePath(path)}
+	if p.gets != nil {
+		fields := make([]string, len(p.link.Fields()))
+		if !p.link.Split(sent, fields) {
+			return false
+		}
+		values := make([]string, len(p.gets.Fields()))
+		for i, f := range p.gets.Fields() {
+			at := p.source(f.Name)
+			if at < 0 {
+				return false
+			}
+			value := fields[at]
+			if p.kept && f.Name != link.SignatureField && strings.IndexByte(value, '+') >= 0 && targets.PlusIsBlank(p.profile) {
+				return false // in a path that moves it is %2B, which whoever decodes once finds
+			}
+			values[i] = query.UnescapePath(value)
+		}
+		for _, s := range p.shapes {
+			texts = append(texts, s.with(values))
 		}
 	}
-	return false
+	return !slices.ContainsFunc(readings, func(reading string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool {
+			return reading == text || reading == strings.ReplaceAll(text, "+", " ")
+		})
+	})
 }
 
-// shape is a reading of a path: texts, and anything between them.
+// source returns which field of the link a field of the path is that the backend gets, in
+// which a name has a number behind it, or -1.
+func (p *paths) source(name string) int {
+	if i := p.link.Index(name); i >= 0 {
+		return i
+	}
+	cut := strings.LastIndexByte(name, '-')
+	return p.link.Index(name[:max(cut, 0)])
+}
+
+// shape is a reading of a path: texts, and a field between each two of them.
 type shape []string
 
 // shapesOf are the shapes of all readings of the pattern's paths.
@@ -191,32 +201,16 @@ func shapesOf(profile backend.Profile, p *pattern.Pattern) []shape {
 	return shapes
 }
 
-func matchesAny(shapes []shape, path string) bool {
-	for _, s := range shapes {
-		if s.matches(path) {
-			return true
+// with is the reading with these fields, as far as it has them.
+func (s shape) with(fields []string) string {
+	var b strings.Builder
+	for i, text := range s {
+		if i > 0 && i <= len(fields) {
+			b.WriteString(fields[i-1])
 		}
+		b.WriteString(text)
 	}
-	return false
-}
-
-func (s shape) matches(path string) bool {
-	path, ok := strings.CutPrefix(path, s[0])
-	if len(s) == 1 {
-		return ok && path == ""
-	}
-	last := s[len(s)-1]
-	if path, ok2 := strings.CutSuffix(path, last); ok && ok2 {
-		for _, text := range s[1 : len(s)-1] {
-			i := strings.Index(path, text)
-			if i < 0 {
-				return false
-			}
-			path = path[i+len(text):]
-		}
-		return true
-	}
-	return false
+	return b.String()
 }
 
 // Internal reports whether only links of the definition lead to the path, and is asked with
