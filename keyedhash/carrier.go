@@ -345,13 +345,16 @@ func (s *Scheme) examplePath() string {
 
 // has reports whether the byte is one of signatures in this encoding.
 func (e Encoding) has(c byte) bool {
-	if e == Hex || e == HexAnyCase {
+	switch e {
+	case Base64:
+		return isAlnum(c) || c == '+' || c == '/'
+	case Base64URL:
+		return isAlnum(c) || c == '-' || c == '_'
+	case Base64Hex:
+		return isAlnum(c) // hex digits never make a '+' or a '/'
+	default:
 		return hexBytes[c]
 	}
-	if e == Base64 {
-		return isAlnum(c) || c == '+' || c == '/'
-	}
-	return isAlnum(c) || c == '-' || c == '_'
 }
 
 // readCarriers takes tokens and path apart.

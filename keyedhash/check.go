@@ -453,8 +453,12 @@ const MinBits = 64
 // Bits is how many bits of the digest a link carries.
 func (m MAC) Bits() int {
 	bits := m.Length * 4
-	if m.Encoding == Base64 || m.Encoding == Base64URL {
+	switch m.Encoding {
+	case Base64, Base64URL:
 		bits = m.Length * 6
+	case Base64Hex:
+		bits = m.Length * 3 // three bytes of hex, which are 12 bits, take four characters
+	case Hex, HexAnyCase:
 	}
 	return min(bits, m.Algorithm.size*8)
 }

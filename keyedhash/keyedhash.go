@@ -29,13 +29,15 @@ type Config struct {
 	// Tokens are parameters that hold several fields, and Path a path that does.
 	Tokens []Token
 	Path   *Path
-	// Encoding is hex (default), base64 or base64url; AnyCase goes with hex, and Unpadded,
+	// Encoding is hex (default), base64, base64url or base64_hex; AnyCase goes with hex, and Unpadded,
 	// which refuses signatures with padding, with the others.
 	Encoding string
 	AnyCase  bool
 	Unpadded bool
-	// Truncate keeps the first characters of the signature; 0 keeps all.
-	Truncate int
+	// Truncate keeps the first characters of the signature; 0 keeps all. With TruncateLast it
+	// keeps the last ones, of hex.
+	Truncate     int
+	TruncateLast bool
 	// Expires and Issued say where the link's time window stands.
 	Expires, Issued Time
 
@@ -117,8 +119,11 @@ func New(c Config, o link.Options) (*Scheme, error) {
 	if s.mac, err = NewMAC(algorithm, encoding, c.Truncate); err != nil {
 		return nil, err
 	}
-	if s.mac.Unpadded = c.Unpadded; c.Unpadded && (encoding == Hex || encoding == HexAnyCase) {
-		return nil, errors.New("unpadded goes with base64 and base64url only: hex has no padding")
+	if s.mac.Unpadded = c.Unpadded; c.Unpadded && !encoding.isBase64() {
+		return nil, errors.New("unpadded goes with base64, base64url and base64_hex only: hex has no padding")
+	}
+	if s.mac.Last = c.TruncateLast; s.mac.Last && encoding.isBase64() {
+		return nil, errors.New("truncate last goes with hex only: what comes last in base64 depends on its padding")
 	}
 	if c.Message == "" {
 		return nil, errors.New("message is missing: say what is signed, as in `message {query.user}{secret}`")

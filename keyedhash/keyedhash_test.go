@@ -60,7 +60,7 @@ func TestNewErrors(t *testing.T) {
 		{with(func(c *Config) { c.Algorithm = "sha3" }), link.Options{}, `unknown algorithm "sha3"`},
 		{with(func(c *Config) { c.Encoding = "base32" }), link.Options{}, `unknown encoding "base32"`},
 		{with(func(c *Config) { c.Encoding, c.AnyCase = "base64", true }), link.Options{}, "any_case goes with hex only"},
-		{with(func(c *Config) { c.Encoding, c.Unpadded = "hex", true }), link.Options{}, "unpadded goes with base64 and base64url only"},
+		{with(func(c *Config) { c.Encoding, c.Unpadded = "hex", true }), link.Options{}, "unpadded goes with base64, base64url and base64_hex only"},
 		{with(func(c *Config) { c.Truncate = 3 }), link.Options{}, "truncate 3"},
 		{with(func(c *Config) { c.Truncate = 65 }), link.Options{}, "truncate 65"},
 		{with(func(c *Config) { c.Message = "" }), link.Options{}, "message is missing"},
@@ -81,6 +81,7 @@ func TestNewErrors(t *testing.T) {
 			c.Message = "{query.user}{query.exp}"
 			c.Expires = Time{Value: "{query.exp}", Format: "iso"}
 		}), link.Options{}, `expires: unknown format "iso"; write unix (seconds), unix_ms, rfc3339`},
+		{with(func(c *Config) { c.Encoding, c.Truncate, c.TruncateLast = "base64url", 10, true }), link.Options{}, "truncate last goes with hex only"},
 		{with(func(c *Config) { c.Expires = Time{Value: "{query.sig}"} }), link.Options{Allow: map[string]bool{"unsigned_expiry": true}}, "expires: {query.sig} carries the signature"},
 		{with(func(c *Config) { c.Message = "{query}"; c.Issued = Time{Value: "{query.sig}"} }), link.Options{}, "issued: {query.sig} carries the signature"},
 		{good, link.Options{Ignore: link.Ignore{"us*"}}, `ignore: "user" is part of the message`},

@@ -106,6 +106,9 @@ func TestEncodings(t *testing.T) {
 		{"md5", Hex, 32, "900150983cd24fb0d6963f7d28e17f72"},
 		{"sha256", Base64URL, 6, "ungWv4"},
 		{"sha256", Base64URL, 43, "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"},
+		{"md5", Base64Hex, 0, "OTAwMTUwOTgzY2QyNGZiMGQ2OTYzZjdkMjhlMTdmNzI"},
+		{"md5", Base64Hex, 10, "OTAwMTUwOT"},
+		{"sha512", Base64Hex, 0, "ZGRhZjM1YTE5MzYxN2FiYWNjNDE3MzQ5YWUyMDQxMzExMmU2ZmE0ZTg5YTk3ZWEyMGE5ZWVlZTY0YjU1ZDM5YTIxOTI5OTJhMjc0ZmMxYTgzNmJhM2MyM2EzZmVlYmJkNDU0ZDQ0MjM2NDNjZTgwZTJhOWFjOTRmYTU0Y2E0OWY"},
 		{"sha384", Base64URL, 0, "ywB1P0WjXou1oD1pmsZQBycsMqsO3tFjGotgWkP_W-2AhgcroefMI1i67KE0yCWn"},
 	} {
 		m := newMAC(t, tc.algorithm, tc.encoding, tc.truncate)
@@ -115,8 +118,79 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// TestDigestsOfPHP: digests and HMACs of hash() and hash_hmac() of PHP 8.2, the last of a
+// message and a key that are longer than a block.
+func TestDigestsOfPHP(t *testing.T) {
+	for _, tc := range []struct{ name, digest, hmac, long string }{
+		{"sha224", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7", "a0b5eecae3f74f0561a8da6f389f78f1a3895c8c183c31c1756d7925", "604fd396a2143be9b2c014918fa27298058cdda1197ec5b37dce7210"},
+		{"sha512-224", "4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa", "a91f4cc5899885cf394e5e31aa17b3bcc7c9599252d14d2a978a159d", "b09737e5d4e22c4ed70978a90a37be374a780f2c5b773a80b44a58f4"},
+		{"sha512-256", "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23", "85dffcd3e78dd21a09e8c7b21e6290eed868cb37d64ab7702e8809b9010f0cee", "eac4974f08aa8ca73523735a95b860f2076d51748f1000ef39eafe18fc37d9d3"},
+		{"sha3-224", "e642824c3f8cf24ad09234ee7d3c766fc9a3a5168d0c94ad73b46fdf", "d67a1f6c06fba02851bdb27bb78463f805b63f34bfbc7ebb8bf24016", "b2688e05d983e60a34ed7c01e6712daf07adecef8f353b5b110ba465"},
+		{"sha3-256", "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532", "0f43852a24d5597a8200312a95993991581679d63264f1b1ad4b5ccac7fe8ba4", "f470d334c6c779d6a025ebb6aabbd5afb57521688602015c909085d1bb36c42e"},
+		{"sha3-384", "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25", "be48b7a82bf3dda2dc743a584e7a7d6375a664e611d240a6c951f3d15e18666fc6d4b3e31f8d6c44caec98667209aa31", "1a1a3120a91f54add2164cbe8f44e8a682aac3823d1e2d14033937f2dd69e30ee0d6bec80a0b51166814f2d51086a770"},
+		{"sha3-512", "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0", "4b733ae1713d83ed27e49527a1e4ce032ecad6657e82403b42c31f901f00bdc306fdc5d1e4b664530e9c691a01070d85e6479be0b9c43b28e0ed7740f90628cf", "6a984beb2d530108ed3bd0dd95326ee3dbd6a4e154fca24cc5a37e3f5d601c0d0433cca441fd242e4c6b0ca1dddda6e8bd8ce07fdf5e4f6e335f8e6c98892dd0"},
+	} {
+		plain, keyed := newMAC(t, tc.name, Hex, 0), newMAC(t, "hmac-"+tc.name, Hex, 0)
+		if got := string(plain.AppendSignature(nil, nil, []byte("abc"))); got != tc.digest {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.digest)
+		}
+		long := []byte(strings.Repeat("m", 300))
+		for _, m := range []struct {
+			key, message []byte
+			want         string
+		}{{[]byte("key"), []byte("message"), tc.hmac}, {[]byte(strings.Repeat("k", 200)), long, tc.long}} {
+			if got := string(keyed.AppendSignature(nil, m.key, m.message)); got != m.want {
+				t.Errorf("hmac-%s: %s, want %s", tc.name, got, m.want)
+			}
+			if !keyed.Key(m.key, m.message[:2]).Equal(m.want, m.message[2:]) || keyed.Key(m.key, m.message[:2]).Equal(m.want, m.message[1:]) {
+				t.Errorf("hmac-%s: a prepared key is another one", tc.name)
+			}
+		}
+		if !plain.Key([]byte("key"), long).Equal(string(plain.AppendSignature(nil, nil, append(long, "abc"...))), []byte("abc")) {
+			t.Errorf("%s: the state behind a beginning is another one", tc.name)
+		}
+	}
+}
+
+// TestBase64OfHex: PHP's base64_encode(hash_hmac(…)), with its padding and without; what
+// shows no byte of the signature is another text.
+func TestBase64OfHex(t *testing.T) {
+	const right = "NmU5ZWYyOWI3NWZmZmM1YjdhYmFlNTI3ZDU4ZmRhZGIyZmU0MmU3MjE5MDExOTc2OTE3MzQzMDY1ZjU4ZWQ0YQ=="
+	m := newMAC(t, "hmac-sha256", Base64Hex, 0)
+	for given, want := range map[string]bool{
+		right: true, strings.TrimRight(right, "="): true,
+		right[:len(right)-1]: false, right + "=": false, strings.ToLower(right): false,
+		"6e9ef29b75fffc5b7abae527d58fdadb2fe42e7219011976917343065f58ed4a": false,
+		strings.TrimRight(right, "=")[:85] + "R":                           false, // spare bits
+	} {
+		if got := m.Equal(given, []byte("key"), []byte("message")); got != want {
+			t.Errorf("%s: %t", given, got)
+		}
+	}
+	if m.Bits() != 256 {
+		t.Errorf("%d bits", m.Bits())
+	}
+	if m := newMAC(t, "hmac-sha256", Base64Hex, 20); m.Bits() != 60 {
+		t.Errorf("%d bits in 20 characters", m.Bits())
+	}
+}
+
+// TestTruncateLast: the last characters of hex, and nothing else of it.
+func TestTruncateLast(t *testing.T) {
+	m := newMAC(t, "sha256", Hex, 10)
+	m.Last = true
+	for given, want := range map[string]bool{"61f20015ad": true, "ba7816bf8f": false, "f20015ad": false, "161f20015ad": false, "61F20015AD": false} {
+		if got := m.Equal(given, []byte("k"), []byte("abc")); got != want {
+			t.Errorf("%s: %t", given, got)
+		}
+	}
+	if got := string(m.AppendSignature([]byte("x"), nil, []byte("abc"))); got != "x61f20015ad" {
+		t.Error(got)
+	}
+}
+
 func TestParseAlgorithm(t *testing.T) {
-	for _, name := range []string{"md5", "sha1", "sha256", "sha384", "sha512"} {
+	for _, name := range Algorithms() {
 		for prefix, keyed := range map[string]bool{"": false, "hmac-": true} {
 			a, err := ParseAlgorithm(prefix + name)
 			if err != nil || a.String() != prefix+name || a.Keyed() != keyed {
@@ -124,8 +198,8 @@ func TestParseAlgorithm(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"", "MD5", "sha-256", "sha3-256", "sha512/256", "hmac-", "hmac", "hmac-hmac-md5", "hmacsha1", "none", "md5 ", "crc32"} {
-		if _, err := ParseAlgorithm(name); err == nil || !strings.Contains(err.Error(), "write md5, sha1, sha256, sha384 or sha512") {
+	for _, name := range []string{"", "MD5", "sha-256", "sha3", "sha512/256", "hmac-", "hmac", "hmac-hmac-md5", "hmacsha1", "none", "md5 ", "crc32"} {
+		if _, err := ParseAlgorithm(name); err == nil || !strings.Contains(err.Error(), "there are md5, sha1, sha224, sha256, sha384, sha512, sha512-224, sha512-256, sha3-224") {
 			t.Errorf("%q: error %v", name, err)
 		}
 	}
@@ -147,8 +221,10 @@ func TestParseEncoding(t *testing.T) {
 		{"base64", true, 0, "upper and lower case are different digits"},
 		{"base64url", true, 0, "upper and lower case are different digits"},
 		{"base32", true, 0, "unknown encoding"},
-		{"base32", false, 0, "write hex, base64 or base64url"},
-		{"HEX", false, 0, "write hex, base64 or base64url"},
+		{"base64_hex", false, Base64Hex, ""},
+		{"base64_hex", true, 0, "upper and lower case are different digits"},
+		{"base32", false, 0, "write hex, base64, base64url or base64_hex"},
+		{"HEX", false, 0, "write hex, base64, base64url or base64_hex"},
 	} {
 		got, err := ParseEncoding(tc.name, tc.anyCase)
 		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {

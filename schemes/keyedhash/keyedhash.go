@@ -4,6 +4,7 @@ package keyedhash
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -72,7 +73,8 @@ type Scheme struct {
 // Options are the options of the engine, shared with the schemes that are presets
 // of it.
 type Options struct {
-	// How the signature is computed: `md5`, `sha1`, `sha256`, `sha384`, `sha512`, or
+	// How the signature is computed: `md5`, `sha1`, `sha224`, `sha256`, `sha384`,
+	// `sha512`, `sha512-224`, `sha512-256`, `sha3-224`, `sha3-256`, `sha3-384`, `sha3-512`, or
 	// one of them behind `hmac-`. Default: needed with `keyed_hash`; `sha1` with `sial`.
 	Algorithm string `json:"algorithm,omitempty"`
 
@@ -106,6 +108,9 @@ type Options struct {
 
 	// How many characters of the signature a link carries. Default: all.
 	Truncate int `json:"truncate,omitempty"`
+
+	// Whether these are its last characters, of hex, and not the first. Default: `false`.
+	TruncateLast bool `json:"truncate_last,omitempty"`
 
 	// What says until when a link is valid. It must be part of the message. A link is valid
 	// up to and including the second named, and through the day named.
@@ -193,6 +198,8 @@ func (o Options) Config() engine.Config {
 		AnyCase:   o.AnyCase,
 		Unpadded:  o.Unpadded,
 		Truncate:  o.Truncate,
+
+		TruncateLast: o.TruncateLast,
 	}
 	for _, t := range o.Tokens {
 		c.Tokens = append(c.Tokens, engine.Token{Parameter: t.Parameter, Transforms: t.Apply, Pattern: t.Pattern})
@@ -219,13 +226,13 @@ var Names = []string{"algorithm", "message", "signature", "token", "path", "enco
 // UnmarshalCaddyfile sets up the scheme from its own options. Syntax:
 //
 //	keyed_hash {
-//		algorithm [hmac-]md5|sha1|sha256|sha384|sha512
+//		algorithm [hmac-]<digest>
 //		message   <template>
 //		signature <placeholder>
 //		token     <placeholder> [unbase64|unbase64url|unhex]... <pattern>
 //		path      <pattern> [to <path> [public]]
-//		encoding  hex|base64|base64url [any_case|unpadded]
-//		truncate  <characters>
+//		encoding  hex|base64|base64url|base64_hex [any_case|unpadded]
+//		truncate  [last] <characters>
 //		expires   <placeholder> [<format> [in <zone>]] [plus <number or placeholder> seconds|minutes|hours|days] [never <word>] [exclusive]
 //		issued    <placeholder> [<format> [in <zone>]]
 //	}
@@ -262,7 +269,7 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error
 		err = o.unmarshalPath(d)
 	case "encoding":
 		var args []string
-		args, err = block.Args(d, 1, 2, "encoding hex|base64|base64url [any_case|unpadded]")
+		args, err = block.Args(d, 1, 2, "encoding hex|base64|base64url|base64_hex [any_case|unpadded]")
 		if err == nil {
 			o.Encoding = args[0]
 			if len(args) == 2 {
@@ -273,7 +280,7 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error
 			}
 		}
 	case "truncate":
-		o.Truncate, err = block.Int(d, engine.MinLength)
+		o.Truncate, o.TruncateLast, err = unmarshalTruncate(d)
 	case "expires":
 		o.Expires, err = unmarshalTime(d)
 	case "issued":
@@ -282,6 +289,26 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error
 		return false, nil
 	}
 	return true, err
+}
+
+// unmarshalTruncate reads how many characters of a signature links carry, and whether they
+// are the last ones.
+func unmarshalTruncate(d *caddyfile.Dispenser) (n int, last bool, err error) {
+	const form = "truncate [last] <characters>"
+	args, err := block.Args(d, 1, 2, form)
+	if err != nil {
+		return 0, false, err
+	}
+	if len(args) == 2 {
+		if args[0] != "last" {
+			return 0, false, d.Errf("truncate: %q is not `last`%s; write `%s`", link.Shown(args[0]), link.DidYouMean(args[0], []string{"last"}), form)
+		}
+		last, args = true, args[1:]
+	}
+	if n, err = strconv.Atoi(args[0]); err != nil || n < engine.MinLength {
+		return 0, false, d.Errf("truncate %s: write a whole number of at least %d", link.Shown(args[0]), engine.MinLength)
+	}
+	return n, last, nil
 }
 
 func (o *Options) unmarshalToken(d *caddyfile.Dispenser) error {

@@ -271,12 +271,12 @@ func otherAlgorithm(given string, key []byte, message func(key []byte) []byte) *
 		{", over the message and then the secret", append(bytes.Clone(bare), key...)},
 	}
 	for _, prefix := range []string{"", "hmac-"} {
-		for _, digest := range []string{"md5", "sha1", "sha256", "sha384", "sha512"} {
+		for _, digest := range keyedhash.Algorithms() {
 			algorithm, err := keyedhash.ParseAlgorithm(prefix + digest)
 			if err != nil {
 				continue
 			}
-			for _, name := range []string{"hex", "base64", "base64url"} {
+			for _, name := range []string{"hex", "base64", "base64url", "base64_hex"} {
 				encoding, err := keyedhash.ParseEncoding(name, name == "hex")
 				if err != nil {
 					continue
