@@ -171,6 +171,11 @@ func (s *Scheme) fields(rough bool) []field {
 			l, _ := s.ruled(value{linkField, m.text, m.n}, "", false, rough)
 			add(escaped{value: l, path: true}, p)
 		case rawQuery, sortedQuery:
+			if m.marked {
+				p.before = "?"
+				add(maybe{after{"?", run{queryBytes, 1, -1}}}, p)
+				break
+			}
 			add(run{bytes: queryBytes, max: -1}, p)
 		case scheme:
 			add(newOneOf([]string{"http", "https"}), p)

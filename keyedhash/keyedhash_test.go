@@ -402,3 +402,55 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// TestMarkedQuery: {?query} is a '?' and what is left of the query, or nothing, as Laravel's
+// hasCorrectSignature makes it (rtrim(url.'?'.query, '?')), so that a link without other
+// parameters needs no definition of its own.
+func TestMarkedQuery(t *testing.T) {
+	s, err := New(Config{Algorithm: "hmac-sha256", Message: "{scheme}://{hostport}{raw_path}{?query}", Signature: "{query.signature}"}, link.Options{Ignore: link.Ignore{"utm_*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := newMAC(t, "hmac-sha256", Hex, 0)
+	for query, signed := range map[string]string{
+		"":                       "https://example.org/x",
+		"a=1":                    "https://example.org/x?a=1",
+		"a=1&b=%20c":             "https://example.org/x?a=1&b=%20c",
+		"utm_source=m":           "https://example.org/x",
+		"utm_source=m&a=1":       "https://example.org/x?a=1",
+		"a=1&utm_source=m&&b==2": "https://example.org/x?a=1&&b==2",
+		"?":                      "https://example.org/x??",
+	} {
+		for _, before := range []bool{true, false} {
+			signature := "signature=" + string(mac.AppendSignature(nil, []byte("key"), []byte(signed)))
+			all := query + "&" + signature
+			if before {
+				all = signature + "&" + query
+			}
+			r := &link.Request{Method: "GET", Scheme: "https", Host: "example.org", Path: "/x"}
+			if err := r.Query.Parse(strings.Trim(all, "&")); err != nil {
+				t.Fatal(err)
+			}
+			l := new(link.Link)
+			if refusal := s.Read(r, l); !refusal.None() {
+				t.Errorf("%q: %v", all, refusal)
+			} else if !s.Verify(r, l, []byte("key")) {
+				t.Errorf("%q: signed is %q, want %q", all, s.AppendMessage(nil, r, l, nil), signed)
+			}
+		}
+	}
+}
+
+// TestAttackMarkedQuery: what stands before the '?' must not hold one itself, or the value
+// a?b=1 and the value a with the query b=1 are one message. A path with %3F in it is refused.
+func TestAttackMarkedQuery(t *testing.T) {
+	for message, refused := range map[string]bool{
+		"{query.a}{?query}": true, "{path}{query}": true, "{method}{?query}{path}": true,
+		"{path}{?query}": false, "{host}{path}{?query}": false, "{raw_path}{?query}": false, "{scheme}://{host}{raw_path}{?query}": false, "{?query}": false, "{raw_path}#{?query}": false,
+	} {
+		s := newScheme(t, Config{Algorithm: "hmac-sha256", Message: message, Signature: "{query.sig}"}, link.Options{})
+		if f := findingOf(s, "ambiguous_message"); (f != nil) != refused {
+			t.Errorf("%s: %+v", message, f)
+		}
+	}
+}

@@ -41,6 +41,8 @@ type segment struct {
 	kind kind
 	text string // the literal, or the name of parameter, claim, local or field
 	n    int    // of pathSegment and of fields, from 0
+
+	marked bool // of rawQuery: a '?' stands before it, unless it is empty
 }
 
 // Template is a text with placeholders, compiled once. It is rendered over the
@@ -144,6 +146,9 @@ func (n Names) placeholder(name string) (segment, error) {
 	if k, ok := simple[name]; ok {
 		return segment{kind: k}, nil
 	}
+	if name == "?query" || name == "http.request.uri.prefixed_query" {
+		return segment{kind: rawQuery, marked: true}, nil
+	}
 	if slices.Contains(n.Locals, name) {
 		return segment{kind: local, text: name}, nil
 	}
@@ -201,7 +206,7 @@ func (n Names) noField(name string) error {
 // known are the placeholders that a template may have.
 func (n Names) known() []string {
 	known := []string{
-		"{query.NAME}", "{raw_query.NAME}", "{path}", "{raw_path}", "{path.N}", "{query}",
+		"{query.NAME}", "{raw_query.NAME}", "{path}", "{raw_path}", "{path.N}", "{query}", "{?query}",
 		"{sorted_query}", "{scheme}", "{host}", "{hostport}", "{method}", "{client_ip}", "{secret}", "{claim.NAME}",
 	}
 	if len(n.Fields) > 0 {
@@ -406,7 +411,7 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 		case pathSegment:
 			dst = query.AppendUnescapedPath(dst, nthSegment(r.Path, s.n))
 		case rawQuery:
-			dst = appendLeft(dst, r, v.Left)
+			dst = s.appendQuery(dst, r, v.Left)
 		case sortedQuery:
 			dst = appendSorted(dst, r, v.Left)
 		case scheme:
@@ -436,6 +441,18 @@ func (t *Template) Append(dst []byte, r *link.Request, v Values) []byte {
 				dst = append(dst, v.Local(s.text)...)
 			}
 		}
+	}
+	return dst
+}
+
+// appendQuery appends the query as sent, and the '?' before it.
+func (s *segment) appendQuery(dst []byte, r *link.Request, left func(segment string) bool) []byte {
+	if !s.marked {
+		return appendLeft(dst, r, left)
+	}
+	n := len(dst)
+	if dst = appendLeft(append(dst, '?'), r, left); len(dst) == n+1 {
+		return dst[:n]
 	}
 	return dst
 }

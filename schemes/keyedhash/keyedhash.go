@@ -40,7 +40,8 @@ func init() {
 // `{path}`, `{path.N}` | the path, or its segment N counted from 0, decoded once
 // `{raw_path}` | the path as sent
 // `{query}` | the whole query as sent, less the signature and what `ignore` names
-// `{sorted_query}` | the same, its parameters sorted by name
+// `{?query}` | the same with a `?` before it; nothing, where nothing is left
+// `{sorted_query}` | as `{query}`, its parameters sorted by name
 // `{host}`, `{hostport}`, `{scheme}`, `{method}`, `{client_ip}` | of the request
 // `{link.NAME}` | a field of a token or path, decoded
 // `{raw_link.NAME}` | a field of a path as sent
