@@ -323,7 +323,7 @@ var details = map[string]string{
 	"semicolon":    "A protected value has a semicolon, which some backends take for the end of the value.",
 	"escape":       "A protected value has a broken percent-encoding, such as %zz.",
 	"control":      "The query has a raw blank, control character or #.",
-	"path":         "The path is too long, or can be read in too many ways, to say whether the definition applies; or decoding it hides a delimiter.",
+	"path":         "The path is too long, or can be read in too many ways, to say whether the definition applies; decoding it hides a delimiter; or some backends read another value in a part of it, as of & or .php before more text.",
 	"no_signature": "The parameter of the signature is empty or missing, while another one of the link is there.",
 	"absent":       "A parameter is missing that is signed.",
 	"token":        "The token does not have its form: an AKID is mailing, user and hash, with dots between; any other has the texts and fields of its pattern.",
