@@ -205,7 +205,7 @@ func (s *Scheme) put(d *draft, signature string) error {
 	case s.path != nil:
 		escaped := make([]string, len(s.path.pattern.Fields()))
 		for i := range escaped {
-			escaped[i] = escapePath(values[s.path.first+i])
+			escaped[i] = plusEscaped(escapePath(values[s.path.first+i]))
 		}
 		d.path = string(s.path.pattern.Join(nil, escaped))
 	}

@@ -148,6 +148,7 @@ func TestSignFields(t *testing.T) {
 		{path, "/u", fields("mail", "a@b.org"), "/u/a@b.org/" + x},
 		{path, "/u/a%40b.org/old", fields(), "/u/a@b.org/" + x},
 		{path, "/u/a@b.org/old?lang=de", fields("mail", "c d@e.org"), "/u/c%20d@e.org/" + x + "?lang=de"},
+		{path, "/u", fields("mail", "a+b@e.org"), "/u/a%2Bb@e.org/" + x}, // a blank to some
 		{path, "/u", fields(), "!the link has a field <mail>"},
 		{path, "/u", fields("mail", "a/b"), "!no link of this scheme can be made of this URL (malformed/pattern)"},
 		{path, "/u", fields("mail", "a%2fb"), "!no link of this scheme can be made of this URL (ambiguous/path)"},
