@@ -196,6 +196,37 @@ func TestAttackFieldReadOtherwise(t *testing.T) {
 	}
 }
 
+// TestAttackTargetOfFrontController: /index.php/page/42 is /page/42 to most PHP applications,
+// which nobody would guard. A script that is none is a target like others.
+func TestAttackTargetOfFrontController(t *testing.T) {
+	t.Setenv("PATH_KEY", fixture.HMACKey)
+	for _, tc := range []struct {
+		backend, to, want string
+		refused           bool
+	}{
+		{"strict", "/index.php/page/{link.id}", "", true},
+		{"php", "/shop/INDEX.php/page/{link.id}", "", true},
+		{"php", "/index.php/done", "", true},
+		{"servlet", "/index.php/page/{link.id}", "/index.php/page/42", false},
+		{"php", "/index.php/page/{link.id} public", "/index.php/page/42", false},
+		{"php", "/index.php", "/index.php", false},
+		{"strict", "/load.php/{link.id}", "/load.php/42", false},
+		{"strict", "/load.php/done", "/load.php/done", false},
+	} {
+		s, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("@u path /u /u/*\nsigned_link @u keyed_hash {env.PATH_KEY} {\npath /u/<id>/<signature> to "+tc.to+
+			"\nalgorithm hmac-sha256\nmessage {link.id}\nuser {link.id}\nbackend "+tc.backend+"\nallow no_expiry\n}\nrespond {http.request.uri.path}"))
+		if refused := err != nil && strings.Contains(err.Error(), "leave /index.php out of `to`"); refused != tc.refused || err != nil && !refused {
+			t.Errorf("%s %s: error %v", tc.backend, tc.to, err)
+			continue
+		}
+		if err == nil {
+			if a := s.Get("/u/42/" + fixture.Sum256(fixture.HMACKey, "42")); a.Code != http.StatusOK || a.Body.String() != tc.want {
+				t.Errorf("%s %s: %d %s", tc.backend, tc.to, a.Code, a.Body)
+			}
+		}
+	}
+}
+
 // TestAttackPathOfHTTP2: in HTTP/2 the path is a field of its own, and may be spelled as it
 // likes; what is a link, what is internal and what arrives is the same.
 func TestAttackPathOfHTTP2(t *testing.T) {

@@ -47,12 +47,24 @@ func (d *Definition) takePaths(s *Scheme, recognize bool) error {
 		return errors.New("recognize: `to` needs require, or observe: what does not verify would go to another page than a link does")
 	case c.Moves() && d.strip == StripNone:
 		return errors.New("strip none leaves the path as it came, and `to`, or a signature that is a segment, changes it; leave one of them out")
+	case d.Profile != backend.Servlet && behindFrontController(c):
+		return errors.New("path: to: PHP applications serve what stands behind /index.php without it, too, where nobody would ask for a link; leave /index.php out of `to`")
 	case c.Signature && !c.Moves() && d.strip != StripNone:
 		return errors.New("path: the backend would get the signature; say which path it gets, as in `path /u/<id>/<signature> to /u/{link.id}`, or write `strip none` where the application routes the whole path itself")
 	}
 	s.paths = newPaths(d.Profile, c)
 	d.inPath = d.inPath || c.Signature
 	return nil
+}
+
+// behindFrontController reports whether links lead to a path of a front controller with its
+// name in front: /index.php/u/42 is /u/42, and only one of them would be internal.
+func behindFrontController(c *link.Carrier) bool {
+	to := c.Fixed
+	if c.Target != nil {
+		to = c.Target.Sample(nil)
+	}
+	return !c.Public && strings.Contains(strings.ToLower(to), "/index.php/")
 }
 
 // carriages says what the path is to each scheme, in every reading of it: one that has the
@@ -102,6 +114,7 @@ func (d *Definition) carriages(r *link.Request, known *targets.Readings) (c carr
 type paths struct {
 	profile backend.Profile
 	kept    bool             // the backend gets the path of the link as it came
+	fixed   bool             // it gets one and the same path, which the operator wrote
 	link    *pattern.Pattern // nil: it has no fields
 	gets    *pattern.Pattern // the backend; nil: its path has no fields
 	shapes  []shape          // of its readings
@@ -110,7 +123,7 @@ type paths struct {
 // newPaths reads an example of each path as backends of the profile do: what they make of it
 // has the texts of its fields somewhere.
 func newPaths(profile backend.Profile, c *link.Carrier) *paths {
-	p := &paths{profile: profile, link: c.Link, gets: c.Target}
+	p := &paths{profile: profile, link: c.Link, gets: c.Target, fixed: c.Fixed != ""}
 	if c.Target == nil && c.Fixed == "" && c.Link != nil {
 		p.gets, p.kept = c.Link, true
 	}
@@ -129,7 +142,7 @@ func (p *paths) judge(r *link.Request, l *link.Link) link.Refusal {
 		path = r.Path
 	}
 	t := targets.Target{Path: path, Host: r.Host}
-	if path == "" || targets.Plain(p.profile, t) {
+	if path == "" || p.fixed || targets.Plain(p.profile, t) {
 		return link.Refusal{}
 	}
 	readings, ok := targets.Read(p.profile, t)
