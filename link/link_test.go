@@ -94,10 +94,11 @@ func TestDescriptionNames(t *testing.T) {
 }
 
 func TestIgnore(t *testing.T) {
-	ig := link.Ignore{"utm_*", "fbclid", "mc_"}
+	ig := link.Ignore{"utm_*", "fbclid", "mc_", "", "x[a]", "y[*", "[z]"}
 	for name, want := range map[string]bool{
 		"utm_source": true, "utm_": true, "utm": false, "UTM_source": false, "xutm_a": false, "utm%5Fsource": false,
 		"fbclid": true, "fbclid2": false, "mc_": true, "mc_cid": false, "": false, "utm_*": true,
+		"x[a]": true, "x%5Ba%5d": true, "x%5bb]": false, "%78[a]": false, "y[1]": true, "y%5B1%5D": true, "%5Bz%5D": true, "[z]": true,
 	} {
 		if got := ig.Match(name); got != want {
 			t.Errorf("%q: %t, want %t", name, got, want)

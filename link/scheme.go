@@ -174,7 +174,7 @@ type Ignore []string
 // which may be encoded.
 func (ig Ignore) Match(name string) bool {
 	for _, e := range ig {
-		if name == "" || e[0] != name[0] && e[0] != '*' {
+		if e == "" || name == "" || e[0] != name[0] && e[0] != '*' && name[0] != '%' {
 			continue
 		}
 		if prefix, ok := strings.CutSuffix(e, "*"); ok && query.BeginsNamed(name, prefix) || query.IsNamed(name, e) {

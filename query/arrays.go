@@ -20,12 +20,12 @@ const maxLevels = 8
 // IsNamed reports whether raw, the name of a parameter as sent, is name letter for letter,
 // but for its brackets, which may be encoded.
 func IsNamed(raw, name string) bool {
-	return raw == name || len(raw) > len(name) && name != "" && raw[0] == name[0] && bracketed(name) && spelled(raw, name) == len(raw)
+	return raw == name || len(raw) > len(name) && name != "" && (raw[0] == name[0] || raw[0] == '%') && bracketed(name) && spelled(raw, name) == len(raw)
 }
 
 // BeginsNamed reports whether a name as sent begins with these letters; see [IsNamed].
 func BeginsNamed(raw, beginning string) bool {
-	return strings.HasPrefix(raw, beginning) || raw != "" && beginning != "" && raw[0] == beginning[0] && bracketed(beginning) && spelled(raw, beginning) >= 0
+	return strings.HasPrefix(raw, beginning) || raw != "" && beginning != "" && (raw[0] == beginning[0] || raw[0] == '%') && bracketed(beginning) && spelled(raw, beginning) >= 0
 }
 
 func bracketed(name string) bool { return strings.IndexByte(name, '[') >= 0 }
@@ -77,7 +77,7 @@ func checkBrackets(profile backend.Profile, name string) error {
 	levels := 0
 	for rest := name[max(open, 0):]; rest != ""; levels++ {
 		key, after, closed := strings.Cut(rest, "]")
-		if open <= 0 || !closed || key == "" || key[0] != '[' || strings.Contains(key[1:], "[") {
+		if open <= 0 || strings.Contains(name[:open], "]") || !closed || key == "" || key[0] != '[' || strings.Contains(key[1:], "[") {
 			return fmt.Errorf("parameter name %q: brackets stand behind a name, each closed, as in user[id]", name)
 		}
 		if key == "[" && profile.Has(backend.ArrayName) {

@@ -33,6 +33,9 @@ func TestIsNamed(t *testing.T) {
 		{"user%5Did%5B", "user[id]", false, false},
 		{"user%5Bid%5D", "user[", false, true},
 		{"user%5", "user[", false, false},
+		{"%5Ba]", "[a]", true, true},
+		{"%5D[]", "][]", true, true},
+		{"", "[a]", false, false},
 		{"a%5Bb%5D", "a%5Bb%5D", true, true},
 		{"a[b]", "a%5Bb%5D", false, false},
 	} {

@@ -52,6 +52,8 @@ func TestCheckName(t *testing.T) {
 		{"user[id]x", "each closed", "each closed", "each closed"},
 		{"user[[id]]", "each closed", "each closed", "each closed"},
 		{"user[id]]", "each closed", "each closed", "each closed"},
+		{"][]", "each closed", "each closed", "each closed"},
+		{"us]er[id]", "each closed", "each closed", "each closed"},
 		{"[user]", "behind a name", "behind a name", "behind a name"},
 		{"user[a b]", "' ' cannot stand", "' ' cannot stand", "' ' cannot stand"},
 		{"user%5Bid%5D", "write '['", "write '['", "write '['"},
