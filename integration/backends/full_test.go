@@ -5,6 +5,7 @@ package backends
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,9 @@ func TestFrontServers(t *testing.T) {
 			t.Parallel()
 			server := timed(t, func() *HTTPBackend { return start(t) })
 			for path, want := range routesOf {
+				if strings.HasSuffix(name, "without the flag B") && strings.Contains(path, "%20") {
+					continue // Apache refuses to make a query of it (AH10411)
+				}
 				seen := ask(t, "GET", server.URL+path+"?"+query, http.Header{"X-Verified-User": {"jeff"}}, nil)
 				if seen.App != want {
 					t.Errorf("%s: %s ran, want %s", path, seen.App, want)

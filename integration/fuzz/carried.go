@@ -190,6 +190,10 @@ func (c *configuration) carried(g *generator, q *request) *request {
 	} else {
 		q = g.carried()
 	}
+	if strings.HasPrefix(c.backend, "url") {
+		// there the parameter url is the page, and docs/routes.md asks for a definition of the whole site
+		q.Query = raw(strings.ReplaceAll(string(q.Query), "url=", "u="))
+	}
 	q.Site = site
 	if site != "SITE1" {
 		q.Honest = false
