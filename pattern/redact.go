@@ -107,10 +107,10 @@ func compile(of Place) place {
 // that path. The literal can be spelled in any case, with escapes, and with more slashes.
 //
 // Or, where that literal is a mere slash and where there is no pattern, in the segment that
-// has the signature's number, or one more for an application in a folder. Segments are
-// counted from where a path begins: at a slash that no path stands before, or behind the
-// authority of a URL. Empty ones do not count. Encoded slashes do or do not, both is looked
-// at. Behind a greedy field, or within it, all segments have the number.
+// has the signature's number, and in all behind it: an application stands in a folder, a
+// link was pasted twice. Segments are counted from where a path begins: at a slash that no
+// path stands before, or behind the authority of a URL. Empty ones do not count. Behind a
+// greedy field, or within it, all segments have the number.
 //
 // A path ends at '?', '#', '"', '<', '>', blanks and control bytes. In a URL that is encoded
 // within another, it ends at a '?' that is encoded as often as its slashes. A slash can be
@@ -299,17 +299,14 @@ func (c *scan) lowered(i int) (char byte, end int, ok bool) {
 	return char, i, true
 }
 
-// counted finds the signatures in the segment with the place's number.
+// counted finds the signatures in the segment with the place's number, and behind it.
 func (c *scan) counted() {
-	// A path can have a URL in it. Segments are counted from where either begins; of more
-	// than two, from where the first and the last one do.
-	var paths [2]segments
+	var path segments
 	if c.whole {
-		paths[0] = segmentsFrom(0)
+		path = segmentsFrom(0)
 	}
 	end := func(i int) {
-		n := c.place.segment
-		c.cut(i, c.n >= c.place.least && (paths[0].at(n) || paths[1].at(n)))
+		c.cut(i, c.n >= c.place.least && path.on && path.n >= c.place.segment)
 	}
 	authority := false  // of a URL, so that the next slash begins a path
 	before := byte(' ') // the character before
@@ -317,32 +314,26 @@ func (c *scan) counted() {
 		char, depth, width := c.next(i)
 		if c.ends(char, depth, 0) {
 			end(i)
-			paths, authority = [2]segments{}, false
-		} else if !paths[0].on || !c.extends(i, char, depth, paths[0].encoded) {
+			path, authority = segments{}, false
+		} else if !path.on || !c.extends(i, char, depth, path.encoded) {
 			end(i)
 		}
 		switch {
 		case char == '?':
-			for n := range paths {
-				paths[n].on = paths[n].on && !c.ends(char, depth, paths[n].encoded)
-			}
-			if !paths[0].on {
-				paths[0], paths[1] = paths[1], segments{}
-			}
+			path.on = path.on && !c.ends(char, depth, path.encoded)
 		case char != '/':
 		case before == ':' && !authority && c.slashAt(i+width) > 0:
 			width += c.slashAt(i + width)
 			authority = true
-		case authority || paths[0].begins(before):
-			n := 0
-			if paths[0].on {
-				n = 1
+		case authority || path.begins(before):
+			if path.on { // of a URL in the path
+				path.encoded = min(path.encoded, depth)
+			} else {
+				path = segmentsFrom(depth)
 			}
-			paths[n], authority = segmentsFrom(depth), false
+			authority = false
 		}
-		for n := range paths {
-			paths[n].count(char, depth)
-		}
+		path.count(char)
 		before = char
 		i += width
 	}
@@ -354,13 +345,13 @@ type segments struct {
 	on      bool
 	encoded int // how often the path's slashes are encoded
 	// Slashes that are encoded more often are part of a segment, or a client or a backend
-	// has encoded one too many. So there are two numbers, without them and with them.
-	low, high       int
-	lowGap, highGap bool // a slash stands before what comes next
+	// has encoded one too many. So they count.
+	n   int
+	gap bool // a slash stands before what comes next
 }
 
 func segmentsFrom(encoded int) segments {
-	return segments{on: true, encoded: encoded, low: -1, high: -1, lowGap: true, highGap: true}
+	return segments{on: true, encoded: encoded, n: -1, gap: true}
 }
 
 // begins reports whether a path begins at a slash behind this character; if this one has
@@ -373,25 +364,12 @@ func (n *segments) begins(before byte) bool {
 }
 
 // count takes the next character into account.
-func (n *segments) count(char byte, depth int) {
+func (n *segments) count(char byte) {
 	if char == '/' {
-		n.highGap = true
-		if depth <= n.encoded {
-			n.lowGap = true
-			return
-		}
-	} else if n.highGap {
-		n.high, n.highGap = n.high+1, false
+		n.gap = true
+	} else if n.gap {
+		n.n, n.gap = n.n+1, false
 	}
-	if n.lowGap {
-		n.low, n.lowGap = n.low+1, false
-	}
-}
-
-// at reports whether the last character could be in the segment, or in the one behind it,
-// where an application in a folder has it.
-func (n *segments) at(segment int) bool {
-	return n.on && (segment < 0 || min(n.low, n.high) <= segment+1 && segment <= max(n.low, n.high))
 }
 
 // next is [decode], but for what was taken out: this is no run, and its depth is -1.

@@ -96,7 +96,8 @@ func TestRedact(t *testing.T) {
 			"/42/S":                      "/42/REDACTED",
 			"/S/a/b":                     "",
 			"/app/42/S/a":                "/app/42/REDACTED/a", // in a folder
-			"/app/too/42/S":              "",
+			"/app/too/42/S":              "/app/too/42/REDACTED",
+			"/42/S/42/S":                 "/42/REDACTED/42/REDACTED",
 			"//42///S/":                  "//42///REDACTED/",
 			"/42/T":                      "",
 			"/42/x-S.":                   "/42/x-REDACTED.",
@@ -127,7 +128,7 @@ func TestRedact(t *testing.T) {
 			"/x, 42/S":                                  "",
 		}},
 		{"a segment by its number", []Place{{Segment: 0, Alphabet: isHexDigit, Length: 32}}, map[string]string{
-			"/S": "/REDACTED", "/S/x": "/REDACTED/x", "/x/S": "/x/REDACTED", "/x/y/S": "", "S": "", "x/S": "", "https://h/S": "https://h/REDACTED",
+			"/S": "/REDACTED", "/S/x": "/REDACTED/x", "/x/S": "/x/REDACTED", "/x/y/S": "/x/y/REDACTED", "/S/x/S": "/REDACTED/x/REDACTED", "S": "", "x/S": "", "https://h/S": "https://h/REDACTED",
 		}},
 		{"behind or in the greedy field", []Place{at(t, "/<file...>/<s>")}, map[string]string{
 			"/a/S": "/a/REDACTED", "/S": "/REDACTED", "/a/b/c/d/S/e": "/a/b/c/d/REDACTED/e", "S/": "", "/a?S": "", "/a/T": "",
@@ -140,8 +141,8 @@ func TestRedact(t *testing.T) {
 			"/u/S=-0123":       "/u/REDACTED-0123",
 			"/u/a/b/S":         "/u/a/b/REDACTED",
 			"/a/S":             "/a/REDACTED", // 32 of 40
-			"/a/b/c/S":         "",
-			"/a/C-C/u/1/S-x":   "/a/REDACTED/u/1/REDACTED-x",
+			"/a/b/c/S":         "/a/b/c/REDACTED",
+			"/a/C-C/u/1/S-x":   "/a/REDACTED/u/1/REDACTED",
 			"/a/" + "x-C_1234": "/a/REDACTED",
 		}},
 		{"an alphabet with a slash", []Place{{Pattern: mustParse(t, "/u/<id>/<s>"), Field: "s", Alphabet: isBase64, Length: 44}}, map[string]string{
@@ -191,7 +192,9 @@ func TestPath(t *testing.T) {
 		{counted, "/what? a/S", "/what? a/REDACTED"},
 		{counted, "/what%3F/S", "/what%3F/REDACTED"},
 		{counted, "what/S", "what/REDACTED"},
-		{counted, "/a/b/c/S", "/a/b/c/S"},
+		{counted, "/a/b/c/S", "/a/b/c/REDACTED"},
+		{counted, "/a/S/a/S", "/a/REDACTED/a/REDACTED"},
+		{counted, "/S/b", "/S/b"},
 		{counted, "", ""},
 		{nil, "/u/42/S", "/u/42/S"},
 	} {

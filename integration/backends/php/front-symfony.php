@@ -8,6 +8,7 @@ use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpKernel\Controller\ArgumentResolver;
 use Symfony\Component\HttpKernel\Controller\ControllerResolver;
 use Symfony\Component\HttpKernel\EventListener\RouterListener;
+use Symfony\Component\HttpKernel\Exception\BadRequestHttpException;
 use Symfony\Component\HttpKernel\Exception\HttpExceptionInterface;
 use Symfony\Component\HttpKernel\HttpKernel;
 use Symfony\Component\Routing\Matcher\UrlMatcher;
@@ -35,6 +36,9 @@ $dispatcher->addSubscriber(new RouterListener(new UrlMatcher($collection, new Re
 $kernel = new HttpKernel($dispatcher, new ControllerResolver(), $stack, new ArgumentResolver());
 try {
     $app = 'route ' . $kernel->handle(Request::createFromGlobals())->getContent();
+} catch (BadRequestHttpException) { // such as a Host that it does not believe: no page is asked for
+    http_response_code(400);
+    exit('Symfony refuses the request');
 } catch (HttpExceptionInterface | UnexpectedValueException $e) {
     $app = 'route none';
 }
