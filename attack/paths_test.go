@@ -196,32 +196,45 @@ func TestAttackFieldReadOtherwise(t *testing.T) {
 	}
 }
 
-// TestAttackTargetOfFrontController: /index.php/page/42 is /page/42 to most PHP applications,
-// which nobody would guard. A script that is none is a target like others.
+// TestAttackTargetOfFrontController: /index.php/page/42 is /page/42 to most PHP applications.
+// Whatever some backend reads as a target is internal, and nothing else is.
 func TestAttackTargetOfFrontController(t *testing.T) {
 	t.Setenv("PATH_KEY", fixture.HMACKey)
 	for _, tc := range []struct {
-		backend, to, want string
-		refused           bool
+		backend, to, want string // "": it does not load
+		internal, open    string
 	}{
-		{"strict", "/index.php/page/{link.id}", "", true},
-		{"php", "/shop/INDEX.php/page/{link.id}", "", true},
-		{"php", "/index.php/done", "", true},
-		{"servlet", "/index.php/page/{link.id}", "/index.php/page/42", false},
-		{"php", "/index.php/page/{link.id} public", "/index.php/page/42", false},
-		{"php", "/index.php", "/index.php", false},
-		{"strict", "/load.php/{link.id}", "/load.php/42", false},
-		{"strict", "/load.php/done", "/load.php/done", false},
+		{"strict", "/index.php/page/{link.id}", "/index.php/page/42", "/index.php/page/42 /page/43 /PAGE/43 //page/43 /page/ /page /x/../page/43 /page%2F43 /index.php/x/../page/43 /page/43/ /page/4%2533", "/ /index.php /index.php/ /pages /pag/43 /x/page/43"},
+		{"php", "/shop/INDEX.php/page/{link.id}/edit", "/shop/INDEX.php/page/42/edit", "/shop/index.php/page/42/edit /page/43/edit /shop/page/43/edit /shop//page/43/EDIT /page/a/b/edit", "/shop/page/43 /page/43 /shop/ /shop/index.php"},
+		{"php", "/app.php/u/{link.id}", "/app.php/u/42", "/u/43 /U/43 /app.php/u/43 /x/../u/43 /./u/43", "/app.php /app.php/v/43 /v/43 /user"},
+		{"php", "/index.php/done", "/index.php/done", "/done /DONE /done/ /index.php/done //done /index.php/x/../done", "/index.php /do /done/x /done2 /"},
+		{"php", "/a&b/{link.id}", "/a&b/42", "/a&b/43 /a%26b/43", "/a /b/43"},
+		{"strict", "/my+page/{link.id}", "/my+page/42", "/my%20page/43 /my+page/43 /my%2Bpage/43", "/my/43"},
+		{"servlet", "/index.php/page/{link.id}", "/index.php/page/42", "/index.php/page/43 /index.php;x/page/43", "/page/43"},
+		{"php", "/index.php/page/{link.id} public", "/index.php/page/42", "", "/index.php/page/43 /page/43"},
+		{"php", "/index.php", "/index.php", "/index.php /INDEX.php/", "/ /x"},
+		{"strict", "/load.php/{link.id}", "/load.php/42", "/load.php/43 /load.php", "/43 /loads"},
+		{"strict", "/load.php/done", "/load.php/done", "/load.php/done /done", "/load.php /x"},
+		{"strict", "/index.php/{link.id}", "", "", ""},
+		{"php", "/shop/Index.php/{link.id}", "", "", ""},
 	} {
-		s, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("@u path /u /u/*\nsigned_link @u keyed_hash {env.PATH_KEY} {\npath /u/<id>/<signature> to "+tc.to+
+		s, err := gatewaytest.TryLoad(t, gatewaytest.SiteFile("@u path /l /l/*\nsigned_link @u keyed_hash {env.PATH_KEY} {\npath /l/<id>/<signature> to "+tc.to+
 			"\nalgorithm hmac-sha256\nmessage {link.id}\nuser {link.id}\nbackend "+tc.backend+"\nallow no_expiry\n}\nrespond {http.request.uri.path}"))
-		if refused := err != nil && strings.Contains(err.Error(), "leave /index.php out of `to`"); refused != tc.refused || err != nil && !refused {
+		if refused := err != nil && strings.Contains(err.Error(), "put a folder behind /index.php, or leave it out"); refused != (tc.want == "") || err != nil && !refused {
 			t.Errorf("%s %s: error %v", tc.backend, tc.to, err)
 			continue
 		}
-		if err == nil {
-			if a := s.Get("/u/42/" + fixture.Sum256(fixture.HMACKey, "42")); a.Code != http.StatusOK || a.Body.String() != tc.want {
-				t.Errorf("%s %s: %d %s", tc.backend, tc.to, a.Code, a.Body)
+		if err != nil {
+			continue
+		}
+		if a := s.Get("/l/42/" + fixture.Sum256(fixture.HMACKey, "42")); a.Code != http.StatusOK || a.Body.String() != tc.want {
+			t.Errorf("%s %s: %d %s", tc.backend, tc.to, a.Code, a.Body)
+		}
+		for status, paths := range map[int]string{http.StatusUnauthorized: tc.internal, http.StatusOK: tc.open} {
+			for path := range strings.FieldsSeq(paths) {
+				if a := s.Get(path); a.Code != status {
+					t.Errorf("%s %s: %s is %d, not %d", tc.backend, tc.to, path, a.Code, status)
+				}
 			}
 		}
 	}

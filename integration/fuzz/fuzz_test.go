@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,14 +26,22 @@ func (l logged) Write(p []byte) (int, error) {
 
 func everything(t *testing.T) config {
 	return config{
-		duration: time.Minute, seed: uint64(time.Now().UnixNano()), only: -1, out: logged{t},
+		duration: time.Minute, seed: 1, only: -1, out: logged{t},
 		backends: allBackends, profiles: allProfiles, modes: allModes, kinds: allKinds(),
 	}
 }
 
-// TestFuzz runs the fuzzer for a minute, or as long as FUZZ_DURATION says.
+// TestFuzz runs the fuzzer for a minute, or as long as FUZZ_DURATION says, with the same
+// requests each time, or those of the seed FUZZ_SEED: a change is judged by what it did, and
+// not by luck.
 func TestFuzz(t *testing.T) {
 	c := everything(t)
+	if text := os.Getenv("FUZZ_SEED"); text != "" {
+		var err error
+		if c.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if text := os.Getenv("FUZZ_DURATION"); text != "" {
 		var err error
 		if c.duration, err = time.ParseDuration(text); err != nil {

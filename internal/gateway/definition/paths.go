@@ -47,24 +47,12 @@ func (d *Definition) takePaths(s *Scheme, recognize bool) error {
 		return errors.New("recognize: `to` needs require, or observe: what does not verify would go to another page than a link does")
 	case c.Moves() && d.strip == StripNone:
 		return errors.New("strip none leaves the path as it came, and `to`, or a signature that is a segment, changes it; leave one of them out")
-	case d.Profile != backend.Servlet && behindFrontController(c):
-		return errors.New("path: to: PHP applications serve what stands behind /index.php without it, too, where nobody would ask for a link; leave /index.php out of `to`")
 	case c.Signature && !c.Moves() && d.strip != StripNone:
 		return errors.New("path: the backend would get the signature; say which path it gets, as in `path /u/<id>/<signature> to /u/{link.id}`, or write `strip none` where the application routes the whole path itself")
 	}
 	s.paths = newPaths(d.Profile, c)
 	d.inPath = d.inPath || c.Signature
-	return nil
-}
-
-// behindFrontController reports whether links lead to a path of a front controller with its
-// name in front: /index.php/u/42 is /u/42, and only one of them would be internal.
-func behindFrontController(c *link.Carrier) bool {
-	to := c.Fixed
-	if c.Target != nil {
-		to = c.Target.Sample(nil)
-	}
-	return !c.Public && strings.Contains(strings.ToLower(to), "/index.php/")
+	return s.paths.readTarget(c)
 }
 
 // carriages says what the path is to each scheme, in every reading of it: one that has the
@@ -118,6 +106,7 @@ type paths struct {
 	link    *pattern.Pattern // nil: it has no fields
 	gets    *pattern.Pattern // the backend; nil: its path has no fields
 	shapes  []shape          // of its readings
+	other   []*link.Carrier  // the paths that backends read as a target
 }
 
 // newPaths reads an example of each path as backends of the profile do: what they make of it
@@ -131,6 +120,45 @@ func newPaths(profile backend.Profile, c *link.Carrier) *paths {
 		p.shapes = shapesOf(profile, p.gets)
 	}
 	return p
+}
+
+// readTarget makes internal, beside the target, what some backend reads as one: behind
+// `to /index.php/u/{link.id}` the page /u/42 is the same to most PHP applications, and nobody
+// would ask for a link there. Not the script itself, of which only the arguments are internal.
+func (p *paths) readTarget(c *link.Carrier) error {
+	if !c.Moves() || c.Public {
+		return nil
+	}
+	all := false // some backend has the target's fields, and nothing else, in the path
+	if c.Fixed != "" {
+		readings, _ := targets.Read(p.profile, targets.Target{Path: c.Fixed})
+		for _, reading := range readings {
+			if reading == "/" {
+				all = true
+			} else if !strings.HasPrefix(c.Fixed, reading) {
+				p.other = append(p.other, &link.Carrier{Fixed: reading})
+			}
+		}
+	}
+	for i, s := range p.shapes {
+		switch literal, err := s.pattern(); {
+		case i == 0 || len(s) == 1: // the target itself, and what has no field
+		case err != nil:
+			return fmt.Errorf("path: to: some backend reads it as %q, which tells nobody where a field ends; choose a plainer path", strings.Join(s, "…"))
+		case s[0] == "/":
+			all = true
+		default:
+			p.other = append(p.other, &link.Carrier{Target: literal})
+		}
+	}
+	to := c.Fixed
+	if c.Target != nil {
+		to = c.Target.Literal()
+	}
+	if all && strings.Contains(strings.ToLower(to), "/index.php/") {
+		return errors.New("path: to: PHP applications serve what stands behind /index.php without it, too, so that every path would be one to which only links lead; put a folder behind /index.php, or leave it out")
+	}
+	return nil
 }
 
 // judge judges the path that the backend gets: whoever reads it must find in its fields what
@@ -214,6 +242,18 @@ func shapesOf(profile backend.Profile, p *pattern.Pattern) []shape {
 	return shapes
 }
 
+// pattern is that of the reading's paths.
+func (s shape) pattern() (*pattern.Pattern, error) {
+	var b strings.Builder
+	for i, text := range s {
+		if i > 0 {
+			fmt.Fprintf(&b, "<f%d>", i)
+		}
+		b.WriteString(pattern.Quote(text))
+	}
+	return pattern.Parse(b.String())
+}
+
 // with is the reading with these fields, as far as it has them.
 func (s shape) with(fields []string) string {
 	var b strings.Builder
@@ -237,6 +277,11 @@ func (d *Definition) Internal(path string, matches func(path string) bool) bool 
 		}
 		if internal, through := c.Internal(path); internal && (through == "" || matches(through)) {
 			return true
+		}
+		for _, c := range s.paths.other {
+			if internal, _ := c.Internal(path); internal {
+				return true
+			}
 		}
 	}
 	return false
