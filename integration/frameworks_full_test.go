@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/signedlink/caddy-signed-link/integration/backends"
@@ -105,6 +106,11 @@ func TestFullForgedAuthorization(t *testing.T) {
 	}
 }
 
+// inPath is a definition of links in the path.
+func inPath(line string) string {
+	return "keyed_hash {env.LINK_SECRET} {\nalgorithm md5\nmessage {link.id}{secret}\npath /u/<id>/<signature> to /v/{link.id}\nparam {link.id} alnum max 32\nuser {link.id}\nbackend php\n" + line + "\n}"
+}
+
 // TestFullRouteIsNoPath: where the route is a parameter, the path is not what has to be
 // protected, and the gateway cannot know the parameter's name. The row of
 // docs/threat-model.md is tested here: a definition on the path alone does not protect such
@@ -120,7 +126,19 @@ func TestFullRouteIsNoPath(t *testing.T) {
 			g := gateway.Start(t, gateway.Config{Env: secrets, Quiet: true, Sites: map[string]string{
 				"path": p.write(b, "php"),
 				"all":  "signed_link " + scheme("php") + "\n" + b.proxy(b.address),
+				// likewise where a link stands in the path, and the parameter beside it is unsigned
+				"links":  "signed_link " + inPath("") + "\n" + b.proxy(b.address),
+				"signed": "signed_link " + inPath("unsigned strip") + "\n" + b.proxy(b.address),
 			}})
+			link := "/u/42/" + key("42")
+			for _, query := range []string{"url=app/login", "url=v/43", "%75rl=v/43", "url[]=v/43", "a=b&url=v%2f43"} {
+				if saw, r, err := sendGet(g.Address("signed"), link, query); err != nil || saw == nil || saw.App != "route v" || !slices.Equal(saw.Params["url"], []string{"v/42"}) {
+					t.Errorf("%s: err %v: the application has not asked for what was signed: %s", query, err, describe([]*gateway.Response{r}))
+				}
+			}
+			if saw, _, err := sendGet(g.Address("links"), link, "url=app/login"); err != nil || saw == nil || !p.ran(saw) {
+				t.Errorf("err %v: the page on paths says that it leads elsewhere", err)
+			}
 			for _, path := range paths {
 				if saw, _, err := sendGet(g.Address("path"), path, "user=mike"); err != nil || saw == nil || !p.ran(saw) {
 					t.Errorf("%s: err %v: the row of the threat model says that it enters", path, err)

@@ -191,7 +191,7 @@ func (c *configuration) carried(g *generator, q *request) *request {
 		q = g.carried()
 	}
 	if strings.HasPrefix(c.backend, "url") {
-		// there the parameter url is the page, and docs/routes.md asks for a definition of the whole site
+		// there the parameter url is the page, and docs/paths.md asks for `unsigned strip`, which not every configuration has
 		q.Query = raw(strings.ReplaceAll(string(q.Query), "url=", "u="))
 	}
 	q.Site = site
