@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -208,10 +209,11 @@ func TestAttackTargetOfFrontController(t *testing.T) {
 		{"php", "/shop/INDEX.php/page/{link.id}/edit", "/shop/INDEX.php/page/42/edit", "/shop/index.php/page/42/edit /page/43/edit /shop/page/43/edit /shop//page/43/EDIT /page/a/b/edit", "/shop/page/43 /page/43 /shop/ /shop/index.php"},
 		{"php", "/app.php/u/{link.id}", "/app.php/u/42", "/u/43 /U/43 /app.php/u/43 /x/../u/43 /./u/43", "/app.php /app.php/v/43 /v/43 /user"},
 		{"php", "/index.php/done", "/index.php/done", "/done /DONE /done/ /index.php/done //done /index.php/x/../done", "/index.php /do /done/x /done2 /"},
-		{"php", "/a&b/{link.id}", "/a&b/42", "/a&b/43 /a%26b/43", "/a /b/43"},
+		{"php", "/a&b/{link.id}", "/a&b/42", "/a&b/43 /a%26b/43 /a", "/b/43 /a/b"},
 		{"strict", "/my+page/{link.id}", "/my+page/42", "/my%20page/43 /my+page/43 /my%2Bpage/43", "/my/43"},
 		{"servlet", "/index.php/page/{link.id}", "/index.php/page/42", "/index.php/page/43 /index.php;x/page/43", "/page/43"},
 		{"php", "/index.php/page/{link.id} public", "/index.php/page/42", "", "/index.php/page/43 /page/43"},
+		{"php", "/a&b", "/a&b", "/a /a&b /a%26b", "/b /"},
 		{"php", "/index.php", "/index.php", "/index.php /INDEX.php/", "/ /x"},
 		{"strict", "/load.php/{link.id}", "/load.php/42", "/load.php/43 /load.php", "/43 /loads"},
 		{"strict", "/load.php/done", "/load.php/done", "/load.php/done /done", "/load.php /x"},
@@ -658,6 +660,53 @@ func TestAttackPathOfErrorRoute(t *testing.T) {
 			if a.Seen == nil || a.Seen.Backend != "errors" || a.Seen.URI != c.to || a.Seen.OrigURI != c.to || a.Seen.OrigTarget != c.to || a.Seen.OrigText != c.to {
 				t.Errorf("%s: %s: %d %s", name, c.link, a.Code, a.Body)
 			}
+		}
+	}
+}
+
+// TestAttackErrorRouteReadings: what has the form of a link, and is refused for something else
+// than its path, is not fetched by an error route where another reader finds an internal page:
+// of /dl/<x>/index.php/files/a.pdf PHP makes /files/a.pdf, and Tomcat /v/mike of //v/mike.
+func TestAttackErrorRouteReadings(t *testing.T) {
+	web := httpWire(t, "200 OK")
+	definitions := pathMatchers3 + unsubscribe("@u") + download("@d") + segment("@v")
+	proxy := "reverse_proxy unix/" + web.Path + "\n"
+	for name, site := range map[string]string{
+		"plain":  definitions + proxy + "handle_errors {\n" + proxy + "}\n",
+		"status": definitions + proxy + "handle_errors 4xx {\nhandle /nothing* {\nrespond 204\n}\nhandle {\n" + proxy + "}\n}\n",
+		"nested": "signed_link guard\nhandle {\n" + definitions + proxy + "}\nhandle_errors {\n" + proxy + "}\n",
+	} {
+		socket := run(t, discard, "http:// {\nbind SOCKET\n"+site+"}\n")
+		for _, path := range []string{
+			"/dl/x/index.php/files/a.pdf", "/dl/x/y.php/files/a.pdf", "/dl/x/../../files/a.pdf", "/dl/x/..%2f..%2ffiles/a.pdf", "/dl/x/;/../../../files/a.pdf",
+			"/u/index.php%2fpage%2f42/x", "/u/a.php%2fpage%2f42/x", "/u/..%2fpage%2f42/x",
+			"//v/mike", "/v//mike", "/./v/mike", "/v/./mike", "/v/mike%2f", "/files/a.pdf", "/page/42", "/v/mike",
+		} {
+			for _, request := range []string{
+				"GET %s?# HTTP/1.1\r\n", "GET %s?%%zz=%%00&sig=1 HTTP/1.1\r\n", "GET %s HTTP/1.1\r\n", "POST %s HTTP/1.1\r\nContent-Length: 0\r\n", "DELETE %s HTTP/1.1\r\n",
+			} {
+				connection, err := (&net.Dialer{}).DialContext(t.Context(), "unix", socket.Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(connection, request+"Host: example.org\r\nConnection: close\r\n\r\n", path)
+				if _, err := io.ReadAll(connection); err != nil {
+					t.Fatal(err)
+				}
+				connection.Close()
+				lines, _, _ := web.take()
+				for _, line := range lines {
+					if _, to, _ := strings.Cut(line, " "); to != "/ HTTP/1.1" {
+						t.Errorf("%s: "+strings.TrimSpace(request)+": the error route asks for %q", name, path, line)
+					}
+				}
+			}
+		}
+		if _, _, err := socket.Get("/u/je%40ff/x"); err != nil {
+			t.Fatal(err)
+		}
+		if lines, _, _ := web.take(); len(lines) != 1 || lines[0] != "GET /u/je%40ff/REDACTED HTTP/1.1" {
+			t.Errorf("%s: an error page does not see which link it was: %q", name, lines)
 		}
 	}
 }

@@ -128,11 +128,8 @@ func (c *check) carriedIn(users []string, known bool, report func(rule, format s
 	}
 	ran = ran && (!k.Whole || !c.nobodyPasses()) // a page of everybody's, but for who it is shown to
 	if ran && len(users) == 0 && !k.Public && (c.nobodyPasses() || c.errorRoute && !c.failed) {
-		// An error route has the path of what was refused, but never the page's own, unless
-		// its name is the word for a signature: nobody has that page.
-		if !c.errorRoute || slices.ContainsFunc(values, func(v string) bool {
-			return v != "REDACTED" && (k.Page == "/files/" || !k.Whole && !strings.Contains(v, "/"))
-		}) {
+		// An error route has the path of what was refused, but never the page's own.
+		if !c.errorRoute || slices.ContainsFunc(values, func(v string) bool { return k.Page == "/files/" || !k.Whole && !strings.Contains(v, "/") }) {
 			report("nobody internal", "%s answered nobody for %q, at %q", c.s.App, values, c.s.RequestURI)
 		}
 	}

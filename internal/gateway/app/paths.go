@@ -13,6 +13,7 @@ import (
 	"github.com/signedlink/caddy-signed-link/internal/gateway/outcome"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/routes"
 	"github.com/signedlink/caddy-signed-link/internal/gateway/scope"
+	"github.com/signedlink/caddy-signed-link/internal/request/targets"
 	"github.com/signedlink/caddy-signed-link/link"
 )
 
@@ -149,8 +150,13 @@ func (g *Gate) judges(q scope.Question, ward *routes.Ward, r *http.Request, p *s
 	if r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
 		return false
 	}
-	clean, _ := g.Definition.Redact(path)
-	return clean == path // it was refused, and nobody has a page of that name
+	if clean, _ := g.Definition.Redact(path); clean != path {
+		return false
+	}
+	// It was refused, and nobody has a page of that name; but it may have been refused for
+	// something else than its path, which may be an internal one to another reader.
+	readings, all := targets.Read(g.Definition.Profile, targets.Target{Path: path, Query: r.URL.RawQuery, Host: r.Host})
+	return all && len(readings) == 0
 }
 
 // MadeLink reports whether the backend gets a path that begins like a link of the definition,

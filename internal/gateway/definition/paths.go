@@ -135,14 +135,18 @@ func (p *paths) readTarget(c *link.Carrier) error {
 		for _, reading := range readings {
 			if reading == "/" {
 				all = true
-			} else if !strings.HasPrefix(c.Fixed, reading) {
+			} else if !strings.HasPrefix(c.Fixed, reading+"/") {
 				p.other = append(p.other, &link.Carrier{Fixed: reading})
 			}
 		}
 	}
 	for i, s := range p.shapes {
 		switch literal, err := s.pattern(); {
-		case i == 0 || len(s) == 1: // the target itself, and what has no field
+		case i == 0: // the target itself
+		case len(s) == 1: // a page of its own, or the script
+			if !strings.HasPrefix(c.Target.Literal(), s[0]+"/") {
+				p.other = append(p.other, &link.Carrier{Fixed: s[0]})
+			}
 		case err != nil:
 			return fmt.Errorf("path: to: some backend reads it as %q, which tells nobody where a field ends; choose a plainer path", strings.Join(s, "…"))
 		case s[0] == "/":
@@ -156,7 +160,7 @@ func (p *paths) readTarget(c *link.Carrier) error {
 		to = c.Target.Literal()
 	}
 	if all && strings.Contains(strings.ToLower(to), "/index.php/") {
-		return errors.New("path: to: PHP applications serve what stands behind /index.php without it, too, so that every path would be one to which only links lead; put a folder behind /index.php, or leave it out")
+		return errors.New("path: to: PHP applications serve what stands behind /index.php without it, too, so that any path could be one to which only links lead; put a folder behind /index.php, or leave it out")
 	}
 	return nil
 }
